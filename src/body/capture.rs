@@ -1,0 +1,119 @@
+//! The two ends of a copy's queue on this side of the shadow: the tee writes, the exchange owns.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::Frame;
+
+use super::{
+    budget::Budget,
+    frames::Piece,
+    queue::{Captured, Lost, Queue},
+};
+
+/// A new queue: the end that writes, and the end that owns.
+pub(crate) fn record(budget: &Arc<Budget>, max_bytes: u64) -> (Capture, Recording) {
+    let queue = Arc::new(Queue::new(Arc::clone(budget)));
+    let capture = Capture {
+        queue: Arc::clone(&queue),
+        length: 0,
+        max_bytes,
+    };
+    (capture, Recording { queue })
+}
+
+/// The writing end, held by the tee. Dropped before [`end`](Self::end), the copy is lost.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    queue: Arc<Queue>,
+    /// Bytes of the body so far.
+    length: u64,
+    max_bytes: u64,
+}
+
+impl Capture {
+    /// Takes a frame that the primary has read. `None`: the copy is lost.
+    #[must_use]
+    pub(super) fn frame(mut self, frame: &Frame<Bytes>) -> Option<Self> {
+        match self.try_frame(frame) {
+            Ok(()) => Some(self),
+            Err(lost) => {
+                self.lose(lost);
+                None
+            }
+        }
+    }
+
+    fn try_frame(&mut self, frame: &Frame<Bytes>) -> Result<(), Lost> {
+        let data = frame.data_ref().map_or(0, Bytes::len) as u64;
+        self.length = self.length.saturating_add(data);
+        if self.length > self.max_bytes {
+            return Err(Lost::TooLarge);
+        }
+        match Piece::of(frame) {
+            Some(piece) => self.queue.push(piece),
+            None => Err(Lost::BodyError),
+        }
+    }
+
+    /// The body has ended and is whole.
+    pub(super) fn end(self) {
+        self.queue.end_capture(Ok(self.length));
+    }
+
+    pub(super) fn lose(self, lost: Lost) {
+        self.queue.end_capture(Err(lost));
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.queue.let_go();
+    }
+}
+
+/// The owning end, held by the exchange: with it goes all that the copy holds.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    queue: Arc<Queue>,
+}
+
+impl Recording {
+    /// Waits for the end of the body, however it ends.
+    pub(crate) fn poll_captured(&self, cx: &mut Context<'_>) -> Poll<Result<Captured, Lost>> {
+        self.queue.poll_captured(cx)
+    }
+
+    /// A view on the frames.
+    pub(super) fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
+    }
+
+    /// For the primary's future: dropped before its end, its client went away.
+    pub(crate) fn primary(&self) -> PrimaryDropped {
+        PrimaryDropped {
+            queue: Arc::clone(&self.queue),
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.queue.revoke();
+    }
+}
+
+/// Tells an abort by the client from a body that the primary left unread.
+#[derive(Debug)]
+pub(crate) struct PrimaryDropped {
+    queue: Arc<Queue>,
+}
+
+impl PrimaryDropped {
+    pub(crate) fn tell(&self) {
+        self.queue.primary_dropped();
+    }
+}

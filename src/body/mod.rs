@@ -1,0 +1,61 @@
+//! What carries bytes: [`TeeBody`] is what the primary reads, [`ShadowBody`]
+//! what the shadow reads.
+//!
+//! The frames of a copy belong to neither. They lie in a queue that the exchange
+//! owns and empties when the copy ends, whoever still holds the shadow's view of it:
+//! hyper keeps the body of an aborted request for as long as an HTTP/1 peer does
+//! not read. The end of a copy is an explicit mark; without it the view ends in
+//! an error, so that a broken copy never looks like a shorter whole one.
+//!
+//! # Example
+//!
+//! A primary that wants to name its body type:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Full};
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_mirror::{MirrorLayer, body::{ShadowBody, TeeBody}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let primary = service_fn(async |request: Request<TeeBody<Full<Bytes>>>| {
+//!     let body = request.into_body().collect().await?.to_bytes();
+//!     Ok::<_, std::convert::Infallible>(Response::new(Full::new(body)))
+//! });
+//! let shadow = service_fn(async |request: Request<ShadowBody>| {
+//!     let copy = request.into_body().collect().await?.to_bytes();
+//!     assert_eq!(copy, "hello");
+//!     Ok::<_, tower_mirror::BoxError>(Response::new(Full::new(Bytes::new())))
+//! });
+//!
+//! let mirror = MirrorLayer::new(shadow);
+//! let request = Request::post("/").body(Full::from("hello")).unwrap();
+//! let answer = mirror.layer(primary).oneshot(request).await.unwrap();
+//! assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
+//!
+//! mirror.handle().idle().await;
+//! assert_eq!(mirror.handle().stats().outcome(tower_mirror::Outcome::Completed), 1);
+//! # }
+//! ```
+
+mod budget;
+mod capture;
+mod frames;
+mod mode;
+mod queue;
+mod shadow;
+mod tee;
+
+pub(crate) use self::{
+    budget::{Budget, Charge},
+    capture::{Capture, PrimaryDropped, Recording, record},
+    frames::cost_of_data,
+    queue::{Captured, Lost},
+};
+pub use self::{
+    mode::BodyMode,
+    shadow::{ShadowBody, ShadowBodyError},
+    tee::TeeBody,
+};

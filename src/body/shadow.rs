@@ -1,0 +1,92 @@
+//! What the shadow reads.
+
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::{
+    capture::Recording,
+    queue::{Queue, Revoked},
+};
+
+/// The copy's body: a view on frames that the mirror owns.
+///
+/// Its length is known, unless trailers follow. Once the copy has ended in any
+/// way, at a deadline say, the frames are gone and whoever still reads gets
+/// [`ShadowBodyError`], never an early end.
+#[derive(Debug)]
+pub struct ShadowBody {
+    /// `None`: a copy without a body.
+    queue: Option<Arc<Queue>>,
+}
+
+impl ShadowBody {
+    pub(crate) fn empty() -> Self {
+        Self { queue: None }
+    }
+
+    pub(crate) fn of(recording: &Recording) -> Self {
+        Self {
+            queue: Some(recording.queue()),
+        }
+    }
+}
+
+impl Body for ShadowBody {
+    type Data = Bytes;
+    type Error = ShadowBodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ShadowBodyError>>> {
+        let next = match &self.queue {
+            Some(queue) => queue.next(),
+            None => Ok(None),
+        };
+        Poll::Ready(match next {
+            Ok(frame) => frame.map(Ok),
+            Err(Revoked) => Some(Err(ShadowBodyError { _private: () })),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.queue.as_ref().is_none_or(|queue| queue.is_at_end())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = match &self.queue {
+            Some(queue) => queue.left(),
+            None => Some((0, false)),
+        };
+        let mut hint = SizeHint::new();
+        match left {
+            Some((bytes, false)) => hint.set_exact(bytes),
+            // hyper drops the trailers of an HTTP/1 body whose length is exact.
+            Some((bytes, true)) => hint.set_lower(bytes),
+            None => {}
+        }
+        hint
+    }
+}
+
+/// The copy was given up before its body was read.
+#[derive(Debug)]
+pub struct ShadowBodyError {
+    _private: (),
+}
+
+impl fmt::Display for ShadowBodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the mirror gave this copy up before its body was read")
+    }
+}
+
+impl Error for ShadowBodyError {}

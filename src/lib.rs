@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod body;
+#[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
+pub mod client;
+mod head;
+pub mod mirror;
+pub mod observe;
+pub mod rewrite;
+pub mod sample;
+
+pub use self::{
+    body::{BodyMode, ShadowBody, TeeBody},
+    head::RequestHead,
+    mirror::{Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, Shadow},
+    observe::{Outcome, Report, Stats},
+    rewrite::HostRewrite,
+    sample::{Draw, Key, SampleRate},
+};
+
+/// Any error, as tower and hyper have it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

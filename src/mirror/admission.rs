@@ -1,0 +1,145 @@
+//! The verdict on one request.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, header::UPGRADE};
+use http_body::Body;
+use tokio::runtime::Handle;
+
+use super::{
+    exchange::Copy,
+    head::copy_head,
+    join::{Join, PrimarySide},
+    limits::HEAD_BYTES,
+    shared::Shared,
+    ticket::Ticket,
+};
+use crate::{
+    body::{BodyMode, Capture, Charge, cost_of_data, record},
+    head::RequestHead,
+    observe::Outcome,
+    sample::SampleRate,
+};
+
+/// What the primary's path keeps of an admitted request.
+pub(super) struct Admitted {
+    pub(super) capture: Option<Capture>,
+    pub(super) primary: PrimarySide,
+}
+
+impl Shared {
+    /// At an edge that trusts nobody, a mark from outside means nothing.
+    pub(super) fn strip_inbound_mark<B>(&self, request: &mut Request<B>) {
+        if self.policy.strip_inbound_mark {
+            if let Some(mark) = &self.policy.mark {
+                request.headers_mut().remove(mark);
+            }
+        }
+    }
+
+    /// Begins a copy, or counts why there is none.
+    pub(super) fn admit<B>(self: &Arc<Self>, request: &Request<B>) -> Option<Admitted>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let head = RequestHead::of(request);
+        let verdict = catch_unwind(AssertUnwindSafe(|| self.decide(&head)))
+            .unwrap_or(Err(Outcome::PolicyPanicked));
+        let outcome = match verdict {
+            Ok(()) => match self.begin(&head, !request.body().is_end_stream()) {
+                Ok(admitted) => return Some(admitted),
+                Err(outcome) => outcome,
+            },
+            Err(outcome) => outcome,
+        };
+        self.counters.skipped(outcome);
+        self.tell(|observer| observer.on_skip(outcome, &head));
+        None
+    }
+
+    /// In this order; only the draw advances the draw.
+    fn decide(&self, head: &RequestHead<'_>) -> Result<(), Outcome> {
+        let policy = &self.policy;
+        if let Some(refusal) = self.gate.refusal() {
+            return Err(refusal);
+        }
+        if !policy.filters.iter().all(|filter| filter.passes(head)) {
+            return Err(Outcome::Filtered);
+        }
+        if policy
+            .mark
+            .as_ref()
+            .is_some_and(|mark| head.headers.contains_key(mark))
+        {
+            return Err(Outcome::Loop);
+        }
+        if head.method == Method::CONNECT || head.headers.contains_key(UPGRADE) {
+            return Err(Outcome::Upgrade);
+        }
+        let is_taken = match self.rate() {
+            // At both ends there is nothing to draw.
+            SampleRate::NONE => false,
+            SampleRate::ALL => true,
+            rate => rate.takes(policy.draw.point(head)),
+        };
+        if is_taken {
+            Ok(())
+        } else {
+            Err(Outcome::NotSampled)
+        }
+    }
+
+    /// Off the path of requests that are not sampled.
+    #[inline(never)]
+    fn begin(
+        self: &Arc<Self>,
+        head: &RequestHead<'_>,
+        has_body: bool,
+    ) -> Result<Admitted, Outcome> {
+        let runtime = Handle::try_current().map_err(|_| Outcome::NoRuntime)?;
+        let is_teed = has_body && self.policy.body == BodyMode::Tee;
+        let declared = if is_teed { head.body.lower() } else { 0 };
+        if declared > self.limits.max_body_bytes {
+            return Err(Outcome::TooLarge);
+        }
+        self.gate.enter()?;
+        // From here on the ticket's end, or this function's, leaves again.
+        let (head_charge, parts, route) = self
+            .take(head, declared)
+            .inspect_err(|_| self.gate.leave())?;
+
+        let (capture, recording) = if is_teed {
+            let (capture, recording) = record(&self.budget, self.limits.max_body_bytes);
+            (Some(capture), Some(recording))
+        } else {
+            (None, None)
+        };
+        self.counters.started();
+        let join = Arc::new(Join::new(Arc::clone(self), route));
+        let body = recording.as_ref().map(|recording| recording.primary());
+        let primary = PrimarySide::new(Arc::clone(&join), body);
+        let ticket = Ticket::new(join, recording, head_charge);
+        self.shadow.launch(&runtime, Copy { parts, ticket });
+        Ok(Admitted { capture, primary })
+    }
+
+    fn take(
+        &self,
+        head: &RequestHead<'_>,
+        declared: u64,
+    ) -> Result<(Charge, http::request::Parts, Option<Arc<str>>), Outcome> {
+        let charge = Charge::take(&self.budget, HEAD_BYTES).ok_or(Outcome::NoBytes)?;
+        if declared > 0 && !self.budget.has(cost_of_data(declared)) {
+            return Err(Outcome::NoBytes);
+        }
+        catch_unwind(AssertUnwindSafe(|| {
+            let route = self.policy.route.as_ref().and_then(|label| label(head));
+            (charge, copy_head(head, &self.policy.carries), route)
+        }))
+        .map_err(|_| Outcome::PolicyPanicked)
+    }
+}

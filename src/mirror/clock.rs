@@ -1,0 +1,39 @@
+//! Deadlines, where there may be no timers.
+
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+/// `None` in a runtime without timers, where tokio panics.
+pub(super) fn try_sleep(duration: Duration) -> Option<Sleep> {
+    catch_unwind(AssertUnwindSafe(|| sleep(duration))).ok()
+}
+
+/// Moves a deadline to so far from now. One beyond the end of time stays where
+/// it is: thirty years at the least, in which a body or an answer would end.
+pub(super) fn restart(deadline: Pin<&mut Sleep>, duration: Duration) {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    deadline.reset(Instant::now() + duration.min(FAR));
+}
+
+/// What `work` gives, unless `stop` ends before it. Work that is ready is never
+/// thrown away.
+pub(super) async fn until<W: Future, S: Future>(
+    work: W,
+    mut stop: Pin<&mut S>,
+) -> Option<W::Output> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        stop.as_mut().poll(cx).map(|_| None)
+    })
+    .await
+}

@@ -1,0 +1,113 @@
+//! Who may enter, how many are inside, and when they must leave.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst},
+};
+
+use tokio::sync::Notify;
+
+use crate::observe::Outcome;
+
+const PAUSED: u8 = 1;
+const DRAINING: u8 = 2;
+const ABORTING: u8 = 4;
+
+/// Every access is sequentially consistent: of a request that enters and a drain
+/// that begins, at least one sees the other.
+#[derive(Debug)]
+pub(super) struct Gate {
+    state: AtomicU8,
+    inside: AtomicUsize,
+    max_inside: usize,
+    empty: Notify,
+    abort: Notify,
+}
+
+impl Gate {
+    pub(super) fn new(max_inside: usize) -> Self {
+        Self {
+            state: AtomicU8::new(0),
+            inside: AtomicUsize::new(0),
+            max_inside,
+            empty: Notify::new(),
+            abort: Notify::new(),
+        }
+    }
+
+    pub(super) fn pause(&self) {
+        self.state.fetch_or(PAUSED, SeqCst);
+    }
+
+    pub(super) fn resume(&self) {
+        self.state.fetch_and(!PAUSED, SeqCst);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.state.load(SeqCst) & PAUSED != 0
+    }
+
+    pub(super) fn close(&self) {
+        self.state.fetch_or(DRAINING, SeqCst);
+    }
+
+    pub(super) fn abort(&self) {
+        self.state.fetch_or(DRAINING | ABORTING, SeqCst);
+        self.abort.notify_waiters();
+    }
+
+    /// Why nobody may enter at all.
+    pub(super) fn refusal(&self) -> Option<Outcome> {
+        match self.state.load(SeqCst) {
+            0 => None,
+            state if state & DRAINING != 0 => Some(Outcome::Draining),
+            _ => Some(Outcome::Paused),
+        }
+    }
+
+    /// Takes one place, to be given back by [`leave`](Self::leave).
+    pub(super) fn enter(&self) -> Result<(), Outcome> {
+        let entered = self.inside.fetch_update(SeqCst, SeqCst, |inside| {
+            (inside < self.max_inside).then_some(inside + 1)
+        });
+        if entered.is_err() {
+            return Err(Outcome::NoRoom);
+        }
+        if self.state.load(SeqCst) & DRAINING != 0 {
+            self.leave();
+            return Err(Outcome::Draining);
+        }
+        Ok(())
+    }
+
+    pub(super) fn leave(&self) {
+        if self.inside.fetch_sub(1, SeqCst) == 1 {
+            self.empty.notify_waiters();
+        }
+    }
+
+    /// Until nobody is inside.
+    pub(super) async fn empty(&self) {
+        loop {
+            let mut changed = pin!(self.empty.notified());
+            changed.as_mut().enable();
+            if self.inside.load(SeqCst) == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Until everybody inside must leave.
+    pub(super) fn aborted(&self) -> impl Future<Output = ()> {
+        // Made before the look at the state, so that no call in between is missed.
+        let called = self.abort.notified();
+        let is_aborting = self.state.load(SeqCst) & ABORTING != 0;
+        async move {
+            if !is_aborting {
+                called.await;
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The copy's head.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    request::Parts,
+    uri::PathAndQuery,
+};
+
+use super::{policy::Carry, shared::Shared};
+use crate::{
+    body::{BodyMode, Captured},
+    head::RequestHead,
+};
+
+/// What is taken on the primary's path: no more than must be, since the rest is
+/// done on the copy's task.
+pub(super) fn copy_head(head: &RequestHead<'_>, carries: &[Carry]) -> Parts {
+    // HTTP/1.1 as its version: clients refuse a request of another one.
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = head.method.clone();
+    parts.uri = head.uri.clone();
+    parts.headers = head.headers.clone();
+    for carry in carries {
+        carry(head.extensions, &mut parts.extensions);
+    }
+    parts
+}
+
+/// Makes a head that was copied into the head that is sent. `body`: what was
+/// captured, if there was one to capture.
+pub(super) fn finish(parts: &mut Parts, body: Option<&Captured>, shared: &Shared) {
+    let framing = Framing::of(parts, body, shared.policy.body);
+    rewrite_host(parts, shared);
+    remove_hop_by_hop(&mut parts.headers);
+    framing.write(&mut parts.headers);
+    if let Some(mark) = &shared.policy.mark {
+        parts
+            .headers
+            .insert(mark.clone(), shared.mark_value.clone());
+    }
+    for rewrite in &shared.policy.rewrites {
+        rewrite.rewrite(parts);
+    }
+}
+
+/// An origin-form target and at most one `Host`: from the target where it names
+/// one (RFC 9112, section 3.2.2), so that no client leads a shadow's client
+/// to an address of its choice.
+fn rewrite_host(parts: &mut Parts, shared: &Shared) {
+    let from_target = parts.uri.authority().map(|authority| {
+        let text = authority.as_str();
+        text.rsplit_once('@')
+            .map_or(text, |(_, host)| host)
+            .to_owned()
+    });
+    let from_header = parts.headers.get(HOST).cloned();
+    parts.headers.remove(HOST);
+
+    let original = match (&from_target, &from_header) {
+        (Some(target), _) => Some(target.as_str()),
+        // Bytes that are no text are no host either.
+        (None, Some(header)) => header.to_str().ok(),
+        (None, None) => Some(""),
+    };
+    let rewritten = original
+        .map(|host| shared.policy.host.apply(host))
+        .filter(|host| from_header.is_some() || !host.is_empty())
+        .and_then(|host| HeaderValue::from_str(&host).ok());
+    if let Some(host) = rewritten.or(from_header) {
+        parts.headers.insert(HOST, host);
+    }
+    if from_target.is_some() || parts.uri.scheme().is_some() {
+        let path = parts.uri.path_and_query().cloned();
+        parts.uri = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
+    }
+}
+
+/// RFC 9110, section 7.6.1, and `Expect`, which only a client that waits means.
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+    let wants_trailers = lists(headers, &TE, "trailers");
+    let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
+        .filter(|name| !name.eq_ignore_ascii_case("host"))
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .collect();
+    let fixed = [
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        TE,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        EXPECT,
+    ];
+    for name in named.iter().chain(&fixed) {
+        headers.remove(name);
+    }
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token))
+}
+
+/// The framing headers of the body that is really sent.
+enum Framing {
+    /// None of them.
+    Bare,
+    Length(u64),
+    /// Chunked over HTTP/1, where hyper sends only the trailers named beforehand.
+    Trailers(Option<HeaderValue>),
+}
+
+impl Framing {
+    fn of(parts: &Parts, body: Option<&Captured>, mode: BodyMode) -> Self {
+        if let Some(trailers) = body.and_then(|body| body.trailers.as_ref()) {
+            let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+            return Self::Trailers(HeaderValue::from_str(&names.join(", ")).ok());
+        }
+        let length = body.map_or(0, |body| body.bytes);
+        let is_declared = mode != BodyMode::Omit
+            && (parts.headers.contains_key(CONTENT_LENGTH)
+                || parts.headers.contains_key(TRANSFER_ENCODING));
+        if length > 0 || is_declared || expects_body(&parts.method) {
+            Self::Length(length)
+        } else {
+            Self::Bare
+        }
+    }
+
+    fn write(self, headers: &mut HeaderMap) {
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(TRAILER);
+        match self {
+            Self::Bare | Self::Trailers(None) => {}
+            Self::Length(bytes) => {
+                headers.insert(CONTENT_LENGTH, bytes.into());
+            }
+            Self::Trailers(Some(names)) => {
+                headers.insert(TRAILER, names);
+            }
+        }
+    }
+}
+
+/// RFC 9110, section 8.6: these say `Content-Length: 0` for an empty body.
+fn expects_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}

@@ -1,0 +1,31 @@
+//! What one mirror may use.
+
+use std::time::Duration;
+
+/// Defaults as the builder documents them.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    pub(super) max_body_bytes: u64,
+    pub(super) max_buffered_bytes: usize,
+    pub(super) max_in_flight: usize,
+    pub(super) capture_timeout: Duration,
+    pub(super) timeout: Duration,
+    pub(super) max_response_bytes: u64,
+}
+
+/// What a waiting copy is charged for its head: the header values are slices of
+/// the connection's read buffer, 8 KiB unless it has grown.
+pub(super) const HEAD_BYTES: usize = 8 * 1024;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 2 << 20,
+            max_buffered_bytes: 16 << 20,
+            max_in_flight: 128,
+            capture_timeout: Duration::from_secs(30),
+            timeout: Duration::from_secs(5),
+            max_response_bytes: 1 << 20,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The mirror: [`MirrorLayer`] makes a [`Mirror`] of a service, which answers as
+//! the service does and sends copies to a shadow.
+//!
+//! A request's way through it, and the file of each step:
+//! `service` asks `admission` for a verdict; an admitted request has its head
+//! copied (`head`) and its body teed ([`TeeBody`](crate::body::TeeBody)), and an
+//! `exchange` begins on a task of its own, which waits for the body's end, calls the
+//! shadow, and gives every part of its answer to `answer`. However it ends, its
+//! `ticket` counts one outcome and tells `join`, which reports once the primary
+//! has ended too.
+//!
+//! # Example
+//!
+//! Around an axum application, with the defaults:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_mirror::{HttpTarget, MirrorLayer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mirror = MirrorLayer::new(HttpTarget::new("http://127.0.0.1:9002")?);
+//! let app: Router = Router::new()
+//!     .route("/items", get(async || "[]"))
+//!     .layer(mirror.clone());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With everything decided:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use http::{header::AUTHORIZATION, request};
+//! use tower_mirror::{
+//!     BodyMode, Draw, HostRewrite, HttpTarget, Key, MirrorLayer, Report, SampleRate, sample,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mirror = MirrorLayer::builder(HttpTarget::new("http://127.0.0.1:9002")?)
+//!     .name("catalog-v2")
+//!     .sample(SampleRate::percent(10.0)?)
+//!     .draw(Draw::key(Key::header("x-user").or(Key::trace_id())))
+//!     .filter(sample::safe_methods())
+//!     .filter(sample::skip_paths(["/health", "/metrics"]))
+//!     .host(HostRewrite::suffix("-shadow"))
+//!     .rewrite(|copy: &mut request::Parts| {
+//!         copy.headers.remove(AUTHORIZATION);
+//!     })
+//!     .body(BodyMode::Tee)
+//!     .max_body_bytes(2 << 20)
+//!     .max_buffered_bytes(16 << 20)
+//!     .max_in_flight(128)
+//!     .capture_timeout(Duration::from_secs(30))
+//!     .timeout(Duration::from_secs(5))
+//!     .max_response_bytes(1 << 20)
+//!     .observer(|report: &Report| println!("{report:?}"))
+//!     .build();
+//!
+//! let handle = mirror.handle();
+//! handle.set_sample_rate(SampleRate::percent(50.0)?);
+//! handle.pause();
+//! # Ok(())
+//! # }
+//! ```
+
+mod admission;
+mod answer;
+mod builder;
+mod clock;
+mod exchange;
+mod failure;
+mod future;
+mod gate;
+mod handle;
+mod head;
+mod join;
+mod layer;
+mod limits;
+mod policy;
+mod service;
+mod shadow;
+mod shared;
+mod ticket;
+
+pub use self::{
+    builder::MirrorBuilder,
+    future::ResponseFuture,
+    handle::{Drained, MirrorHandle},
+    layer::MirrorLayer,
+    service::Mirror,
+    shadow::Shadow,
+};

@@ -1,0 +1,75 @@
+//! The service.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{future::ResponseFuture, shared::Shared};
+use crate::body::TeeBody;
+
+/// Answers as the primary `S` does, and sends copies to a shadow.
+///
+/// Made by [`MirrorLayer`](super::MirrorLayer). Response, error and readiness are
+/// the primary's own; only the body that it reads is wrapped, in [`TeeBody`].
+#[derive(Clone, Debug)]
+pub struct Mirror<S> {
+    primary: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> Mirror<S> {
+    pub(super) fn new(primary: S, shared: Arc<Shared>) -> Self {
+        Self { primary, shared }
+    }
+
+    /// The primary.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.primary
+    }
+
+    /// The primary.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.primary
+    }
+
+    /// The primary.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.primary
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Mirror<S>
+where
+    S: Service<Request<TeeBody<B>>, Response = Response<R>>,
+    B: Body<Data = Bytes>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.primary.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        self.shared.strip_inbound_mark(&mut request);
+        match self.shared.admit(&request) {
+            None => {
+                let request = request.map(|body| TeeBody::new(body, None));
+                ResponseFuture::new(self.primary.call(request), None)
+            }
+            Some(admitted) => {
+                let request = request.map(|body| TeeBody::new(body, admitted.capture));
+                ResponseFuture::new(self.primary.call(request), Some(admitted.primary))
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What can be a shadow, and its erasure.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use http::{Request, Response};
+use http_body::Body;
+use tokio::runtime::Handle;
+use tower_service::Service;
+
+use super::exchange::{Copy, exchange};
+use crate::{BoxError, body::ShadowBody};
+
+/// A service that copies can be sent to: an alias, implemented for every
+/// `Service<Request<ShadowBody>, Response = Response<R>>` that is
+/// `Clone + Send + Sync + 'static`, with a future that is `Send`, an error that is
+/// `Into<BoxError>`, and a response body `R` likewise.
+///
+/// An [`HttpTarget`](crate::client::HttpTarget), an axum `Router`, a hyper-util
+/// `Client<_, ShadowBody>`, a `service_fn`, or any stack of layers around one.
+/// Each copy takes a clone of its own, on the copy's task, and makes it ready there.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the shadow of a mirror",
+    label = "not a `Service<Request<ShadowBody>>` that is `Clone + Send + Sync + 'static`",
+    note = "a shadow answers `http::Request<tower_mirror::ShadowBody>` with an `http::Response<_>`; use `HttpTarget::new(url)?`, an axum `Router`, or a `hyper_util` `Client<_, ShadowBody>`",
+    note = "a service that is not `Clone` can be put behind `tower::buffer::Buffer`; one that is not `Sync` in `tower::util::BoxCloneSyncService`"
+)]
+pub trait Shadow<R>: sealed::Erase<R> {}
+
+impl<S, R> Shadow<R> for S where S: sealed::Erase<R> {}
+
+/// A shadow of any type.
+pub(super) trait Launch: Send + Sync {
+    /// Begins one exchange on a task of its own.
+    fn launch(&self, runtime: &Handle, copy: Copy);
+}
+
+struct Launcher<S, R> {
+    shadow: Arc<S>,
+    answer: PhantomData<fn() -> R>,
+}
+
+impl<S, R> Launch for Launcher<S, R>
+where
+    S: Service<Request<ShadowBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    R: Body + Send + 'static,
+    R::Data: Send,
+    R::Error: Into<BoxError>,
+{
+    fn launch(&self, runtime: &Handle, copy: Copy) {
+        runtime.spawn(exchange(Arc::clone(&self.shadow), copy));
+    }
+}
+
+impl fmt::Debug for dyn Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shadow")
+    }
+}
+
+mod sealed {
+    use super::*;
+
+    pub trait Erase<R> {
+        fn erase(self) -> Erased;
+    }
+
+    #[derive(Debug)]
+    pub struct Erased(pub(in crate::mirror) Arc<dyn Launch>);
+
+    impl<S, R> Erase<R> for S
+    where
+        S: Service<Request<ShadowBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        R: Body + Send + 'static,
+        R::Data: Send,
+        R::Error: Into<BoxError>,
+    {
+        fn erase(self) -> Erased {
+            Erased(Arc::new(Launcher {
+                shadow: Arc::new(self),
+                answer: PhantomData,
+            }))
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What an admitted copy holds, and gives back however it ends.
+
+use std::{mem, sync::Arc, thread};
+
+use super::{join::Join, shared::Shared};
+use crate::{
+    body::{Charge, Recording},
+    observe::{Outcome, ShadowReport},
+};
+
+/// One place inside the gate, and the duty to count one outcome.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    join: Arc<Join>,
+    /// `None`: the copy has no body.
+    pub(super) recording: Option<Recording>,
+    /// For the head, until the shadow's service has taken it.
+    pub(super) head_charge: Option<Charge>,
+    pub(super) report: ShadowReport,
+    outcome: Option<Outcome>,
+}
+
+impl Ticket {
+    /// Takes over a place that was entered.
+    pub(super) fn new(join: Arc<Join>, recording: Option<Recording>, head_charge: Charge) -> Self {
+        Self {
+            join,
+            recording,
+            head_charge: Some(head_charge),
+            report: ShadowReport::default(),
+            outcome: None,
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.join.shared()
+    }
+
+    pub(super) fn end(mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let outcome = self.outcome.unwrap_or(if thread::panicking() {
+            Outcome::Panicked
+        } else {
+            Outcome::Aborted // the task was dropped with its runtime
+        });
+        let shared = Arc::clone(self.join.shared());
+        shared.counters.ended(outcome);
+        self.recording = None;
+        self.head_charge = None;
+        self.join.shadow_ended(outcome, mem::take(&mut self.report));
+        // Last, so that whoever waits for an empty mirror finds nothing of it left.
+        shared.gate.leave();
+    }
+}

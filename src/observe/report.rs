@@ -1,0 +1,58 @@
+//! Both sides of one mirrored request.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+use super::Outcome;
+
+/// What became of one admitted request, on both sides.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// The mirror's name.
+    pub mirror: Arc<str>,
+    /// How the copy ended.
+    pub outcome: Outcome,
+    /// The label that the mirror's `route` closure gave the request.
+    pub route: Option<Arc<str>>,
+    /// The side that users see.
+    pub primary: PrimaryReport,
+    /// The side that nobody sees.
+    pub shadow: ShadowReport,
+}
+
+/// The primary's side of a [`Report`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PrimaryReport {
+    /// The answer's status; `None` where the primary failed, or was dropped
+    /// because its client went away.
+    pub status: Option<StatusCode>,
+    /// From the request's arrival to the head of the answer, or to the end without one.
+    pub latency: Duration,
+}
+
+/// The shadow's side of a [`Report`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ShadowReport {
+    /// Whether the copy was handed to the shadow's service.
+    pub sent: bool,
+    /// The answer's status, if one came. It is kept where the rest of the answer
+    /// did not come in time.
+    pub status: Option<StatusCode>,
+    /// From the end of the request's body to the head of the answer: what compares
+    /// with the primary's latency for requests without a body. `None` without an answer.
+    pub latency: Option<Duration>,
+    /// From the end of the request's body to the end of the exchange. `None`
+    /// where the body was not captured whole.
+    pub total: Option<Duration>,
+    /// Bytes of the copied body.
+    pub request_bytes: u64,
+    /// Bytes received of the answer's body.
+    pub response_bytes: u64,
+    /// What the shadow's service said when it failed: its error and that error's
+    /// sources, in one line.
+    pub error: Option<String>,
+}

@@ -1,0 +1,177 @@
+//! The copy's `Host`.
+
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+
+use http::uri::Authority;
+
+/// What becomes of the host on the copy.
+///
+/// The default is the suffix `-shadow`, as Envoy's `request_mirror_policies`
+/// have it. It suits a shadow that is reached at its own address and tells
+/// mirrored traffic by its name. Behind a sidecar or router that *routes* by
+/// host, a suffix leads nowhere: use [`literal`](Self::literal) with the
+/// shadow's own name there. (Istio switched the suffix off by default in 1.28.)
+#[derive(Clone)]
+pub struct HostRewrite {
+    rule: Rule,
+}
+
+#[derive(Clone)]
+enum Rule {
+    Preserve,
+    Suffix(Cow<'static, str>),
+    Literal(Authority),
+    Map(Arc<dyn Fn(&str) -> String + Send + Sync>),
+}
+
+impl HostRewrite {
+    /// Appends to the host name, before a port and before the root's dot:
+    /// `catalog:8000` becomes `catalog-shadow:8000`, `a.example.` becomes
+    /// `a.example-shadow.`. An IPv6 literal, an empty or an invalid host is left
+    /// as it is: an invalid authority is never made.
+    ///
+    /// # Panics
+    ///
+    /// Where a host with this suffix would not be valid, as `"/x"` would not.
+    /// For a suffix from outside the program there is
+    /// [`try_suffix`](Self::try_suffix).
+    #[must_use]
+    #[track_caller]
+    pub fn suffix(suffix: &'static str) -> Self {
+        match Self::try_suffix(suffix) {
+            Ok(rewrite) => rewrite,
+            // A literal in the program's source, as in `HeaderName::from_static`.
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`suffix`](Self::suffix), for a suffix that is not a literal.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHost`] where it is empty or a host with it would not be valid.
+    pub fn try_suffix(suffix: impl Into<Cow<'static, str>>) -> Result<Self, InvalidHost> {
+        let suffix = suffix.into();
+        if suffix.is_empty()
+            || suffix.contains([':', '[', ']'])
+            || parse(&format!("a{suffix}")).is_none()
+        {
+            return Err(InvalidHost {
+                given: suffix.into_owned(),
+                rule: "a suffix of a host must not be empty and may hold only what a host name may",
+            });
+        }
+        Ok(Self {
+            rule: Rule::Suffix(suffix),
+        })
+    }
+
+    /// The host of the original request.
+    #[must_use]
+    pub const fn preserve() -> Self {
+        Self {
+            rule: Rule::Preserve,
+        }
+    }
+
+    /// This host, with this port or none, for every copy: `shadow.internal`,
+    /// `127.0.0.1:9002`, or a target's own
+    /// [`authority()`](crate::client::HttpTarget::authority).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHost`] where it is not a host with an optional port.
+    pub fn literal(authority: impl AsRef<str>) -> Result<Self, InvalidHost> {
+        let given = authority.as_ref();
+        match parse(given) {
+            Some(authority) => Ok(Self {
+                rule: Rule::Literal(authority),
+            }),
+            None => Err(InvalidHost {
+                given: given.to_owned(),
+                rule: "a literal must be a host with an optional port",
+            }),
+        }
+    }
+
+    /// Whatever a closure makes of the host. A result that is no valid host is
+    /// dropped, and the host left as it is. It runs on the copy's own task.
+    pub fn map(map: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self {
+            rule: Rule::Map(Arc::new(map)),
+        }
+    }
+
+    /// The host of a copy whose original went to `host`.
+    #[must_use]
+    pub fn apply<'h>(&'h self, host: &'h str) -> Cow<'h, str> {
+        let rewritten = match &self.rule {
+            Rule::Preserve => None,
+            Rule::Literal(authority) => return Cow::Borrowed(authority.as_str()),
+            Rule::Suffix(suffix) => with_suffix(host, suffix),
+            Rule::Map(map) => Some(map(host)).filter(|made| parse(made).is_some()),
+        };
+        rewritten.map_or(Cow::Borrowed(host), Cow::Owned)
+    }
+}
+
+impl Default for HostRewrite {
+    /// The suffix `-shadow`.
+    fn default() -> Self {
+        Self {
+            rule: Rule::Suffix(Cow::Borrowed("-shadow")),
+        }
+    }
+}
+
+impl fmt::Debug for HostRewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rule {
+            Rule::Preserve => f.write_str("Preserve"),
+            Rule::Suffix(suffix) => f.debug_tuple("Suffix").field(suffix).finish(),
+            Rule::Literal(authority) => f.debug_tuple("Literal").field(authority).finish(),
+            Rule::Map(_) => f.write_str("Map"),
+        }
+    }
+}
+
+/// A host with an optional port (RFC 9110, section 7.2): an authority without user information.
+fn parse(host: &str) -> Option<Authority> {
+    let authority: Authority = host.parse().ok()?;
+    let port_is_valid = match authority.as_str().strip_prefix(authority.host()) {
+        Some("" | ":") => true,
+        Some(_) => authority.port_u16().is_some(),
+        None => false, // user information comes first
+    };
+    (port_is_valid && !authority.host().is_empty()).then_some(authority)
+}
+
+fn with_suffix(host: &str, suffix: &str) -> Option<String> {
+    let authority = parse(host)?;
+    let name = authority.host();
+    if name.starts_with('[') {
+        return None;
+    }
+    let port = &host[name.len()..];
+    let made = match name.strip_suffix('.') {
+        Some(name) if !name.is_empty() => format!("{name}{suffix}.{port}"),
+        Some(_) => return None,
+        None => format!("{name}{suffix}{port}"),
+    };
+    parse(&made).map(|_| made)
+}
+
+/// Why a text cannot be, or end, the host of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidHost {
+    given: String,
+    rule: &'static str,
+}
+
+impl fmt::Display for InvalidHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not a valid host: {}", self.given, self.rule)
+    }
+}
+
+impl Error for InvalidHost {}

@@ -1,0 +1,139 @@
+//! Where the number comes from that is held against a rate.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use super::{Key, even::Even};
+use crate::head::RequestHead;
+
+/// Where the uniform number comes from that decides on a request.
+///
+/// | draw | use it |
+/// |---|---|
+/// | [`even`](Self::even) | by default: any window of requests holds its share |
+/// | [`random`](Self::random) | where draws must be independent, as for statistics |
+/// | [`key`](Self::key) | to keep a user, a session or a trace together |
+///
+/// Clones share their state: a mirror under several routes draws from one counter.
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use tower_mirror::{RequestHead, sample::{Draw, SampleRate}};
+///
+/// let quarter = SampleRate::fraction(1, 4).unwrap();
+/// let draw = Draw::even();
+/// let request = Request::new(String::new());
+/// let head = RequestHead::of(&request);
+///
+/// let taken = (0..1000).filter(|_| quarter.takes(draw.point(&head))).count();
+/// assert!((245..=255).contains(&taken));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Draw {
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Even(Arc<Even>),
+    Random,
+    Key { key: Key, without: Arc<Even> },
+    Sequence(Arc<Sequence>),
+}
+
+#[derive(Debug)]
+struct Sequence {
+    points: Box<[u64]>,
+    turn: AtomicUsize,
+}
+
+impl Draw {
+    /// Evenly spread over the requests as they come: the default.
+    ///
+    /// One shared counter that advances by an irrational step, from a random
+    /// start. Any window of N requests is within a few of its share; changing
+    /// the rate never starts it anew. Each of the first ten even draws of a
+    /// process has a step of its own, so that two of them in one stack meet as
+    /// often as independent draws would; beyond ten, steps repeat. Traffic
+    /// that itself repeats with a period of up to 20 requests is not aliased.
+    #[must_use]
+    pub fn even() -> Self {
+        Self::from_even(Even::new())
+    }
+
+    /// As [`even`](Self::even), with start and step decided by `seed`: for
+    /// tests that must not depend on chance. Seeds that differ in their last
+    /// decimal digit have different steps.
+    #[must_use]
+    pub fn even_seeded(seed: u64) -> Self {
+        Self::from_even(Even::seeded(seed))
+    }
+
+    fn from_even(even: Even) -> Self {
+        Self {
+            source: Source::Even(Arc::new(even)),
+        }
+    }
+
+    /// Independent at each request.
+    #[must_use]
+    pub fn random() -> Self {
+        Self {
+            source: Source::Random,
+        }
+    }
+
+    /// Decided by a hash of something in the request, so that whatever shares
+    /// the key shares the answer: on every replica, at every time.
+    ///
+    /// Who is in at 5 % is in at 10 %. A request without the key falls to an
+    /// even draw.
+    #[must_use]
+    pub fn key(key: Key) -> Self {
+        Self {
+            source: Source::Key {
+                key,
+                without: Arc::new(Even::new()),
+            },
+        }
+    }
+
+    /// These points in turn, over and over: for tests. A point is a fraction of
+    /// 2^64: `0` is taken by every rate but none, `1 << 63` by rates above one
+    /// half, `u64::MAX` by 100 % alone. An empty list does not compile.
+    #[must_use]
+    pub fn sequence<const N: usize>(points: [u64; N]) -> Self {
+        const { assert!(N > 0, "a sequence of draws needs at least one point") };
+        Self {
+            source: Source::Sequence(Arc::new(Sequence {
+                points: Box::new(points),
+                turn: AtomicUsize::new(0),
+            })),
+        }
+    }
+
+    /// The next point, a fraction of 2^64, for the request with this head.
+    #[must_use]
+    pub fn point(&self, head: &RequestHead<'_>) -> u64 {
+        match &self.source {
+            Source::Even(even) => even.next(),
+            Source::Random => fastrand::u64(..),
+            Source::Key { key, without } => key.hash(head).unwrap_or_else(|| without.next()),
+            Source::Sequence(sequence) => {
+                let turn = sequence.turn.fetch_add(1, Relaxed);
+                sequence.points[turn % sequence.points.len()]
+            }
+        }
+    }
+}
+
+impl Default for Draw {
+    /// [`Draw::even`].
+    fn default() -> Self {
+        Self::even()
+    }
+}

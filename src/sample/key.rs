@@ -1,0 +1,211 @@
+//! What keeps requests together.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE, header::IntoHeaderName};
+use siphasher::sip::SipHasher24;
+
+use crate::head::RequestHead;
+
+/// All mirrors of the world share it, so that 5 % of one are among the 10 % of another.
+const DEFAULT_SALT: &str = "tower-mirror";
+/// Keeps this crate's hashes apart from other users of SipHash over the same keys.
+const DOMAIN: u64 = 0x746f_7765_722d_6d69;
+
+/// What of a request decides on it, hashed: a header, a cookie, the trace.
+///
+/// The hash is SipHash-2-4 with fixed keys, made from the salt, over the value's
+/// bytes. It is part of this crate's contract and pinned by tests: replicas of
+/// different builds agree.
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use tower_mirror::{RequestHead, sample::Key};
+///
+/// let key = Key::header("x-user").or(Key::cookie("uid"));
+/// let by_header = Request::get("/").header("x-user", "ada").body(String::new()).unwrap();
+/// let by_cookie = Request::get("/").header("cookie", "a=1; uid=ada").body(String::new()).unwrap();
+/// let neither = Request::get("/").body(String::new()).unwrap();
+///
+/// let hash = key.hash(&RequestHead::of(&by_header));
+/// assert_eq!(hash, key.hash(&RequestHead::of(&by_cookie)));
+/// assert_eq!(key.hash(&RequestHead::of(&neither)), None);
+/// assert_ne!(hash, key.salt("another experiment").hash(&RequestHead::of(&by_header)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Key {
+    sources: Vec<Source>,
+    salted: u64,
+}
+
+#[derive(Clone)]
+enum Source {
+    Header(HeaderName),
+    Cookie(Arc<str>),
+    TraceId,
+    Closure(Arc<dyn Hash>),
+}
+
+/// Hashes what a closure found, whatever type it returned.
+trait Hash: Send + Sync {
+    fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64>;
+}
+
+struct FromFn<F>(F);
+
+impl<F, K> Hash for FromFn<F>
+where
+    F: Fn(&RequestHead<'_>) -> Option<K> + Send + Sync,
+    K: AsRef<[u8]>,
+{
+    fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64> {
+        (self.0)(head).map(|value| hasher.hash(value.as_ref()))
+    }
+}
+
+impl Key {
+    /// The first value of a header, if it is not empty.
+    ///
+    /// Takes what [`HeaderMap::insert`] takes: a `&'static str` or a
+    /// [`HeaderName`]. A name from outside the program is parsed to a
+    /// `HeaderName` first.
+    ///
+    /// # Panics
+    ///
+    /// As `HeaderMap::insert` does where a `&'static str` is no header name.
+    pub fn header(name: impl IntoHeaderName) -> Self {
+        // `IntoHeaderName` is sealed: a map is its one way to a name.
+        let mut names = HeaderMap::with_capacity(1);
+        names.insert(name, HeaderValue::from_static(""));
+        Self::of(
+            names
+                .into_iter()
+                .filter_map(|(name, _)| name)
+                .map(Source::Header),
+        )
+    }
+
+    /// The value of a cookie, if it is not empty. Names are case-sensitive
+    /// (RFC 6265); of several cookies with the name, the first counts.
+    #[must_use]
+    pub fn cookie(name: impl Into<String>) -> Self {
+        Self::of([Source::Cookie(Arc::from(name.into()))])
+    }
+
+    /// The trace id of a valid W3C `traceparent` header, so that all services
+    /// of a trace take it whole or leave it whole.
+    ///
+    /// Source: Trace Context, W3C Recommendation, section 3.2.2: 32 lower-case
+    /// hexadecimal digits, not all zero; version `ff` is invalid.
+    #[must_use]
+    pub fn trace_id() -> Self {
+        Self::of([Source::TraceId])
+    }
+
+    /// Whatever a closure makes of the head; `None` where the request has no key.
+    ///
+    /// It runs on the primary's path: it must not block. A panic in it is caught
+    /// and counted as `policy_panicked`; the primary gets its request.
+    pub fn from_fn<F, K>(key: F) -> Self
+    where
+        F: Fn(&RequestHead<'_>) -> Option<K> + Send + Sync + 'static,
+        K: AsRef<[u8]> + 'static,
+    {
+        Self::of([Source::Closure(Arc::new(FromFn(key)))])
+    }
+
+    /// `other` where this key finds nothing. The same value found by either
+    /// gives the same hash. This key's salt holds for both.
+    #[must_use]
+    pub fn or(mut self, other: Key) -> Self {
+        self.sources.extend(other.sources);
+        self
+    }
+
+    /// Makes the choice independent of every other salt's. By default all
+    /// mirrors share one, so that their samples are nested.
+    #[must_use]
+    pub fn salt(mut self, salt: &str) -> Self {
+        self.salted = salted(salt);
+        self
+    }
+
+    /// The hash that decides on a request: uniform over `u64`; `None` where the
+    /// request has no key.
+    #[must_use]
+    pub fn hash(&self, head: &RequestHead<'_>) -> Option<u64> {
+        let hasher = SipHasher24::new_with_keys(DOMAIN, self.salted);
+        self.sources
+            .iter()
+            .find_map(|source| source.hash(head, &hasher))
+    }
+
+    fn of(sources: impl IntoIterator<Item = Source>) -> Self {
+        Self {
+            sources: sources.into_iter().collect(),
+            salted: salted(DEFAULT_SALT),
+        }
+    }
+}
+
+fn salted(salt: &str) -> u64 {
+    SipHasher24::new_with_keys(DOMAIN, 0).hash(salt.as_bytes())
+}
+
+impl Source {
+    fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64> {
+        let value = match self {
+            Source::Header(name) => head.headers.get(name).map(HeaderValue::as_bytes),
+            Source::Cookie(name) => cookie(head.headers, name.as_bytes()),
+            Source::TraceId => head.headers.get("traceparent").and_then(trace_id),
+            Source::Closure(closure) => return closure.hash(head, hasher),
+        };
+        value
+            .filter(|value| !value.is_empty())
+            .map(|value| hasher.hash(value))
+    }
+}
+
+/// The value of the first pair with this name; HTTP/2 may split them over several headers.
+fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .find_map(|pair| {
+            let pair = pair.trim_ascii();
+            let equals = pair.iter().position(|byte| *byte == b'=')?;
+            let (found, value) = (pair[..equals].trim_ascii_end(), &pair[equals + 1..]);
+            (found == name).then(|| value.trim_ascii_start())
+        })
+}
+
+fn trace_id(value: &HeaderValue) -> Option<&[u8]> {
+    let mut fields = value.as_bytes().split(|byte| *byte == b'-');
+    let version = hex(fields.next()?, 2)?;
+    let trace = hex(fields.next()?, 32)?;
+    let parent = hex(fields.next()?, 16)?;
+    hex(fields.next()?, 2)?;
+    let is_zero = |id: &[u8]| id.iter().all(|digit| *digit == b'0');
+    // Later versions may append fields; version 00 may not.
+    let is_known = version != b"ff" && (version != b"00" || fields.next().is_none());
+    (is_known && !is_zero(trace) && !is_zero(parent)).then_some(trace)
+}
+
+fn hex(field: &[u8], digits: usize) -> Option<&[u8]> {
+    let is_lower_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (field.len() == digits && field.iter().all(is_lower_hex)).then_some(field)
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Header(name) => f.debug_tuple("Header").field(name).finish(),
+            Source::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
+            Source::TraceId => f.write_str("TraceId"),
+            Source::Closure(_) => f.write_str("Closure"),
+        }
+    }
+}

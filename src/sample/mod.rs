@@ -1,0 +1,46 @@
+//! Which requests: how many ([`SampleRate`]), picked how ([`Draw`]), kept
+//! together by what ([`Key`]), out of which ([`Filter`]).
+//!
+//! # Example
+//!
+//! Ten per cent of the users, each of them whole:
+//!
+//! ```
+//! use http::Request;
+//! use tower_mirror::{RequestHead, sample::{Draw, Key, SampleRate}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let rate = SampleRate::percent(10.0)?;
+//! let draw = Draw::key(Key::cookie("uid").or(Key::header("x-user")));
+//!
+//! let request = Request::get("/").header("cookie", "uid=ada").body(String::new())?;
+//! let head = RequestHead::of(&request);
+//! // A user's answer never changes, here or on any other replica.
+//! assert_eq!(rate.takes(draw.point(&head)), rate.takes(draw.point(&head)));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Only some requests are worth a copy at all:
+//!
+//! ```
+//! use http::{Method, Request};
+//! use tower_mirror::{RequestHead, sample::{self, Filter}};
+//!
+//! let reads = sample::safe_methods();
+//! let request = Request::delete("/items/7").body(String::new()).unwrap();
+//! assert!(!reads.passes(&RequestHead::of(&request)));
+//! ```
+
+mod draw;
+mod even;
+mod filter;
+mod key;
+mod rate;
+
+pub use self::{
+    draw::Draw,
+    filter::{Filter, Methods, Paths, methods, paths, safe_methods, skip_paths},
+    key::Key,
+    rate::{InvalidRate, SampleRate},
+};
