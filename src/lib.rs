@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod body;
 #[cfg(feature = "client")]
@@ -11,6 +12,9 @@ pub mod observe;
 pub mod rewrite;
 pub mod sample;
 
+#[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
+pub use self::client::HttpTarget;
 pub use self::{
     body::{BodyMode, ShadowBody, TeeBody},
     head::RequestHead,

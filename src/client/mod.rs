@@ -1,1 +1,83 @@
-//! Under construction.
+//! A pooled HTTP destination: [`HttpTarget`].
+//!
+//! An `HttpTarget` is a `Service<Request<B>>` that sends every request to *one* server, whatever the request says. It
+//! keeps apart two things that most clients take from one URI: the address it dials, which comes from the URL it was
+//! made with and from nowhere else, and the host it names in `Host` (HTTP/1.1) or `:authority` (HTTP/2), which comes
+//! from the request. One type, whatever the request body, so the same target can stand behind a mirror, in a split, or
+//! as the primary of a reverse proxy.
+//!
+//! ```
+//! use http::{Request, header::HOST};
+//! use http_body_util::{BodyExt, Empty};
+//! use bytes::Bytes;
+//! use tower::ServiceExt;
+//! use tower_mirror::client::HttpTarget;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let address = listener.local_addr()?;
+//! # let whoami = axum::Router::new().route("/", axum::routing::get(|headers: http::HeaderMap| async move {
+//! #     headers[HOST].to_str().unwrap_or_default().to_owned()
+//! # }));
+//! # tokio::spawn(async move { axum::serve(listener, whoami).await });
+//! // `address` is where a server listens that answers with the `Host` it was sent.
+//! let target = HttpTarget::new(&format!("http://{address}"))?;
+//!
+//! let request = Request::get("/").header(HOST, "catalog-shadow").body(Empty::<Bytes>::new())?;
+//! let response = target.oneshot(request).await?;
+//! assert_eq!(response.into_body().collect().await?.to_bytes(), "catalog-shadow");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With other settings, over HTTP/2:
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use tower_mirror::client::HttpTarget;
+//! let target = HttpTarget::new("http://catalog-v2.internal:9002")?
+//!     .http2()
+//!     .connect_timeout(Duration::from_millis(300))
+//!     .write_timeout(Duration::from_secs(5));
+//! assert_eq!(target.authority(), "catalog-v2.internal:9002");
+//! # Ok::<_, tower_mirror::client::InvalidUrl>(())
+//! ```
+//!
+//! # The request head
+//!
+//! The host is, in this order: the authority of the request's URI without its user information, the first `Host`
+//! header, the target's own [`authority`](HttpTarget::authority). Over HTTP/1.1 the request goes out in origin form with
+//! exactly one `Host` and without `TE`. Over HTTP/2 it goes out with `:authority` and without `Host` and the
+//! connection-specific fields of RFC 9113, 8.2.2; a host that is no valid authority is replaced by the target's own.
+//! `CONNECT` is refused.
+//!
+//! # Connections
+//!
+//! All clones share one pool. [`poll_ready`](tower_service::Service::poll_ready) *is* obtaining a connection, so it
+//! fails when none can be made; a clone carries none. A readied target that is dropped gives its connection back.
+//! Over HTTP/1.1 a connection serves one request at a time and returns once the response body has been read to its end;
+//! dropping the response, or its body, before that closes it. Over HTTP/2 all requests share one connection.
+//!
+//! A request that was not sent because its connection was just closing goes once to a fresh one. A peer that takes
+//! nothing for [`write_timeout`](HttpTarget::write_timeout) loses its connection, so that no task, socket or body
+//! outlives it. How long to wait for an *answer* is the caller's to say.
+
+mod body;
+mod connect;
+mod error;
+mod future;
+mod http1;
+mod http2;
+mod idle;
+mod io;
+mod pool;
+mod request;
+mod target;
+mod url;
+
+pub use self::body::ResponseBody;
+pub use self::error::Error;
+pub use self::future::ResponseFuture;
+pub use self::target::HttpTarget;
+pub use self::url::InvalidUrl;

@@ -40,7 +40,7 @@ impl HostRewrite {
     pub fn suffix(suffix: &'static str) -> Self {
         match Self::try_suffix(suffix) {
             Ok(rewrite) => rewrite,
-            // A literal in the program's source, as in `HeaderName::from_static`.
+            #[allow(clippy::panic)] // on a literal in the source, as `HeaderName::from_static` does
             Err(error) => panic!("{error}"),
         }
     }

@@ -1,0 +1,149 @@
+//! The one error type of the room.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::{fmt, io};
+
+use crate::BoxError;
+
+/// Why a request to an [`HttpTarget`](super::HttpTarget) failed.
+///
+/// A connect or transport error always has an [`io::Error`] among its [sources](StdError::source).
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: Kind,
+    // Shared, since everybody who waits for an HTTP/2 connection gets the one error of its dial.
+    source: Arc<dyn StdError + Send + Sync>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Connect,
+    Transport,
+    Request,
+}
+
+impl Error {
+    /// No connection could be made; nothing was sent.
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
+        self.kind == Kind::Connect
+    }
+
+    /// The exchange failed on a connection: it was closed, reset, made no write progress, or did not speak HTTP.
+    #[must_use]
+    pub fn is_transport(&self) -> bool {
+        self.kind == Kind::Transport
+    }
+
+    /// The request is at fault, not the target: it cannot be sent (`CONNECT`), or its body failed.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        self.kind == Kind::Request
+    }
+
+    pub(super) fn connect(error: io::Error) -> Self {
+        Self {
+            kind: Kind::Connect,
+            source: Arc::new(error),
+        }
+    }
+
+    /// The connection failed before it could take its first request.
+    pub(super) fn handshake(error: hyper::Error) -> Self {
+        Self {
+            kind: Kind::Connect,
+            source: with_io_error(error),
+        }
+    }
+
+    /// The connection is gone already.
+    pub(super) fn closed() -> Self {
+        Self {
+            kind: Kind::Transport,
+            source: Arc::new(io::Error::from(io::ErrorKind::ConnectionAborted)),
+        }
+    }
+
+    pub(super) fn transport(error: hyper::Error) -> Self {
+        if has_source::<RequestBodyError>(&error) {
+            return Self {
+                kind: Kind::Request,
+                source: Arc::new(error),
+            };
+        }
+        Self {
+            kind: Kind::Transport,
+            source: with_io_error(error),
+        }
+    }
+
+    pub(super) fn request(error: impl Into<BoxError>) -> Self {
+        Self {
+            kind: Kind::Request,
+            source: Arc::from(error.into()),
+        }
+    }
+}
+
+/// What tells a connection's failure from others without knowing hyper is an `io::Error` in the chain, so there is one.
+fn with_io_error(error: hyper::Error) -> Arc<dyn StdError + Send + Sync> {
+    if has_source::<io::Error>(&error) {
+        return Arc::new(error);
+    }
+    let kind = if error.is_incomplete_message() {
+        io::ErrorKind::UnexpectedEof
+    } else if error.is_timeout() {
+        io::ErrorKind::TimedOut
+    } else if error.is_parse() {
+        io::ErrorKind::InvalidData
+    } else if error.is_canceled() || error.is_closed() || error.is_body_write_aborted() {
+        io::ErrorKind::ConnectionAborted
+    } else {
+        io::ErrorKind::Other
+    };
+    Arc::new(io::Error::new(kind, error))
+}
+
+fn has_source<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if error.is::<E>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Connect => "cannot connect to the target",
+            Kind::Transport => "the connection to the target failed",
+            Kind::Request => "the request cannot be sent",
+        })
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// Marks an error as the request body's, so that it is not blamed on the target.
+#[derive(Debug)]
+pub(super) struct RequestBodyError(pub(super) BoxError);
+
+impl fmt::Display for RequestBodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request body failed")
+    }
+}
+
+impl StdError for RequestBodyError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
+    }
+}

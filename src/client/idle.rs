@@ -1,0 +1,216 @@
+//! HTTP/1.1 connections that nobody uses, and those who wait for one.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use hyper::client::conn::http1::SendRequest;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::body::RequestBody;
+
+type Sender = SendRequest<RequestBody>;
+
+/// How long a connection whose response has ended may take to become ready before another is dialled in its stead.
+/// It takes microseconds, unless its peer answered before it had read the request.
+pub(super) const SETTLE: Duration = Duration::from_millis(5);
+
+/// A stack, so that what is not needed grows old at its bottom and the freshest connection is used first.
+#[derive(Debug)]
+pub(super) struct Idle {
+    max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stack: VecDeque<Sender>,
+    /// A connection goes to whoever has waited longest; it enters the stack only when nobody waits.
+    waiting: VecDeque<oneshot::Sender<Lease>>,
+    /// Connections about to come back, within [`SETTLE`].
+    settling: usize,
+}
+
+/// A connection fit for one request. Dropped unused, it goes back.
+#[derive(Debug)]
+pub(super) struct Lease {
+    sender: Option<Sender>,
+    idle: Weak<Idle>,
+}
+
+/// What became of asking for a connection.
+pub(super) enum Asked {
+    Have(Lease),
+    Wait {
+        returned: oneshot::Receiver<Lease>,
+        /// One is about to come back: worth a moment's patience.
+        soon: bool,
+    },
+}
+
+impl Idle {
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            max,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(super) fn lease(self: &Arc<Self>, sender: Sender) -> Lease {
+        Lease {
+            sender: Some(sender),
+            idle: Arc::downgrade(self),
+        }
+    }
+
+    pub(super) fn pop(self: &Arc<Self>) -> Option<Lease> {
+        let sender = self.lock().pop()?;
+        Some(self.lease(sender))
+    }
+
+    /// Pops, or queues up for the next connection that comes back, in one step so that none is missed.
+    pub(super) fn pop_or_wait(self: &Arc<Self>) -> Asked {
+        let mut state = self.lock();
+        match state.pop() {
+            Some(sender) => Asked::Have(self.lease(sender)),
+            None => Asked::Wait {
+                soon: state.settling > 0,
+                returned: state.wait(),
+            },
+        }
+    }
+
+    /// Queues up, and closes the oldest idle connection to make room for a fresh one.
+    pub(super) fn evict_and_wait(&self) -> oneshot::Receiver<Lease> {
+        let mut state = self.lock();
+        state.stack.pop_front();
+        state.wait()
+    }
+
+    fn put(self: &Arc<Self>, sender: Sender) {
+        let mut lease = self.lease(sender);
+        loop {
+            let mut state = self.lock();
+            let Some(waiter) = state.waiting.pop_front() else {
+                if let Some(sender) = lease.sender.take() {
+                    state.push(sender, self.max);
+                }
+                return;
+            };
+            // Sending wakes somebody, and may hand the lease back: not under the lock.
+            drop(state);
+            match waiter.send(lease) {
+                Ok(()) => return,
+                Err(back) => lease = back,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn pop(&mut self) -> Option<Sender> {
+        std::iter::from_fn(|| self.stack.pop_back()).find(Sender::is_ready)
+    }
+
+    fn push(&mut self, sender: Sender, max: usize) {
+        if sender.is_closed() || max == 0 {
+            return;
+        }
+        if self.stack.len() >= max {
+            self.stack.pop_front();
+        }
+        self.stack.push_back(sender);
+    }
+
+    fn wait(&mut self) -> oneshot::Receiver<Lease> {
+        self.waiting.retain(|waiter| !waiter.is_closed());
+        let (waiter, returned) = oneshot::channel();
+        self.waiting.push_back(waiter);
+        returned
+    }
+}
+
+impl Lease {
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.as_ref().is_none_or(Sender::is_closed)
+    }
+
+    /// Takes the connection into use: from here on only [`InUse::finish`] brings it back.
+    pub(super) fn into_use(mut self) -> Option<InUse> {
+        let sender = self.sender.take()?;
+        Some(InUse {
+            sender,
+            idle: self.idle.clone(),
+        })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let (Some(sender), Some(idle)) = (self.sender.take(), self.idle.upgrade()) {
+            idle.put(sender);
+        }
+    }
+}
+
+/// A connection that carries a request. Dropped before the response's end, it closes.
+#[derive(Debug)]
+pub(super) struct InUse {
+    pub(super) sender: Sender,
+    idle: Weak<Idle>,
+}
+
+impl InUse {
+    /// The response has ended: the connection goes back as soon as hyper is done with it.
+    pub(super) fn finish(mut self) {
+        let Some(idle) = self.idle.upgrade() else {
+            return;
+        };
+        if self.sender.is_ready() {
+            return idle.put(self.sender);
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if self.sender.is_closed() {
+            return;
+        }
+        let settling = Settling::new(&idle);
+        drop(idle);
+        runtime.spawn(async move {
+            let soon = tokio::time::timeout(SETTLE, self.sender.ready()).await;
+            let counted = soon.is_ok().then_some(settling);
+            let ready = match soon {
+                Ok(ready) => ready,
+                Err(_) => self.sender.ready().await,
+            };
+            if let (Ok(()), Some(idle)) = (ready, self.idle.upgrade()) {
+                idle.put(self.sender);
+            }
+            drop(counted);
+        });
+    }
+}
+
+/// Counts a connection as settling while it lives.
+struct Settling(Weak<Idle>);
+
+impl Settling {
+    fn new(idle: &Arc<Idle>) -> Self {
+        idle.lock().settling += 1;
+        Self(Arc::downgrade(idle))
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        if let Some(idle) = self.0.upgrade() {
+            idle.lock().settling -= 1;
+        }
+    }
+}

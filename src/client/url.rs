@@ -1,0 +1,149 @@
+//! From a URL to the one address a target dials.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use http::uri::Authority;
+
+/// Where a target dials, and its own name.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    /// `host[:port]` as written in the URL.
+    pub(super) authority: Authority,
+    /// The host to resolve: an IPv6 literal has no brackets here.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// Why a URL cannot be a target's. Each variant carries the URL as given, but for its user information.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidUrl {
+    /// It does not read as a URL.
+    Malformed(String),
+    /// It has no scheme: `http://` is missing.
+    NoScheme(String),
+    /// Its scheme is not `http`.
+    UnknownScheme(String),
+    /// Its scheme is `https`, which this version does not speak.
+    Https(String),
+    /// It has no host.
+    NoHost(String),
+    /// Its port is not a number from 1 to 65535.
+    Port(String),
+    /// It has user information (`user:password@`).
+    UserInfo(String),
+    /// It has a path other than `/`.
+    Path(String),
+    /// It has a query.
+    Query(String),
+    /// It has a fragment.
+    Fragment(String),
+}
+
+impl FromStr for Endpoint {
+    type Err = InvalidUrl;
+
+    // By hand, because `http::Uri` drops fragments and folds most mistakes into one.
+    fn from_str(url: &str) -> Result<Self, InvalidUrl> {
+        let broken = |rule: fn(String) -> InvalidUrl| rule(redact(url));
+
+        if url.is_empty() || url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(broken(InvalidUrl::Malformed));
+        }
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(broken(InvalidUrl::NoScheme));
+        };
+        match scheme {
+            "" => return Err(broken(InvalidUrl::NoScheme)),
+            _ if scheme.eq_ignore_ascii_case("http") => {}
+            _ if scheme.eq_ignore_ascii_case("https") => return Err(broken(InvalidUrl::Https)),
+            _ => return Err(broken(InvalidUrl::UnknownScheme)),
+        }
+
+        let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(broken(InvalidUrl::UserInfo));
+        }
+        if authority.is_empty() || authority.starts_with(':') {
+            return Err(broken(InvalidUrl::NoHost));
+        }
+        match tail.strip_prefix('/').unwrap_or(tail).bytes().next() {
+            None => {}
+            Some(b'?') => return Err(broken(InvalidUrl::Query)),
+            Some(b'#') => return Err(broken(InvalidUrl::Fragment)),
+            Some(_) => return Err(broken(InvalidUrl::Path)),
+        }
+
+        let host_len = match authority.rfind(']') {
+            Some(bracket) => bracket + 1,
+            None => authority.find(':').unwrap_or(authority.len()),
+        };
+        let (host, port) = authority.split_at(host_len);
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => 80,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => match digits.parse() {
+                Ok(port @ 1..) => port,
+                _ => return Err(broken(InvalidUrl::Port)),
+            },
+            _ => return Err(broken(InvalidUrl::Port)),
+        };
+        let host = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+            Some(v6) if v6.parse::<Ipv6Addr>().is_ok() => v6,
+            Some(_) => return Err(broken(InvalidUrl::Malformed)),
+            None => host,
+        };
+        let authority =
+            Authority::from_str(authority).map_err(|_| broken(InvalidUrl::Malformed))?;
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            authority,
+        })
+    }
+}
+
+/// The URL without its user information, which may hold a password.
+fn redact(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| start + at);
+    match url[start..end].rfind('@') {
+        Some(at) => format!("{}***{}", &url[..start], &url[start + at..]),
+        None => url.to_owned(),
+    }
+}
+
+impl fmt::Display for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (url, rule) = match self {
+            Self::Malformed(url) => (url, "it does not read as `http://host[:port]`"),
+            Self::NoScheme(url) => (url, "it has no scheme; write http://host[:port]"),
+            Self::UnknownScheme(url) => {
+                let scheme = url.split("://").next().unwrap_or_default();
+                return write!(
+                    f,
+                    "invalid target URL {url:?}: unknown scheme {scheme:?}; use http://"
+                );
+            }
+            Self::Https(url) => (
+                url,
+                "https targets are not supported by this version; use http://",
+            ),
+            Self::NoHost(url) => (url, "it has no host"),
+            Self::Port(url) => (url, "its port is not a number from 1 to 65535"),
+            Self::UserInfo(url) => (
+                url,
+                "it has user information; send credentials in a header instead",
+            ),
+            Self::Path(url) => (url, "it has a path; the path of each request is its own"),
+            Self::Query(url) => (url, "it has a query; the query of each request is its own"),
+            Self::Fragment(url) => (url, "it has a fragment"),
+        };
+        write!(f, "invalid target URL {url:?}: {rule}")
+    }
+}
+
+impl std::error::Error for InvalidUrl {}

@@ -1,0 +1,1069 @@
+//! `HttpTarget` against real servers on the loopback device. Nothing sleeps to wait: tests await what the server sees,
+//! and the one clock is a guard against hanging.
+#![cfg(feature = "client")]
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::future::{Future, poll_fn};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request as AxumRequest;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
+use tower::{Service, ServiceExt};
+use tower_mirror::client::{Error, HttpTarget, InvalidUrl, ResponseBody, ResponseFuture};
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+type NoBody = Empty<Bytes>;
+
+/// A server of both protocols that counts its connections.
+struct Server {
+    address: SocketAddr,
+    connections: Arc<Connections>,
+}
+
+struct Connections {
+    accepted: AtomicUsize,
+    peak: AtomicUsize,
+    open: watch::Sender<usize>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+/// Counts a connection as open while it lives.
+struct Open(Arc<Connections>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.send_modify(|open| *open -= 1);
+    }
+}
+
+impl Server {
+    async fn start(router: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(Connections {
+            accepted: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            open: watch::channel(0).0,
+            tasks: Mutex::default(),
+        });
+        let shared = connections.clone();
+        tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                shared.accepted.fetch_add(1, Ordering::SeqCst);
+                shared.open.send_modify(|open| {
+                    *open += 1;
+                    shared.peak.fetch_max(*open, Ordering::SeqCst);
+                });
+                let open = Open(shared.clone());
+                let task = tokio::spawn(serve(socket, router.clone(), open));
+                shared.tasks.lock().unwrap().push(task.abort_handle());
+            }
+        });
+        Self {
+            address,
+            connections,
+        }
+    }
+
+    fn target(&self) -> HttpTarget {
+        HttpTarget::new(&format!("http://{}", self.address)).unwrap()
+    }
+
+    fn accepted(&self) -> usize {
+        self.connections.accepted.load(Ordering::SeqCst)
+    }
+
+    fn close_all(&self) {
+        for task in self.connections.tasks.lock().unwrap().drain(..) {
+            task.abort();
+        }
+    }
+
+    /// Waits until exactly `n` connections are open.
+    async fn open(&self, n: usize) {
+        let mut open = self.connections.open.subscribe();
+        within(open.wait_for(|open| *open == n)).await.unwrap();
+    }
+}
+
+async fn serve(socket: TcpStream, router: Router, _open: Open) {
+    let mut builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    builder.http2().max_concurrent_streams(100);
+    let _ = builder
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
+        .await;
+}
+
+/// Answers with what it saw of the request's head; `/empty` with 204, `/large` with 4 MiB.
+fn whoami() -> Router {
+    Router::new().fallback(async |request: AxumRequest| {
+        let (head, body) = request.into_parts();
+        let _ = body.collect().await;
+        match head.uri.path() {
+            "/empty" => return StatusCode::NO_CONTENT.into_response(),
+            "/large" => return vec![7_u8; 4 << 20].into_response(),
+            _ => {}
+        }
+        let mut seen = vec![format!("{:?} {}", head.version, head.uri)];
+        let mut names: Vec<_> = head.headers.keys().map(|name| name.as_str()).collect();
+        names.sort_unstable();
+        for name in names
+            .into_iter()
+            .filter(|name| *name != CONTENT_LENGTH.as_str())
+        {
+            for value in head.headers.get_all(name) {
+                seen.push(format!("{name}: {}", value.to_str().unwrap_or("?")));
+            }
+        }
+        seen.join("\n").into_response()
+    })
+}
+
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(30), future)
+        .await
+        .expect("hangs")
+}
+
+async fn send<B>(target: &mut HttpTarget, request: Request<B>) -> Result<Response<Bytes>, Error>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    within(async {
+        let response = ServiceExt::<Request<B>>::ready(target)
+            .await?
+            .call(request)
+            .await?;
+        let (head, body) = response.into_parts();
+        Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
+    })
+    .await
+}
+
+fn get(path: &str) -> Request<NoBody> {
+    Request::get(path).body(Empty::new()).unwrap()
+}
+
+/// Waits until the target has no socket left.
+async fn all_closed(target: &HttpTarget) {
+    within(async {
+        while target.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+async fn ready(target: &mut HttpTarget) -> Result<(), Error> {
+    within(poll_fn(|cx| poll_ready(target, cx))).await
+}
+
+fn poll_ready(target: &mut HttpTarget, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    Service::<Request<NoBody>>::poll_ready(target, cx)
+}
+
+fn io_error(error: &Error) -> &io::Error {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(io) = error.downcast_ref() {
+            return io;
+        }
+        source = error.source();
+    }
+    panic!("no io::Error among the sources of {error:?}");
+}
+
+// ===== The URL =====
+
+#[test]
+fn a_url_says_where_and_nothing_else() {
+    for (url, authority) in [
+        ("http://127.0.0.1:9002", "127.0.0.1:9002"),
+        ("http://catalog", "catalog"),
+        ("HTTP://Catalog:80/", "Catalog:80"),
+        ("http://[::1]:80", "[::1]:80"),
+        ("http://[::1]", "[::1]"),
+    ] {
+        assert_eq!(
+            HttpTarget::new(url).unwrap().authority(),
+            authority,
+            "{url}"
+        );
+        assert!(url.parse::<HttpTarget>().is_ok() && HttpTarget::try_from(url).is_ok());
+    }
+
+    type Rule = fn(String) -> InvalidUrl;
+    let cases: &[(&str, Rule, &str)] = &[
+        ("", InvalidUrl::Malformed, "read"),
+        ("http://a b", InvalidUrl::Malformed, "read"),
+        ("http://a<b>", InvalidUrl::Malformed, "read"),
+        ("http://[::g]", InvalidUrl::Malformed, "read"),
+        ("127.0.0.1:9002", InvalidUrl::NoScheme, "no scheme"),
+        ("catalog", InvalidUrl::NoScheme, "no scheme"),
+        ("/path", InvalidUrl::NoScheme, "no scheme"),
+        ("://catalog", InvalidUrl::NoScheme, "no scheme"),
+        ("ftp://catalog", InvalidUrl::UnknownScheme, "\"ftp\""),
+        ("https://catalog", InvalidUrl::Https, "use http://"),
+        ("http://", InvalidUrl::NoHost, "no host"),
+        ("http:///", InvalidUrl::NoHost, "no host"),
+        ("http://:80", InvalidUrl::NoHost, "no host"),
+        ("http://catalog:", InvalidUrl::Port, "port"),
+        ("http://catalog:0", InvalidUrl::Port, "port"),
+        ("http://catalog:65536", InvalidUrl::Port, "port"),
+        ("http://catalog:+80", InvalidUrl::Port, "port"),
+        ("http://catalog:http", InvalidUrl::Port, "port"),
+        ("http://[::1]80", InvalidUrl::Port, "port"),
+        ("http://catalog/v2", InvalidUrl::Path, "path"),
+        ("http://catalog/v2?a#b", InvalidUrl::Path, "path"),
+        ("http://catalog?a=b", InvalidUrl::Query, "query"),
+        ("http://catalog/?a=b", InvalidUrl::Query, "query"),
+        ("http://catalog/#b", InvalidUrl::Fragment, "fragment"),
+        ("http://catalog#b?", InvalidUrl::Fragment, "fragment"),
+    ];
+    for (url, rule, says) in cases {
+        let error = HttpTarget::new(url).unwrap_err();
+        assert_eq!(error, rule((*url).to_owned()));
+        let message = error.to_string();
+        assert!(
+            message.contains(&format!("{url:?}")) && message.contains(says),
+            "{message}"
+        );
+    }
+
+    for url in ["http://user:secret@catalog", "https://user:secret@catalog"] {
+        let message = HttpTarget::new(url).unwrap_err().to_string();
+        assert!(
+            message.contains("***@catalog") && !message.contains("secret"),
+            "{message}"
+        );
+    }
+    let error = HttpTarget::new("http://user:secret@catalog").unwrap_err();
+    assert_eq!(error, InvalidUrl::UserInfo("http://***@catalog".into()));
+}
+
+// ===== The head =====
+
+/// A request's line and headers, and what the server is to see of it over either protocol.
+type Head = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    &'static str,
+);
+
+const HEADS: &[Head] = &[
+    // The target's own name, if the request names none.
+    (
+        "GET /a?b=c",
+        &[],
+        "/a?b=c\nhost: {own}",
+        "http://{own}/a?b=c",
+    ),
+    (
+        "GET /",
+        &[("host", "catalog-shadow:80")],
+        "/\nhost: catalog-shadow:80",
+        "http://catalog-shadow:80/",
+    ),
+    // The URI's authority wins over `Host`, without its user information.
+    (
+        "GET http://u:p@a:1/x?y",
+        &[("host", "b")],
+        "/x?y\nhost: a:1",
+        "http://a:1/x?y",
+    ),
+    ("GET https://a", &[], "/\nhost: a", "http://a/"),
+    ("GET a:443", &[], "/\nhost: a:443", "http://a:443/"),
+    (
+        "GET /",
+        &[("host", "a"), ("host", "b")],
+        "/\nhost: a",
+        "http://a/",
+    ),
+    // What is no authority cannot be an `:authority`.
+    ("GET /", &[("host", "")], "/\nhost: ", "http://{own}/"),
+    ("GET /", &[("host", "a b")], "/\nhost: a b", "http://{own}/"),
+    ("GET /", &[("host", "u:p@a")], "/\nhost: u:p@a", "http://a/"),
+    ("GET /", &[("host", ":80")], "/\nhost: :80", "http://{own}/"),
+    ("OPTIONS *", &[("host", "a")], "*\nhost: a", "http://a*"),
+    // `TE` is HTTP/2's alone, the connection's own headers HTTP/1.1's.
+    (
+        "GET /",
+        &[("host", "a"), ("te", "trailers")],
+        "/\nhost: a",
+        "http://a/\nte: trailers",
+    ),
+    (
+        "GET /",
+        &[("host", "a"), ("te", "gzip")],
+        "/\nhost: a",
+        "http://a/",
+    ),
+    (
+        "GET /",
+        &[
+            ("host", "a"),
+            ("connection", "x-hop, te"),
+            ("x-hop", "1"),
+            ("te", "gzip, trailers"),
+            ("x-end", "1"),
+        ],
+        "/\nconnection: x-hop, te\nhost: a\nx-end: 1\nx-hop: 1",
+        "http://a/\nte: trailers\nx-end: 1",
+    ),
+    (
+        "GET /",
+        &[
+            ("host", "a"),
+            ("keep-alive", "1"),
+            ("proxy-connection", "1"),
+            ("upgrade", "h2c"),
+        ],
+        "/\nhost: a\nkeep-alive: 1\nproxy-connection: 1\nupgrade: h2c",
+        "http://a/",
+    ),
+];
+
+#[tokio::test]
+async fn the_host_is_the_requests_and_the_address_the_targets() {
+    let server = Server::start(whoami()).await;
+    let own = server.address.to_string();
+    let (mut http1, mut http2) = (server.target(), server.target().http2());
+    for (line, headers, seen_http1, seen_http2) in HEADS {
+        let (method, uri) = line.split_once(' ').unwrap();
+        // The version a request came with is not the one it is sent with.
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            let request = || {
+                let mut request = Request::builder().method(method).uri(uri).version(version);
+                for (name, value) in *headers {
+                    request = request.header(*name, *value);
+                }
+                request.body(NoBody::new()).unwrap()
+            };
+            let seen = send(&mut http1, request()).await.unwrap().into_body();
+            let expected = format!("HTTP/1.1 {}", seen_http1.replace("{own}", &own));
+            assert_eq!(seen, expected, "{line} {headers:?} over HTTP/1.1");
+
+            let seen = send(&mut http2, request()).await.unwrap().into_body();
+            let expected = format!("HTTP/2.0 {}", seen_http2.replace("{own}", &own));
+            assert_eq!(seen, expected, "{line} {headers:?} over HTTP/2");
+        }
+    }
+}
+
+#[tokio::test]
+async fn connect_is_refused_and_costs_no_connection() {
+    let server = Server::start(whoami()).await;
+    for mut target in [server.target(), server.target().http2()] {
+        let connect = Request::connect("catalog:443").body(NoBody::new()).unwrap();
+        let error = send(&mut target, connect).await.unwrap_err();
+        assert!(error.is_request() && !error.is_connect() && !error.is_transport());
+        assert!(error.source().unwrap().to_string().contains("CONNECT"));
+        send(&mut target, get("/")).await.unwrap();
+        assert_eq!(target.connections(), 1);
+    }
+    assert_eq!(server.accepted(), 2);
+}
+
+// ===== Connections =====
+
+async fn send_all_sorts(target: &mut HttpTarget) {
+    let large = Bytes::from(vec![1; 4 << 20]);
+    for method in [Method::GET, Method::HEAD, Method::POST] {
+        for path in ["/", "/empty", "/large"] {
+            let request = Request::builder()
+                .method(&method)
+                .uri(path)
+                .body(Full::new(large.clone()))
+                .unwrap();
+            let body = send(target, request).await.unwrap().into_body();
+            assert_eq!(
+                path == "/large" && method != Method::HEAD,
+                body.len() == 4 << 20,
+                "{method} {path}"
+            );
+        }
+    }
+    // A reader that knows the length never asks for the end.
+    let response = within(target.call(get("/large"))).await.unwrap();
+    let (mut body, mut read) = (response.into_body(), 0);
+    while read < 4 << 20 {
+        read += within(body.frame())
+            .await
+            .unwrap()
+            .unwrap()
+            .into_data()
+            .unwrap()
+            .len();
+    }
+    assert!(body.is_end_stream());
+    send(target, get("/")).await.unwrap();
+    drop(body);
+    // A body that is empty from the start is not read at all.
+    let head = Request::head("/large").body(NoBody::new()).unwrap();
+    let unread = within(target.call(head)).await.unwrap();
+    send(target, get("/")).await.unwrap();
+    drop(unread);
+}
+
+#[tokio::test]
+async fn sequential_requests_use_one_connection() {
+    let server = Server::start(whoami()).await;
+    send_all_sorts(&mut server.target()).await;
+    assert_eq!(server.accepted(), 1);
+    send_all_sorts(&mut server.target().http2()).await;
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sequential_requests_use_one_connection_across_threads() {
+    let server = Server::start(whoami()).await;
+    let target = server.target();
+    for _ in 0..500 {
+        // A clone each, as under axum.
+        send(&mut target.clone(), get("/empty")).await.unwrap();
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn five_hundred_hosts_share_one_http2_connection() {
+    let server = Server::start(whoami()).await;
+    let target = server.target().http2();
+    let answers = join_all((0..500).map(|n| {
+        let mut target = target.clone();
+        async move {
+            let request = Request::get("/")
+                .header(HOST, format!("catalog-{n}"))
+                .body(NoBody::new())
+                .unwrap();
+            send(&mut target, request).await.unwrap().into_body()
+        }
+    }));
+    for (n, seen) in answers.await.into_iter().enumerate() {
+        assert_eq!(seen, format!("HTTP/2.0 http://catalog-{n}/"));
+    }
+    assert_eq!((server.accepted(), target.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn no_more_connections_than_allowed() {
+    let server = Server::start(whoami()).await;
+    let target = server.target().max_connections(4);
+    let answers = join_all((0..50).map(|_| {
+        let mut target = target.clone();
+        async move {
+            send(&mut target, get("/large"))
+                .await
+                .map(|response| response.status())
+        }
+    }));
+    assert!(
+        answers
+            .await
+            .into_iter()
+            .all(|status| matches!(status, Ok(StatusCode::OK)))
+    );
+    assert_eq!(server.connections.peak.load(Ordering::SeqCst), 4);
+    assert_eq!((server.accepted(), target.connections()), (4, 4));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_gets_the_one_that_comes_back_or_the_place_of_one_that_closes() {
+    let server = Server::start(whoami()).await;
+    let target = server.target().max_connections(1);
+
+    let (mut first, mut second, mut third) = (target.clone(), target.clone(), target.clone());
+    ready(&mut first).await.unwrap();
+    let mut second = task::spawn(poll_fn(|cx| poll_ready(&mut second, cx)));
+    assert_pending!(second.poll());
+    let mut third = task::spawn(poll_fn(|cx| poll_ready(&mut third, cx)));
+    assert_pending!(third.poll());
+
+    send(&mut first, get("/")).await.unwrap();
+    assert!(second.is_woken());
+    assert_ready_ok!(second.poll());
+    assert_pending!(third.poll());
+    assert_eq!(server.accepted(), 1);
+
+    // Now the connection goes while it is lent out.
+    server.close_all();
+    within(third).await.unwrap();
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
+async fn no_more_idle_connections_than_allowed() {
+    let server = Server::start(whoami()).await;
+    for (max, left) in [(2, 2), (0, 0)] {
+        let target = server.target().max_idle(max);
+        let mut targets: Vec<_> = (0..8).map(|_| target.clone()).collect();
+        for target in &mut targets {
+            ready(target).await.unwrap();
+        }
+        server.open(8).await;
+        drop(targets);
+        server.open(left).await;
+        drop(target);
+        server.open(0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connection_fails_readiness() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    for target in [
+        HttpTarget::new(&url).unwrap(),
+        HttpTarget::new(&url).unwrap().http2(),
+    ] {
+        for error in join_all((0..4).map(|_| {
+            let mut target = target.clone();
+            async move { ready(&mut target).await.unwrap_err() }
+        }))
+        .await
+        {
+            assert!(error.is_connect() && !error.is_transport());
+            assert_eq!(io_error(&error).kind(), io::ErrorKind::ConnectionRefused);
+        }
+        assert_eq!(target.connections(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_too_long_fails_readiness() {
+    // With the queue of a listener full, Linux ignores whoever else wants to connect.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connection) =
+        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+    {
+        queued.push(connection.unwrap());
+        assert!(queued.len() < 64, "the queue never fills");
+    }
+
+    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
+    let mut target = target.connect_timeout(Duration::from_millis(50));
+    let error = ready(&mut target).await.unwrap_err();
+    assert!(error.is_connect());
+    assert_eq!(io_error(&error).kind(), io::ErrorKind::TimedOut);
+    assert_eq!(target.connections(), 0);
+}
+
+/// A round each: accepts so many connections, answers one request on each, and closes them all when told to. After the
+/// last, it listens no more.
+fn closing_server(rounds: &'static [usize]) -> (SocketAddr, mpsc::Sender<()>, mpsc::Receiver<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (close, told) = mpsc::channel();
+    let (closed, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut listener = Some(listener);
+        for (round, n) in rounds.iter().enumerate() {
+            let accept = || listener.as_ref().unwrap().accept().unwrap().0;
+            let mut sockets: Vec<_> = std::iter::repeat_with(accept).take(*n).collect();
+            for socket in &mut sockets {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    socket.read_exact(&mut byte).unwrap();
+                    head.push(byte[0]);
+                }
+                socket
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                    .unwrap();
+            }
+            told.recv().unwrap();
+            drop(sockets);
+            if round + 1 == rounds.len() {
+                listener = None;
+            }
+            closed.send(()).unwrap();
+        }
+    });
+    (address, close, heard)
+}
+
+#[tokio::test]
+async fn an_unsent_request_goes_to_a_fresh_connection() {
+    let (address, close, closed) = closing_server(&[3, 1]);
+    let target = HttpTarget::new(&format!("http://{address}"))
+        .unwrap()
+        .max_connections(3);
+    let mut targets = [target.clone(), target.clone(), target.clone()];
+    for target in &mut targets {
+        ready(target).await.unwrap();
+    }
+    join_all(
+        targets
+            .iter_mut()
+            .map(|target| async { send(target, get("/")).await.unwrap() }),
+    )
+    .await;
+    drop(targets);
+
+    // The server closes all three while this thread, and with it the client, is asleep. One yield then lets the runtime
+    // hear of it; this task is polled before the connections' are, so what it sends meets a connection about to close.
+    let mut target = target;
+    ready(&mut target).await.unwrap();
+    assert_eq!(target.connections(), 3);
+    close.send(()).unwrap();
+    closed.recv().unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(target.connections(), 3);
+    let answer = within(target.call(get("/"))).await.unwrap();
+    assert_eq!(
+        within(answer.into_body().collect())
+            .await
+            .unwrap()
+            .to_bytes(),
+        "ok"
+    );
+    close.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn an_unsent_request_whose_target_is_gone_fails() {
+    let (address, close, closed) = closing_server(&[1]);
+    let mut target = HttpTarget::new(&format!("http://{address}")).unwrap();
+    send(&mut target, get("/")).await.unwrap();
+    ready(&mut target).await.unwrap();
+    close.send(()).unwrap();
+    closed.recv().unwrap();
+    tokio::task::yield_now().await;
+    let error = within(target.call(get("/"))).await.unwrap_err();
+    assert!(error.is_connect(), "{error:?}");
+    assert_eq!(io_error(&error).kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_closed_connection_is_replaced() {
+    let server = Server::start(whoami()).await;
+    for target in [server.target(), server.target().http2()] {
+        let accepted = server.accepted();
+        for n in 1..=5 {
+            let mut target = target.clone();
+            // Readied before its connection goes, and sent after.
+            ready(&mut target).await.unwrap();
+            server.open(1).await;
+            server.close_all();
+            all_closed(&target).await;
+            let mut cx = Context::from_waker(Waker::noop());
+            within(async {
+                while poll_ready(&mut target, &mut cx).is_ready() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            send(&mut target, get("/")).await.unwrap();
+            assert_eq!(server.accepted(), accepted + 2 * n);
+            server.close_all();
+            server.open(0).await;
+            all_closed(&target).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_notice_a_closed_http2_connection_at_once() {
+    let server = Server::start(whoami()).await;
+    let target = server.target().http2();
+    for _ in 0..20 {
+        server.close_all();
+        let answers = (0..32).map(|_| {
+            let mut target = target.clone();
+            tokio::spawn(async move { send(&mut target, get("/")).await })
+        });
+        for answer in join_all(answers).await {
+            // Sent to a connection that was closing, it may fail; it must not panic.
+            if let Err(error) = answer.unwrap() {
+                io_error(&error);
+            }
+        }
+    }
+    within(async { while send(&mut target.clone(), get("/")).await.is_err() {} }).await;
+}
+
+#[tokio::test]
+async fn who_gives_up_on_an_http2_connection_leaves_it_to_the_others() {
+    let server = Server::start(whoami()).await;
+    let target = server.target().http2();
+    let mut cx = Context::from_waker(Waker::noop());
+    let (mut first, mut idle, mut last) = (target.clone(), target.clone(), target.clone());
+    assert_pending!(poll_ready(&mut first, &mut cx));
+    assert_pending!(poll_ready(&mut idle, &mut cx));
+    // The one that began is gone, another is never polled again.
+    drop(first);
+    ready(&mut last).await.unwrap();
+    assert_eq!(target.connections(), 1);
+    assert_ready_ok!(poll_ready(&mut idle, &mut cx));
+
+    // With nobody left to wait for it, so is the dial.
+    let target = server.target().http2();
+    let mut only = target.clone();
+    assert_pending!(poll_ready(&mut only, &mut cx));
+    assert_eq!(target.connections(), 1);
+    drop(only);
+    assert_eq!(target.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_response_dropped_before_its_end_closes_its_connection() {
+    let endless = Router::new().fallback(async || {
+        let frames = futures_util::stream::repeat_with(|| {
+            Ok::<_, Infallible>(Bytes::from_static(&[0; 8192]))
+        });
+        axum::body::Body::from_stream(frames)
+    });
+    let server = Server::start(endless).await;
+    let mut target = server.target();
+    ready(&mut target).await.unwrap();
+    let mut body = within(target.call(get("/"))).await.unwrap().into_body();
+    within(body.frame()).await.unwrap().unwrap();
+    server.open(1).await;
+    drop(body);
+    server.open(0).await;
+}
+
+#[tokio::test]
+async fn a_response_ahead_of_its_requests_end_brings_the_connection_back_after_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let peer = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        for end in ["\r\n\r\n", "0\r\n\r\n", "\r\n\r\n"] {
+            let mut read = Vec::new();
+            while !read.ends_with(end.as_bytes()) {
+                read.push(tokio::io::AsyncReadExt::read_u8(&mut socket).await.unwrap());
+            }
+            if end.starts_with('\r') {
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                tokio::io::AsyncWriteExt::write_all(&mut socket, answer)
+                    .await
+                    .unwrap();
+            }
+        }
+        socket
+    });
+
+    let target = HttpTarget::new(&url).unwrap().max_connections(1);
+    let (upload, body) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
+    let body = futures_util::stream::unfold(body, async |mut body| {
+        let data = body.recv().await?;
+        Some((Ok::<_, Infallible>(Frame::data(data)), body))
+    });
+    let request = Request::post("/")
+        .body(http_body_util::StreamBody::new(body))
+        .unwrap();
+    assert_eq!(
+        send(&mut target.clone(), request)
+            .await
+            .unwrap()
+            .into_body(),
+        "ok"
+    );
+
+    let mut next = target.clone();
+    let mut next = task::spawn(async { send(&mut next, get("/")).await });
+    assert_pending!(next.poll());
+    // Past the moment that a connection on its way back is waited for before one is dialled.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_pending!(next.poll());
+    upload.send(Bytes::from("late")).unwrap();
+    drop(upload);
+    assert_eq!(within(next).await.unwrap().into_body(), "ok");
+    within(peer).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_dropped_in_flight_closes_its_connection() {
+    let (started, mut seen) = watch::channel(0);
+    let silent = Router::new().fallback(async move || {
+        started.send_modify(|n| *n += 1);
+        std::future::pending::<()>().await;
+    });
+    let server = Server::start(silent).await;
+    let mut target = server.target();
+    ready(&mut target).await.unwrap();
+    let mut response = task::spawn(target.call(get("/")));
+    assert_pending!(response.poll());
+    within(seen.wait_for(|n| *n == 1)).await.unwrap();
+    drop(response);
+    server.open(0).await;
+    all_closed(&target).await;
+}
+
+/// A body that says when it is dropped.
+struct Watched {
+    left: usize,
+    _dropped: oneshot::Sender<()>,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 64 << 10])))))
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_loses_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let target = HttpTarget::new(&url)
+        .unwrap()
+        .write_timeout(Duration::from_millis(200));
+    for abort in [false, true] {
+        let mut target = target.clone();
+        ready(&mut target).await.unwrap();
+        let peer = within(listener.accept()).await.unwrap();
+        let (dropped, gone) = oneshot::channel();
+        let body = Watched {
+            left: 256,
+            _dropped: dropped,
+        };
+        let response = target.call(Request::post("/").body(body).unwrap());
+        if abort {
+            // The caller is gone; hyper would keep the body for as long as the peer does not read.
+            let mut response = task::spawn(response);
+            assert_pending!(response.poll());
+            tokio::task::yield_now().await;
+            drop(response);
+        } else {
+            let error = within(response).await.unwrap_err();
+            assert!(error.is_transport());
+            assert_eq!(io_error(&error).kind(), io::ErrorKind::TimedOut);
+        }
+        assert!(
+            within(gone).await.is_err(),
+            "the body is dropped, not finished"
+        );
+        all_closed(&target).await;
+        drop(peer);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_slowly_keeps_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut target = HttpTarget::new(&url)
+        .unwrap()
+        .write_timeout(Duration::from_secs(1));
+    let peer = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut buffer = vec![0; 64 << 10];
+        // Slower than the limit allows for the whole, faster than it allows for any part.
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"0\r\n\r\n") {
+            tokio::time::sleep(Duration::from_millis(8)).await;
+            let read = tokio::io::AsyncReadExt::read(&mut socket, &mut buffer)
+                .await
+                .unwrap();
+            seen.extend_from_slice(&buffer[..read]);
+        }
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut socket, answer)
+            .await
+            .unwrap();
+        socket
+    });
+    let body = Watched {
+        left: 384,
+        _dropped: oneshot::channel().0,
+    };
+    let response = send(&mut target, Request::post("/").body(body).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    peer.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_readied_target_returns_its_connection_when_dropped() {
+    let server = Server::start(whoami()).await;
+    let target = server.target().max_connections(1);
+    let (mut first, mut second) = (target.clone(), target.clone());
+    ready(&mut first).await.unwrap();
+    drop(first);
+    assert_ready_ok!(task::spawn(poll_fn(|cx| poll_ready(&mut second, cx))).poll());
+    drop(second);
+    assert_eq!((server.accepted(), target.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_clone_carries_no_connection() {
+    let server = Server::start(whoami()).await;
+    let mut target = server.target().max_connections(1);
+    ready(&mut target).await.unwrap();
+    let mut clone = target.clone();
+    assert_pending!(task::spawn(poll_fn(|cx| poll_ready(&mut clone, cx))).poll());
+    assert_ready_ok!(task::spawn(poll_fn(|cx| poll_ready(&mut target, cx))).poll());
+}
+
+#[tokio::test]
+async fn call_without_readiness_obtains_a_connection() {
+    let server = Server::start(whoami()).await;
+    for mut target in [server.target(), server.target().http2()] {
+        let first = target.call(get("/a"));
+        // Begun and not finished.
+        let _ = task::spawn(poll_fn(|cx| poll_ready(&mut target, cx))).poll();
+        let second = target.call(get("/b"));
+        for response in within(join_all([first, second])).await {
+            assert_eq!(response.unwrap().status(), StatusCode::OK);
+        }
+    }
+}
+
+#[tokio::test]
+async fn pooled_connections_end_with_the_target() {
+    let server = Server::start(whoami()).await;
+    for target in [server.target(), server.target().http2()] {
+        let mut clone = target.clone();
+        send(&mut clone, get("/")).await.unwrap();
+        let body = within(clone.call(get("/"))).await.unwrap().into_body();
+        drop(target);
+        drop(clone);
+        // The body of a response outlives the target and can be read.
+        assert!(!within(body.collect()).await.unwrap().to_bytes().is_empty());
+        server.open(0).await;
+    }
+}
+
+// ===== Errors =====
+
+#[tokio::test]
+async fn a_peer_that_hangs_up_is_a_transport_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for answer in [
+            "",
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
+            "SSH-2.0-OpenSSH\r\n",
+        ] {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncReadExt::read(&mut socket, &mut [0; 1024])
+                .await
+                .unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut socket, answer.as_bytes())
+                .await
+                .unwrap();
+        }
+    });
+    let mut target = HttpTarget::new(&url).unwrap();
+    let kinds = [
+        io::ErrorKind::UnexpectedEof,
+        io::ErrorKind::UnexpectedEof,
+        io::ErrorKind::InvalidData,
+    ];
+    for kind in kinds {
+        let error = send(&mut target, get("/")).await.unwrap_err();
+        assert!(error.is_transport() && !error.is_connect() && !error.is_request());
+        assert_eq!(io_error(&error).kind(), kind, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_request_body_is_not_blamed_on_the_target() {
+    let server = Server::start(whoami()).await;
+    let mut target = server.target();
+    ready(&mut target).await.unwrap();
+    let broken = futures_util::stream::iter([
+        Ok(Frame::data(Bytes::from("half"))),
+        Err(BoxError::from("broken")),
+    ]);
+    let request = Request::post("/")
+        .body(http_body_util::StreamBody::new(broken))
+        .unwrap();
+    let error = within(target.call(request)).await.unwrap_err();
+    assert!(error.is_request() && !error.is_transport(), "{error:?}");
+    server.open(0).await;
+}
+
+#[test]
+fn without_a_runtime_readiness_fails() {
+    let mut cx = Context::from_waker(Waker::noop());
+    for mut target in [
+        HttpTarget::new("http://127.0.0.1:1").unwrap(),
+        HttpTarget::new("http://127.0.0.1:1").unwrap().http2(),
+    ] {
+        let error = assert_ready!(poll_ready(&mut target, &mut cx)).unwrap_err();
+        assert!(error.is_connect());
+        io_error(&error);
+        let error = assert_ready!(pin!(target.call(get("/"))).poll(&mut cx)).unwrap_err();
+        assert!(error.is_connect());
+
+        // A runtime without IO and timers is not enough, and no reason to panic.
+        let bare = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        for _ in 0..2 {
+            let error = bare
+                .block_on(poll_fn(|cx| poll_ready(&mut target, cx)))
+                .unwrap_err();
+            assert!(error.is_connect());
+            io_error(&error);
+        }
+        assert_eq!(target.connections(), 0);
+    }
+}
+
+// ===== Types =====
+
+#[test]
+fn auto_traits() {
+    fn target<T: Clone + Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    fn error<T: StdError + Clone + Send + Sync + Unpin + 'static>() {}
+    fn response<T: Send + Unpin + std::fmt::Debug + 'static>() {}
+    fn body<T: Body<Data = Bytes, Error = Error> + Default>() {}
+    target::<HttpTarget>();
+    error::<Error>();
+    error::<InvalidUrl>();
+    response::<ResponseFuture>();
+    response::<ResponseBody>();
+    body::<ResponseBody>();
+    // Its debug form names neither a request's nor a connection's content.
+    let target = HttpTarget::new("http://catalog").unwrap();
+    assert!(
+        format!("{target:?}").starts_with("HttpTarget { authority: catalog, settings: Settings")
+    );
+    let empty = ResponseBody::default();
+    assert!(empty.is_end_stream());
+    assert_eq!(empty.size_hint().exact(), Some(0));
+}
