@@ -48,7 +48,7 @@ outcomes! {
     /// As many copies as allowed were in flight.
     NoRoom "no_room" "shadow too slow for the rate: lower it, or raise max_in_flight"
     /// The byte budget was used up.
-    NoBytes "no_bytes" "shadow too slow for the sizes: lower the rate, or raise max_buffered_bytes"
+    NoBytes "no_bytes" "shadow too slow for the sizes: lower the rate, or raise the budget"
     /// The request's body was over the cap.
     TooLarge "too_large" "raise max_body_bytes, or mirror heads alone with BodyMode::Omit"
     /// The primary answered without reading the request's body to its end.
@@ -74,7 +74,7 @@ outcomes! {
     /// The shadow's service gave an error of its own.
     FailedService "failed_service" "a layer around the shadow refuses (overload, limit, its own timeout)"
     /// A deadline passed: of the capture, or of the exchange with the shadow.
-    TimedOut "timed_out" "the shadow is slower than timeout, or an upload than capture_timeout"
+    TimedOut "timed_out" "slower than timeout, or an upload than capture_timeout"
     /// The shadow fell behind a live copy.
     Lagged "lagged" "the shadow reads more slowly than clients send"
     /// The shadow's service or a rewrite panicked.

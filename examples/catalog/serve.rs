@@ -1,0 +1,84 @@
+//! `--serve`: the same, on fixed ports, to look at with other tools.
+
+use std::{
+    future::IntoFuture,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, time::sleep};
+use tower_mirror::HttpTarget;
+
+use crate::{
+    Result,
+    catalog::{Catalog, Version},
+    webapp,
+};
+
+/// How long clients have to end, and then copies.
+const GRACE: Duration = Duration::from_secs(1);
+const WEBAPP: u16 = 9000;
+const V1: u16 = 9001;
+const V2: u16 = 9002;
+
+pub(crate) async fn run() -> Result<()> {
+    let webapp = SocketAddr::from((Ipv4Addr::LOCALHOST, WEBAPP));
+    let listener = at(WEBAPP, TcpListener::bind(webapp).await)?;
+    let v1 = at(
+        V1,
+        Catalog::start(Version::V1, V1, |request| println!("{request}")),
+    )?;
+    let v2 = at(
+        V2,
+        Catalog::start(Version::V2, V2, |request| println!("{request}")),
+    )?;
+
+    let mirror = webapp::mirror(HttpTarget::new(&v2.url())?, |_| ());
+    let handle = mirror.handle();
+    let app = webapp::app(HttpTarget::new(&v1.url())?).layer(mirror);
+    println!(
+        "webapp on port {WEBAPP} answers from catalog v1 on {V1}, and mirrors to catalog v2 on {V2}.
+
+In a second terminal, what a client gets, never with an imageUrl:
+
+   curl -i -H 'Host: catalog' http://{webapp}/items
+   curl -i -H 'Host: catalog' http://{webapp}/items -d '{{\"name\":\"Glasses\"}}'
+
+In a third, what v2 is sent, with `Host: catalog-shadow`, and what it answers, which nobody sees:
+
+   sudo tcpdump -i lo -A 'tcp port {V2} and greater 100'
+
+Ctrl-C ends it. The catalogs' logs:
+"
+    );
+    let serving = axum::serve(listener, app).with_graceful_shutdown(asked_to_end());
+    tokio::select! {
+        ended = serving.into_future() => ended?,
+        () = async { asked_to_end().await; sleep(GRACE).await } => {} // some client lingers
+    }
+    let drained = handle.drain(GRACE).await;
+    println!("\n{}copies given up: {}", handle.stats(), drained.aborted);
+    Ok(())
+}
+
+fn at<T>(port: u16, bound: io::Result<T>) -> Result<T, String> {
+    bound.map_err(|error| format!("cannot listen on port {port}: {error}"))
+}
+
+/// Ctrl-C, or SIGTERM.
+async fn asked_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

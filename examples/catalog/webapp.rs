@@ -1,0 +1,36 @@
+//! `webapp`: an axum app that answers from a catalog, and the mirror around it.
+
+use std::time::Duration;
+
+use axum::{Router, error_handling::HandleError};
+use http::StatusCode;
+use tower_mirror::{HttpTarget, MirrorLayer, Report, client};
+
+/// How long v2 may take to answer.
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(500);
+/// How many copies there may be at a time.
+pub(crate) const MAX_IN_FLIGHT: usize = 128;
+/// How many sockets v2 may cost.
+pub(crate) const MAX_CONNECTIONS: usize = 32;
+
+/// Answers from v1; the client gets nothing else. A mirror goes around it.
+pub(crate) fn app(v1: HttpTarget) -> Router {
+    Router::new().fallback_service(HandleError::new(v1, bad_gateway))
+}
+
+/// Mirrors every request to v2, under the host `catalog-shadow`.
+pub(crate) fn mirror(
+    v2: HttpTarget,
+    observer: impl Fn(&Report) + Send + Sync + 'static,
+) -> MirrorLayer {
+    MirrorLayer::builder(v2.max_connections(MAX_CONNECTIONS))
+        .name("catalog-v2")
+        .max_in_flight(MAX_IN_FLIGHT)
+        .timeout(TIMEOUT)
+        .observer(observer)
+        .build()
+}
+
+async fn bad_gateway(error: client::Error) -> (StatusCode, String) {
+    (StatusCode::BAD_GATEWAY, format!("catalog: {error}\n"))
+}
