@@ -9,8 +9,8 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -471,44 +471,85 @@ async fn http1_and_http2_on_both_sides() {
     }
 }
 
+/// Hands on what it receives, trailers included.
+async fn collecting() -> (
+    SocketAddr,
+    UnboundedReceiver<http_body_util::Collected<Bytes>>,
+) {
+    let (received, copies) = unbounded_channel();
+    let app = Router::new().fallback(async move |request: AxumRequest| {
+        received
+            .send(request.into_body().collect().await.unwrap())
+            .unwrap();
+    });
+    (serve(app).await, copies)
+}
+
+/// With a hyper client as the primary, which does not ask for what follows trailers. A `GET` is
+/// sent without its body over HTTP/1.1 unless a header announces one.
 #[tokio::test]
-async fn trailers_arrive_over_both_protocols() {
-    use http::{HeaderMap, HeaderValue};
+async fn trailers_arrive_on_both_sides_over_both_protocols() {
+    use http::{HeaderMap, HeaderValue, Method};
     use http_body::Frame;
     use http_body_util::StreamBody;
-    use tower::{Layer, ServiceExt, service_fn};
+    use tower::{Layer, ServiceExt};
 
-    for http2 in [false, true] {
-        let (received, mut copies) = unbounded_channel();
-        let shadow = serve(Router::new().fallback(async move |request: AxumRequest| {
-            received
-                .send(request.into_body().collect().await.unwrap())
-                .unwrap();
-        }))
-        .await;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-checksum", HeaderValue::from_static("abc"));
+    for (method, http2) in [
+        (Method::POST, false),
+        (Method::POST, true),
+        (Method::GET, false),
+        (Method::GET, true),
+    ] {
+        let case = format!("{method}, http2: {http2}");
+        let (primary, mut originals) = collecting().await;
+        let (shadow, mut copies) = collecting().await;
+        let primary = HttpTarget::new(&format!("http://{primary}")).unwrap();
         let (layer, _target) = mirror(shadow, http2);
-        let primary = service_fn(async |request: Request<tower_mirror::TeeBody<_>>| {
-            let _: http_body_util::Collected<Bytes> = BodyExt::collect(request.into_body()).await?;
-            Ok::<_, io::Error>(Response::new(Empty::<Bytes>::new()))
-        });
-        let mut trailers = HeaderMap::new();
-        trailers.insert("x-checksum", HeaderValue::from_static("abc"));
         let frames = [
             Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"hello"))),
             Ok(Frame::trailers(trailers.clone())),
         ];
-        let body = StreamBody::new(futures_util::stream::iter(frames));
-        let request = Request::post("/")
+        let request = Request::builder()
+            .method(method)
             .header("host", "catalog")
-            .body(body)
+            .header("trailer", "x-checksum")
+            .body(StreamBody::new(futures_util::stream::iter(frames)))
             .unwrap();
         layer.layer(primary).oneshot(request).await.unwrap();
-        layer.handle().idle().await;
+        timeout(HANG, layer.handle().idle()).await.unwrap();
+        let stats = layer.handle().stats();
+        assert_eq!(stats.outcome(Outcome::Completed), 1, "{case}: {stats}");
 
-        let copy = copies.recv().await.unwrap();
-        assert_eq!(copy.trailers(), Some(&trailers), "http2: {http2}");
-        assert_eq!(copy.to_bytes(), "hello");
+        for received in [
+            originals.recv().await.unwrap(),
+            copies.recv().await.unwrap(),
+        ] {
+            assert_eq!(received.trailers(), Some(&trailers), "{case}");
+            assert_eq!(received.to_bytes(), "hello", "{case}");
+        }
     }
+}
+
+#[tokio::test]
+async fn cookies_that_http2_split_are_one_field_over_http1() {
+    let (received, mut copies) = unbounded_channel();
+    let shadow = serve(Router::new().fallback(async move |request: AxumRequest| {
+        received.send(request.into_parts().0.headers).unwrap();
+    }))
+    .await;
+    let (layer, _target) = mirror(shadow, false);
+    let handle = layer.handle();
+    let address = serve(app().layer(layer)).await;
+    let request = Request::get("/")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2");
+    http1(address, request, Full::default()).await;
+    handle.idle().await;
+    let headers = copies.recv().await.unwrap();
+    let cookies: Vec<_> = headers.get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["a=1; b=2"]);
 }
 
 #[tokio::test]

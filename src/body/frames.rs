@@ -37,28 +37,37 @@ impl Piece {
                 _ => Self::Data(data.clone()),
             })
         } else {
-            frame.trailers_ref().cloned().map(Self::Trailers)
+            frame
+                .trailers_ref()
+                .map(|trailers| match trailers.is_empty() {
+                    true => Self::Empty,
+                    false => Self::Trailers(trailers.clone()),
+                })
         }
     }
 
     /// Bytes of memory, to be charged.
     pub(super) fn cost(&self) -> usize {
         match self {
-            Self::Data(data) => cost_of_data(data.len() as u64),
+            Self::Data(data) => cost_of_data(data.len()),
             Self::Trailers(trailers) => cost_of_trailers(trailers),
             Self::Empty => 0,
         }
     }
 }
 
-/// What data of this length costs, at the least, in as few frames as may be.
-pub(crate) fn cost_of_data(length: u64) -> usize {
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    if length < SHARED_FROM {
-        length + SLOT
-    } else {
+/// The least that a body of this length costs, however it is framed.
+pub(crate) fn least_cost(length: u64) -> usize {
+    usize::try_from(length)
+        .unwrap_or(usize::MAX)
+        .saturating_add(SLOT)
+}
+
+fn cost_of_data(length: usize) -> usize {
+    match length {
+        0..SHARED_FROM => length + SLOT,
         // A read buffer is about twice as large as what a slice of it holds.
-        length.saturating_mul(2)
+        _ => length.saturating_mul(2),
     }
 }
 
@@ -70,19 +79,11 @@ fn cost_of_trailers(trailers: &HeaderMap) -> usize {
 }
 
 impl Frames {
-    /// `Err` where the frame may not follow those before it: nothing comes after trailers.
-    pub(super) fn push(&mut self, piece: Piece) -> Result<(), Piece> {
+    pub(super) fn push(&mut self, piece: Piece) {
         match piece {
-            Piece::Empty => Ok(()),
-            piece if self.trailers.is_some() => Err(piece),
-            Piece::Data(data) => {
-                self.data.push_back(data);
-                Ok(())
-            }
-            Piece::Trailers(trailers) => {
-                self.trailers = Some(trailers);
-                Ok(())
-            }
+            Piece::Empty => {}
+            Piece::Data(data) => self.data.push_back(data),
+            Piece::Trailers(trailers) => self.trailers = Some(trailers),
         }
     }
 
@@ -106,11 +107,7 @@ impl Frames {
     }
 
     pub(super) fn cost(&self) -> usize {
-        let data: usize = self
-            .data
-            .iter()
-            .map(|data| cost_of_data(data.len() as u64))
-            .sum();
+        let data: usize = self.data.iter().map(|data| cost_of_data(data.len())).sum();
         data + self.trailers.as_ref().map_or(0, cost_of_trailers)
     }
 }

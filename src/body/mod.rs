@@ -51,7 +51,7 @@ mod tee;
 pub(crate) use self::{
     budget::{Budget, Charge},
     capture::{Capture, PrimaryDropped, Recording, record},
-    frames::cost_of_data,
+    frames::least_cost,
     queue::{Captured, Lost},
 };
 pub use self::{

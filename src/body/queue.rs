@@ -89,15 +89,12 @@ impl Queue {
             return Err(Lost::NoBytes);
         }
         let mut state = self.lock();
-        let refused = match state.phase {
-            Phase::Capturing => state.frames.push(piece).err(),
-            _ => Some(piece),
-        };
-        drop(state);
-        if refused.is_some() {
+        if !matches!(state.phase, Phase::Capturing) {
+            drop(state);
             self.budget.give_back(cost);
-            return Err(Lost::BodyError);
+            return Err(Lost::Unread); // the exchange is over, and will not ask
         }
+        state.frames.push(piece);
         Ok(())
     }
 

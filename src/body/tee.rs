@@ -62,8 +62,8 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
             match &polled {
                 Some(Ok(frame)) => {
                     if let Some(capture) = capture.frame(frame) {
-                        // A reader of a known length never asks for the final `None`.
-                        if this.inner.is_end_stream() {
+                        // A reader of a known length, or of trailers, never asks for the final `None`.
+                        if frame.is_trailers() || this.inner.is_end_stream() {
                             capture.end();
                         } else {
                             *this.capture = Some(capture);

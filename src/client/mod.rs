@@ -48,7 +48,7 @@
 //!
 //! The host is, in this order: the authority of the request's URI without its user information, the first `Host`
 //! header, the target's own [`authority`](HttpTarget::authority). Over HTTP/1.1 the request goes out in origin form with
-//! exactly one `Host` and without `TE`. Over HTTP/2 it goes out with `:authority` and without `Host` and the
+//! exactly one `Host`, cookie fields joined, and without `TE`. Over HTTP/2 it goes out with `:authority` and without `Host` and the
 //! connection-specific fields of RFC 9113, 8.2.2; a host that is no valid authority is replaced by the target's own.
 //! `CONNECT` is refused.
 //!

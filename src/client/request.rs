@@ -1,7 +1,8 @@
 //! The head of a request, as each protocol wants it.
 
 use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
@@ -9,8 +10,12 @@ use http::{Method, Version};
 
 use super::error::Error;
 
-/// Origin form, exactly one `Host`, no `TE`.
-pub(super) fn http1(head: &mut Parts, target: &Authority) -> Result<(), Error> {
+/// Origin form, exactly one `Host`, at most one `Cookie`, no `TE`; a body of `unknown_length` is announced.
+pub(super) fn http1(
+    head: &mut Parts,
+    unknown_length: bool,
+    target: &Authority,
+) -> Result<(), Error> {
     refuse_connect(head)?;
     let named = named_host(&head.uri)
         .map(HeaderValue::from_str)
@@ -27,6 +32,12 @@ pub(super) fn http1(head: &mut Parts, target: &Authority) -> Result<(), Error> {
         head.headers.insert(HOST, host);
     }
     head.headers.remove(TE);
+    join_cookies(&mut head.headers);
+    // hyper sends no body with a GET or HEAD unless a header announces one.
+    if unknown_length && !head.headers.contains_key(CONTENT_LENGTH) {
+        head.headers
+            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 
     if head.uri.scheme().is_some()
         || head.uri.authority().is_some()
@@ -93,11 +104,25 @@ fn path_and_query(uri: &Uri) -> PathAndQuery {
         .unwrap_or_else(|| PathAndQuery::from_static("/"))
 }
 
+/// RFC 9113, 8.2.3: what HTTP/2 may split is one field over HTTP/1.1.
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if cookies.len() > 1 {
+        if let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
+            headers.insert(COOKIE, joined);
+        }
+    }
+}
+
 /// RFC 9113, 8.2.2.
 fn remove_connection_specific(headers: &mut HeaderMap) {
-    let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
+    let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
     let nominated: Vec<HeaderName> = tokens(headers, &CONNECTION)
-        .filter_map(|name| name.parse().ok())
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .collect();
     for name in nominated {
         headers.remove(name);
@@ -112,10 +137,10 @@ fn remove_connection_specific(headers: &mut HeaderMap) {
     }
 }
 
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim)
+/// Bytes, since one odd character must not hide the other tokens.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    values
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
 }

@@ -160,7 +160,10 @@ where
         let pool = self.pool.clone();
         let (mut head, body) = request.into_parts();
         let fit = match &pool {
-            Pool::Http1(_) => request::http1(&mut head, self.authority()),
+            Pool::Http1(_) => {
+                let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
+                request::http1(&mut head, unknown_length, self.authority())
+            }
             Pool::Http2(_) => request::http2(&mut head, self.authority()),
         };
         let readiness = std::mem::replace(&mut self.readiness, Readiness::Nothing);

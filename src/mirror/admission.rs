@@ -19,7 +19,7 @@ use super::{
     ticket::Ticket,
 };
 use crate::{
-    body::{BodyMode, Capture, Charge, cost_of_data, record},
+    body::{BodyMode, Capture, Charge, least_cost, record},
     head::RequestHead,
     observe::Outcome,
     sample::SampleRate,
@@ -133,7 +133,7 @@ impl Shared {
         declared: u64,
     ) -> Result<(Charge, http::request::Parts, Option<Arc<str>>), Outcome> {
         let charge = Charge::take(&self.budget, HEAD_BYTES).ok_or(Outcome::NoBytes)?;
-        if declared > 0 && !self.budget.has(cost_of_data(declared)) {
+        if declared > 0 && !self.budget.has(least_cost(declared)) {
             return Err(Outcome::NoBytes);
         }
         catch_unwind(AssertUnwindSafe(|| {

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::{
+    task::unconstrained,
+    time::{Instant, Sleep, sleep},
+};
 
 /// `None` in a runtime without timers, where tokio panics.
 pub(super) fn try_sleep(duration: Duration) -> Option<Sleep> {
@@ -33,7 +36,9 @@ pub(super) async fn until<W: Future, S: Future>(
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        stop.as_mut().poll(cx).map(|_| None)
+        // Unconstrained, or work that uses up tokio's budget would hold off its own deadline.
+        let stopped = pin!(unconstrained(stop.as_mut())).poll(cx);
+        stopped.map(|_| None)
     })
     .await
 }

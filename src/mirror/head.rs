@@ -81,10 +81,10 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
     const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-    let wants_trailers = lists(headers, &TE, "trailers");
+    let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
-        .filter(|name| !name.eq_ignore_ascii_case("host"))
-        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .filter(|name| !name.eq_ignore_ascii_case(b"host"))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .collect();
     let fixed = [
         CONNECTION,
@@ -103,17 +103,12 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-}
-
-fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token))
+/// Bytes, since one odd character must not hide the other tokens.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    values
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
 }
 
 /// The framing headers of the body that is really sent.
@@ -152,6 +147,8 @@ impl Framing {
             }
             Self::Trailers(Some(names)) => {
                 headers.insert(TRAILER, names);
+                // hyper sends no body with a GET or HEAD unless a header announces one.
+                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
         }
     }

@@ -1,6 +1,11 @@
 //! What an admitted copy holds, and gives back however it ends.
 
-use std::{mem, sync::Arc, thread};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+};
 
 use super::{join::Join, shared::Shared};
 use crate::{
@@ -50,7 +55,8 @@ impl Drop for Ticket {
         });
         let shared = Arc::clone(self.join.shared());
         shared.counters.ended(outcome);
-        self.recording = None;
+        // The destructor of a frame may be a user's, and panic.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.recording = None));
         self.head_charge = None;
         self.join.shadow_ended(outcome, mem::take(&mut self.report));
         // Last, so that whoever waits for an empty mirror finds nothing of it left.

@@ -57,7 +57,8 @@ outcomes! {
     ClientAborted "client_aborted" "clients went away while sending"
     /// The request's body ended in an error.
     BodyError "body_error" "uploads broke off, mostly clients that went away"
-    /// There was no tokio runtime, or one without timers.
+    /// There was no tokio runtime, or one without timers (where tokio panics, which
+    /// is caught, but for the message of the process's panic hook).
     NoRuntime "no_runtime" "call the service within a tokio runtime that has enable_time()"
     /// The mirror is draining or has drained.
     Draining "draining" "the mirror is shutting down"

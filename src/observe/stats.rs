@@ -37,6 +37,9 @@ impl Stats {
     }
 
     /// Copies admitted and not ended: capturing, waiting, sending, answering.
+    ///
+    /// Ends are read before starts, so while requests come and go this may exceed
+    /// `max_in_flight` by those that came and went during the reading.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.started.saturating_sub(self.ended.iter().sum())

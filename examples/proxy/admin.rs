@@ -1,0 +1,108 @@
+//! Reading and steering the mirror while it runs.
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    routing::{get, put},
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::net::TcpListener;
+use tower_mirror::{MirrorHandle, SampleRate, Stats};
+
+/// Serves for as long as the process lives, its drain included.
+pub(crate) async fn serve(listener: TcpListener, mirror: MirrorHandle) {
+    let router = Router::new()
+        .route("/stats", get(stats))
+        .route("/mirror", put(change))
+        .with_state(mirror);
+    // It never returns: it goes on after a failed `accept`.
+    let _ = axum::serve(listener, router).await;
+}
+
+#[derive(Serialize)]
+struct StatsView {
+    requests: u64,
+    in_flight: u64,
+    buffered_bytes: usize,
+    #[serde(serialize_with = "by_name")]
+    outcomes: Stats,
+}
+
+fn by_name<S: Serializer>(stats: &Stats, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(
+        stats
+            .outcomes()
+            .map(|(outcome, count)| (outcome.as_str(), count)),
+    )
+}
+
+async fn stats(State(mirror): State<MirrorHandle>) -> Json<StatsView> {
+    let stats = mirror.stats();
+    Json(StatsView {
+        requests: stats.requests(),
+        in_flight: stats.in_flight(),
+        buffered_bytes: stats.buffered_bytes(),
+        outcomes: stats,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    #[serde(default, deserialize_with = "given")]
+    percent: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    paused: Option<bool>,
+}
+
+/// So that `null` is a bad value, and not one left out.
+fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// How the mirror is set now.
+#[derive(Serialize)]
+struct MirrorView {
+    percent: f64,
+    paused: bool,
+}
+
+type Refusal = (StatusCode, String);
+
+/// Changes all that is given, or, where any of it is bad, nothing.
+async fn change(
+    State(mirror): State<MirrorHandle>,
+    body: Bytes,
+) -> Result<Json<MirrorView>, Refusal> {
+    let change: Change = serde_json::from_slice(&body).map_err(bad)?;
+    let rate = change.percent.map(SampleRate::percent);
+    let rate = rate.transpose().map_err(bad)?;
+    if rate.is_none() && change.paused.is_none() {
+        return Err(bad(
+            r#"give "percent", a number, or "paused", true or false"#,
+        ));
+    }
+
+    if let Some(rate) = rate {
+        mirror.set_sample_rate(rate);
+    }
+    match change.paused {
+        Some(true) => mirror.pause(),
+        Some(false) => mirror.resume(),
+        None => {}
+    }
+    Ok(Json(MirrorView {
+        percent: mirror.sample_rate().as_percent(),
+        paused: mirror.is_paused(),
+    }))
+}
+
+fn bad(reason: impl std::fmt::Display) -> Refusal {
+    (StatusCode::BAD_REQUEST, format!("{reason}\n"))
+}

@@ -1,0 +1,45 @@
+//! What a proxy must not pass on (RFC 9110, section 7.6.1).
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Removes what is meant for this connection alone, in either direction.
+pub(crate) fn headers(headers: &mut HeaderMap) {
+    // A length beside a transfer coding is not the body's (RFC 9112, section 6.3).
+    if headers.remove(TRANSFER_ENCODING).is_some() {
+        headers.remove(CONTENT_LENGTH);
+    }
+    let takes_trailers = headers
+        .get_all(TE)
+        .iter()
+        .flat_map(tokens)
+        .any(|token| token.eq_ignore_ascii_case(b"trailers"));
+
+    let options: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+    let named = options.iter().flat_map(tokens);
+    // `Host` says where the request goes, which no client may take away.
+    for name in named.filter(|name| !name.eq_ignore_ascii_case(HOST.as_str().as_bytes())) {
+        if let Ok(name) = HeaderName::from_bytes(name) {
+            headers.remove(name);
+        }
+    }
+    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, UPGRADE] {
+        headers.remove(name);
+    }
+    if takes_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Bytes, since one odd character must not keep the other tokens from being seen.
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value
+        .as_bytes()
+        .split(|&b| b == b',')
+        .map(<[u8]>::trim_ascii)
+}

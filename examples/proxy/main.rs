@@ -1,0 +1,133 @@
+//! A reverse proxy that mirrors: to try the crate with, and to measure it by.
+//!
+//! ```text
+//! cargo run --release --example proxy -- \
+//!     --listen 127.0.0.1:8080 --primary http://127.0.0.1:9001 --shadow http://127.0.0.1:9002 \
+//!     --percent 10 --admin 127.0.0.1:8081
+//!
+//! curl http://127.0.0.1:8080/                                             # through the proxy
+//! curl http://127.0.0.1:8081/stats                                        # what became of the copies
+//! curl -X PUT -d '{"percent": 12.5}' http://127.0.0.1:8081/mirror         # or {"paused": true}
+//! ```
+//!
+//! Without `--shadow` it is a plain proxy: the same code but for the layer, and so the baseline to compare with.
+//! `--help` lists what else can be set. It speaks HTTP/1.1 and HTTP/2 (prior knowledge) to clients, HTTP/1.1 to the
+//! primary. The `Host` that the client sent goes to the primary as it is. It does not tunnel: `CONNECT` and requests
+//! with an `Upgrade` (WebSocket, h2c) are answered with 501. When the primary cannot be reached or breaks off, the
+//! client gets a 502 with the reason in one line; when the request is at fault, its body breaking off say, a 400.
+//!
+//! Once it listens it says so on standard output, with the port it got where it was told to choose. SIGTERM or Ctrl-C
+//! ends it: what is in flight, copies included, has `--drain-timeout-ms` to finish (a second signal cuts that short), a
+//! last line sums up, and the exit status is 0. It is 2 for bad arguments and for an address that cannot be had.
+
+mod admin;
+mod args;
+mod hop;
+mod proxy;
+mod serve;
+mod stop;
+
+use std::{
+    fmt,
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tower::Layer;
+use tower_mirror::{MirrorHandle, MirrorLayer, mirror::Drained};
+
+use crate::{args::Args, proxy::Proxy, stop::Stop};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(args.workers.into()).enable_all();
+    let outcome = runtime.build().and_then(|runtime| {
+        // On a worker, like everything else; `block_on` itself would run it beside them.
+        let outcome = runtime.block_on(runtime.spawn(run(args)));
+        // Does not wait for a name that is still being resolved.
+        runtime.shutdown_background();
+        outcome.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(args: Args) -> io::Result<()> {
+    let mirror = args.mirror.layer();
+    let limit = args.drain_timeout();
+    let proxy = Proxy::new(args.primary);
+    let served = proxy.served();
+
+    let mut stop = Stop::new()?;
+    let listener = listen(args.listen).await?;
+    let admin = match args.mirror.admin {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    say(format_args!("listening on {}", listener.local_addr()?));
+    if let (Some(listener), Some(mirror)) = (admin, &mirror) {
+        say(format_args!("admin on {}", listener.local_addr()?));
+        tokio::spawn(admin::serve(listener, mirror.handle()));
+    }
+
+    match mirror {
+        None => {
+            serve::serve(listener, proxy, limit, &mut stop).await;
+            say(Summary(&served, None));
+        }
+        Some(mirror) => {
+            let left = serve::serve(listener, mirror.layer(proxy), limit, &mut stop).await;
+            let drained = drain(&mirror, left, &mut stop).await;
+            say(Summary(&served, Some((mirror.handle(), drained))));
+        }
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
+}
+
+async fn drain(mirror: &MirrorLayer, left: Duration, stop: &mut Stop) -> Drained {
+    let handle = mirror.handle();
+    tokio::select! {
+        drained = handle.drain(left) => drained,
+        () = stop.asked() => handle.drain(Duration::ZERO).await,
+    }
+}
+
+/// The last line.
+struct Summary<'a>(&'a AtomicU64, Option<(MirrorHandle, Drained)>);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "served {} requests", self.0.load(Relaxed))?;
+        if let Some((mirror, drained)) = &self.1 {
+            let stats = mirror.stats();
+            write!(f, "; mirrored {}", stats.admitted())?;
+            for (outcome, count) in stats.outcomes().filter(|(_, count)| *count > 0) {
+                write!(f, ", {outcome} {count}")?;
+            }
+            write!(f, "; {} copies aborted by the drain", drained.aborted)?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints a line, and goes on where nobody reads it any more.
+fn say(line: impl fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,134 @@
+//! The service that forwards a request to the primary. It is what the mirror wraps.
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    iter,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONTENT_TYPE, UPGRADE},
+};
+use http_body::Body;
+use http_body_util::{Either, Full};
+use tower::Service;
+use tower_mirror::{BoxError, HttpTarget, client};
+
+use crate::hop;
+
+/// More than the target's own default: a proxy should not be narrower than what it stands before.
+const MAX_CONNECTIONS: usize = 1024;
+const MAX_IDLE: usize = 256;
+
+const NO_TUNNEL: &str = "this proxy does not tunnel: it answers neither CONNECT nor Upgrade\n";
+
+/// The primary's body, or one line of the proxy's own.
+pub(crate) type ProxyBody = Either<client::ResponseBody, Full<Bytes>>;
+
+/// Sends every request to the primary and never fails: what the primary cannot answer is a response of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Proxy {
+    primary: HttpTarget,
+    served: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    pub(crate) fn new(primary: HttpTarget) -> Self {
+        Self {
+            primary: primary.max_connections(MAX_CONNECTIONS).max_idle(MAX_IDLE),
+            served: Arc::default(),
+        }
+    }
+
+    /// The number of requests so far.
+    pub(crate) fn served(&self) -> Arc<AtomicU64> {
+        self.served.clone()
+    }
+}
+
+impl<B> Service<Request<B>> for Proxy
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ProxyBody>;
+    type Error = Infallible;
+    type Future = Forwarding;
+
+    /// Always ready: the target obtains its connection in the call, so that a primary that is down is a request
+    /// answered with 502, seen by the layers around like any other.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Forwarding {
+        self.served.fetch_add(1, Relaxed);
+        if request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE) {
+            return Forwarding::Refused;
+        }
+        hop::headers(request.headers_mut());
+        Forwarding::Sent(self.primary.call(request))
+    }
+}
+
+/// The answer to come.
+#[derive(Debug)]
+pub(crate) enum Forwarding {
+    Sent(client::ResponseFuture),
+    Refused,
+}
+
+impl Future for Forwarding {
+    type Output = Result<Response<ProxyBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = match &mut *self {
+            Self::Refused => line(StatusCode::NOT_IMPLEMENTED, NO_TUNNEL),
+            Self::Sent(answer) => match ready!(Pin::new(answer).poll(cx)) {
+                Ok(answer) => pass_on(answer),
+                // The client's own fault: its body broke off, or its target cannot be sent.
+                Err(error) if error.is_request() => {
+                    line(StatusCode::BAD_REQUEST, describe(&error) + "\n")
+                }
+                Err(error) => line(
+                    StatusCode::BAD_GATEWAY,
+                    format!("no answer from the primary: {}\n", describe(&error)),
+                ),
+            },
+        };
+        Poll::Ready(Ok(answer))
+    }
+}
+
+fn pass_on(mut answer: Response<client::ResponseBody>) -> Response<ProxyBody> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let reason = "no answer from the primary: it switched protocols unasked\n";
+        return line(StatusCode::BAD_GATEWAY, reason);
+    }
+    hop::headers(answer.headers_mut());
+    *answer.version_mut() = Version::HTTP_11;
+    answer.map(Either::Left)
+}
+
+fn line(status: StatusCode, text: impl Into<Bytes>) -> Response<ProxyBody> {
+    let mut answer = Response::new(Either::Right(Full::new(text.into())));
+    *answer.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, plain);
+    answer
+}
+
+/// An error and its sources, in one line.
+fn describe(error: &(dyn Error + 'static)) -> String {
+    let chain = iter::successors(Some(error), |&error| error.source());
+    let parts: Vec<String> = chain.map(ToString::to_string).collect();
+    parts.join(": ").replace(char::is_control, " ")
+}

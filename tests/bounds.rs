@@ -1,0 +1,173 @@
+//! M3: what copies may hold is bounded, charged honestly, and given back at once.
+
+mod support;
+
+use std::{convert::Infallible, time::Duration};
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use support::*;
+use tokio::time::Instant;
+use tower::{Layer, Service, service_fn};
+use tower_mirror::{MirrorLayer, Outcome, TeeBody};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_charged_frame_by_frame_and_never_over_the_limit() {
+    const HEAD: usize = 8192;
+    const MAX: usize = 100_000;
+    let mirror = MirrorLayer::builder(TestShadow::recording())
+        .max_buffered_bytes(MAX)
+        .build();
+    let handle = mirror.handle();
+    let begin = || {
+        let (feed, body) = Feed::new();
+        let request = Request::post("/").body(body).expect("a request");
+        let answer = mirror.layer(Primary::reading()).call(request);
+        (feed, tokio::spawn(answer))
+    };
+    let (one, first) = begin();
+    assert_eq!(handle.stats().buffered_bytes(), HEAD);
+    // The length of a frame, and what is held then.
+    let steps = [
+        (0, HEAD),
+        (1, HEAD + 65),
+        (8191, HEAD + 65 + 8255),
+        (8192, HEAD + 65 + 8255 + 16_384),
+        (20_000, HEAD + 65 + 8255 + 16_384 + 40_000),
+    ];
+    for (length, held) in steps {
+        one.send(pattern(length)).unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(handle.stats().buffered_bytes(), held, "{length}");
+    }
+    // 72 896 are held: a second one may hold 27 104, and its own frames cost it its copy.
+    let (two, second) = begin();
+    let before = handle.stats().buffered_bytes();
+    two.send(pattern(10_000)).unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(handle.stats().outcome(Outcome::NoBytes), 1);
+    assert_eq!(handle.stats().buffered_bytes(), before - HEAD);
+    two.send(pattern(1)).unwrap();
+    drop((one, two));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    let stats = settled(&handle, 2).await;
+    assert_eq!(stats.outcome(Outcome::Completed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_is_charged_until_the_shadow_has_taken_it() {
+    for (place, held) in [(Place::Ready, 8192), (Place::Call, 0)] {
+        let mirror = MirrorLayer::new(TestShadow::new(Act::Hangs(place)));
+        serve(&mirror, &Primary::reading(), get()).await.unwrap();
+        tokio::task::yield_now().await;
+        let stats = mirror.handle().stats();
+        assert_eq!((stats.in_flight(), stats.buffered_bytes()), (1, held));
+        settled(&mirror.handle(), 1).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_uploads_together_keep_to_the_limit() {
+    const MAX: usize = 120_000;
+    let mirror = MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Call)))
+        .max_buffered_bytes(MAX)
+        .build();
+    let handle = mirror.handle();
+    let mut uploads = Vec::new();
+    for turn in 0..30usize {
+        let (feed, body) = Feed::new();
+        let request = Request::post("/").body(body).unwrap();
+        let answer = tokio::spawn(mirror.layer(Primary::reading()).call(request));
+        uploads.push((feed, answer));
+        for (at, (feed, _)) in uploads.iter().enumerate() {
+            feed.send(pattern((turn * 7919 + at * 104_729) % 12_000))
+                .unwrap();
+            tokio::task::yield_now().await;
+            let stats = handle.stats();
+            assert!(stats.buffered_bytes() <= MAX, "{stats}");
+            assert_adds_up(&stats, turn as u64 + 1);
+        }
+    }
+    for (feed, answer) in uploads {
+        drop(feed);
+        answer.await.unwrap().unwrap();
+    }
+    let stats = settled(&handle, 30).await;
+    assert!(stats.outcome(Outcome::NoBytes) > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bytes_of_a_copy_go_when_it_ends_whoever_holds_its_body() {
+    for frames_read_before in [0, 1] {
+        let shadow = TestShadow::new(Act::KeepsBody);
+        let mirror = MirrorLayer::new(shadow.share());
+        let body = Script::chunks([5, 9000]);
+        serve(&mirror, &Primary::reading(), post(body))
+            .await
+            .unwrap();
+        tokio::task::yield_now().await;
+        let mut kept = shadow.take_kept().remove(0);
+        assert!(mirror.handle().stats().buffered_bytes() >= 18_000);
+        for _ in 0..frames_read_before {
+            kept.frame().await.unwrap().unwrap();
+        }
+        assert_only(&settled(&mirror.handle(), 1).await, Outcome::TimedOut);
+
+        use http_body::Body;
+        assert!(!kept.is_end_stream());
+        assert_eq!(kept.size_hint().exact(), None);
+        let seen = read(&mut kept, |_, _| false).await;
+        let given_up = "the mirror gave this copy up before its body was read";
+        assert_eq!(
+            (seen.pieces, seen.end),
+            (vec![], End::Error(given_up.into()))
+        );
+        assert!(matches!(read(kept, |_, _| false).await.end, End::Error(_)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_read_to_its_end_stays_at_its_end() {
+    let shadow = TestShadow::new(Act::KeepsBody);
+    let mirror = MirrorLayer::new(shadow.share());
+    let script = Script::chunks([5]);
+    serve(&mirror, &Primary::reading(), post(script))
+        .await
+        .unwrap();
+    tokio::task::yield_now().await;
+    let mut kept = shadow.take_kept().remove(0);
+    kept.frame().await.unwrap().unwrap();
+    settled(&mirror.handle(), 1).await;
+    assert!(kept.frame().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_leaked_is_in_flight_until_its_deadline() {
+    let mirror = MirrorLayer::new(TestShadow::recording());
+    let primary = service_fn(async |request: Request<TeeBody<Script>>| {
+        std::mem::forget(request);
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let begun = Instant::now();
+    let Ok(_) = mirror.layer(primary).call(post(Script::chunks([5]))).await;
+    tokio::time::sleep(29 * SECOND).await;
+    assert_eq!(mirror.handle().stats().in_flight(), 1);
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::TimedOut);
+    assert_eq!(begun.elapsed(), 30 * SECOND);
+
+    // The primary's future, and all that it holds.
+    std::mem::forget(
+        mirror
+            .layer(Primary::reading())
+            .call(post(Script::chunks([5]))),
+    );
+    assert_eq!(
+        settled(&mirror.handle(), 2)
+            .await
+            .outcome(Outcome::TimedOut),
+        2
+    );
+}

@@ -1,0 +1,149 @@
+//! M1, M4: panics of policies, observers and shadows cost a copy at most, and are counted.
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Response;
+use support::*;
+use tower::service_fn;
+use tower_mirror::{
+    Draw, Key, MirrorBuilder, MirrorLayer, Outcome, Report, RequestHead, SampleRate,
+    observe::Observer,
+};
+
+fn recording() -> MirrorBuilder {
+    MirrorLayer::builder(TestShadow::recording())
+}
+
+#[derive(Debug)]
+struct PanicsWhenCloned(Arc<AtomicBool>);
+
+impl Clone for PanicsWhenCloned {
+    fn clone(&self) -> Self {
+        assert!(!self.0.load(Relaxed), "as told");
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panicking_policy_costs_the_copy_and_nothing_else() {
+    type Settings = Box<dyn Fn(MirrorBuilder, Arc<AtomicBool>) -> MirrorBuilder>;
+    let half = SampleRate::percent(50.0).unwrap();
+    let check = |is_bad: &AtomicBool| assert!(!is_bad.load(Relaxed), "as told");
+    let policies: [Settings; 4] = [
+        Box::new(move |mirror, bad| {
+            mirror.filter(move |_: &RequestHead<'_>| {
+                check(&bad);
+                true
+            })
+        }),
+        Box::new(move |mirror, bad| {
+            let key = Key::from_fn(move |_| {
+                check(&bad);
+                Some("one that is taken 4")
+            });
+            mirror.draw(Draw::key(key)).sample(half)
+        }),
+        Box::new(move |mirror, bad| {
+            mirror.route(move |_| {
+                check(&bad);
+                None::<&str>
+            })
+        }),
+        Box::new(|mirror, _| mirror.carry::<PanicsWhenCloned>()),
+    ];
+    for settings in policies {
+        let is_bad = Arc::new(AtomicBool::new(true));
+        let told = Told::default();
+        let mirror = settings(recording().max_in_flight(1), Arc::clone(&is_bad))
+            .observer(told.clone())
+            .build();
+        let primary = Primary::reading();
+        for turn in 1..=2 {
+            let mut request = post(Script::chunks([5]));
+            request
+                .extensions_mut()
+                .insert(PanicsWhenCloned(Arc::clone(&is_bad)));
+            let answer = serve(&mirror, &primary, request).await;
+            assert_eq!(answer.unwrap().status(), 200);
+            let stats = settled(&mirror.handle(), turn).await;
+            assert_eq!(stats.outcome(Outcome::PolicyPanicked), turn);
+        }
+        // The one place was given back.
+        is_bad.store(false, Relaxed);
+        assert_eq!((primary.seen().len(), told.skips().len()), (2, 2));
+        serve(&mirror, &primary, get()).await.unwrap();
+        let stats = settled(&mirror.handle(), 3).await;
+        let served = stats.outcome(Outcome::Completed) + stats.outcome(Outcome::NotSampled);
+        assert_eq!(served, 1);
+    }
+}
+
+#[derive(Debug)]
+struct PanickingObserver;
+
+impl Observer for PanickingObserver {
+    fn on_report(&self, _report: &Report) {
+        panic!("as told");
+    }
+
+    fn on_skip(&self, _outcome: Outcome, _head: &RequestHead<'_>) {
+        panic!("as told");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panicking_observer_is_counted_and_the_others_are_told() {
+    let told = Told::default();
+    let mirror = recording()
+        .observer(PanickingObserver)
+        .observer(told.clone())
+        .build();
+    let primary = Primary::reading();
+    assert!(serve(&mirror, &primary, get()).await.is_ok());
+    assert_eq!(settled(&mirror.handle(), 1).await.observer_panics(), 1);
+    mirror.handle().pause();
+    assert!(serve(&mirror, &primary, get()).await.is_ok());
+    let stats = settled(&mirror.handle(), 2).await;
+    assert_eq!(stats.observer_panics(), 2);
+    assert!(stats.to_string().contains("2  observer panics"));
+    assert_eq!((told.reports().len(), told.skips().len()), (1, 1));
+}
+
+/// A future that panics when it is dropped, at the deadline.
+#[derive(Debug)]
+struct PanicsWhenDropped;
+
+impl Future for PanicsWhenDropped {
+    type Output = Result<Response<http_body_util::Full<Bytes>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+}
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("as told");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shadow_that_panics_when_it_is_dropped_gives_all_back() {
+    let mirror = MirrorLayer::new(service_fn(|_| PanicsWhenDropped));
+    serve(&mirror, &Primary::reading(), post(Script::chunks([5])))
+        .await
+        .unwrap();
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::Panicked);
+}

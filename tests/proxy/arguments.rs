@@ -1,0 +1,107 @@
+//! What it refuses to start with.
+
+use tokio::net::TcpListener;
+
+use crate::child::run;
+
+const PRIMARY: [&str; 4] = ["--listen", "127.0.0.1:0", "--primary", "http://127.0.0.1:9"];
+const SHADOW: [&str; 2] = ["--shadow", "http://127.0.0.1:9"];
+
+#[tokio::test]
+async fn bad_arguments_are_named() {
+    let with_shadow = [&PRIMARY[..], &SHADOW].concat();
+    for (base, more, reasons) in [
+        (&[][..], &[][..], &["--listen", "--primary"][..]),
+        (&PRIMARY[..2], &[], &["--primary"]),
+        (
+            &PRIMARY[..2],
+            &["--primary", "nonsense"],
+            &["nonsense", "http://"],
+        ),
+        (&PRIMARY[..2], &["--primary", "https://a"], &["https"]),
+        (&PRIMARY[..2], &["--primary", "http://a/path"], &["path"]),
+        (&PRIMARY[2..], &["--listen", "here"], &["here", "--listen"]),
+        (&PRIMARY, &["--workers", "0"], &["--workers", "0"]),
+        (
+            &PRIMARY,
+            &["--drain-timeout-ms", "soon"],
+            &["--drain-timeout-ms", "soon"],
+        ),
+        (&PRIMARY, &["--shadow", "ftp://a"], &["--shadow", "ftp"]),
+        (&PRIMARY, &["--percent", "10"], &["--shadow"]),
+        (&PRIMARY, &["--host-suffix", "-x"], &["--shadow"]),
+        (&PRIMARY, &["--host", "x"], &["--shadow"]),
+        (&PRIMARY, &["--preserve-host"], &["--shadow"]),
+        (&PRIMARY, &["--body", "omit"], &["--shadow"]),
+        (&PRIMARY, &["--shadow-http2"], &["--shadow"]),
+        (&PRIMARY, &["--max-body-bytes", "1"], &["--shadow"]),
+        (&PRIMARY, &["--max-in-flight", "1"], &["--shadow"]),
+        (&PRIMARY, &["--max-buffered-bytes", "1"], &["--shadow"]),
+        (&PRIMARY, &["--timeout-ms", "1"], &["--shadow"]),
+        (&PRIMARY, &["--admin", "127.0.0.1:0"], &["--shadow"]),
+        (
+            &with_shadow,
+            &["--percent", "101"],
+            &["--percent", "101", "from 0 to 100"],
+        ),
+        (
+            &with_shadow,
+            &["--percent", "-1"],
+            &["--percent", "from 0 to 100"],
+        ),
+        (&with_shadow, &["--percent", "NaN"], &["--percent", "NaN"]),
+        (
+            &with_shadow,
+            &["--percent", "half"],
+            &["--percent", "half", "number"],
+        ),
+        (
+            &with_shadow,
+            &["--host-suffix", "/x"],
+            &["--host-suffix", "/x", "suffix"],
+        ),
+        (&with_shadow, &["--host-suffix", ""], &["--host-suffix"]),
+        (&with_shadow, &["--host", "a b"], &["--host", "a b", "host"]),
+        (
+            &with_shadow,
+            &["--host", "a", "--preserve-host"],
+            &["--host", "--preserve-host"],
+        ),
+        (
+            &with_shadow,
+            &["--host", "a", "--host-suffix", "b"],
+            &["--host", "--host-suffix"],
+        ),
+        (
+            &with_shadow,
+            &["--body", "half"],
+            &["--body", "half", "tee", "omit"],
+        ),
+        (&with_shadow, &["--max-in-flight", "-1"], &["-1"]),
+        (&with_shadow, &["--speed", "1"], &["--speed"]),
+    ] {
+        let args = [base, more].concat();
+        let (code, said) = run(&args).await;
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        for reason in reasons {
+            assert!(said.contains(reason), "{args:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let sides = [&PRIMARY[2..], &SHADOW].concat();
+    for args in [
+        ["--listen", &taken, "--admin", "127.0.0.1:0"],
+        ["--listen", "127.0.0.1:0", "--admin", &taken],
+    ] {
+        let (code, said) = run(&[&sides[..], &args].concat()).await;
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(&taken), "{said}");
+        assert!(said.contains("in use"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}

@@ -1,0 +1,140 @@
+//! What a plain proxy does.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::net::TcpListener;
+
+use crate::{
+    child::Proxy,
+    client::{Client, get, raw},
+    upstream::Upstream,
+};
+
+#[tokio::test]
+async fn passes_requests_and_answers_on() {
+    let mut primary = Upstream::answering(async |seen| {
+        let answer = Response::builder().status(201).header("x-answer", "42");
+        answer.body(Full::new(seen.body)).unwrap()
+    })
+    .await;
+    let proxy = Proxy::start(&["--primary", &primary.url()]).await;
+
+    let request = Request::post(proxy.url("/items/7?sort=up&x=%20"))
+        .header("host", "catalog:8000")
+        .header("x-question", "6 x 7");
+    let body = Bytes::from(vec![b'x'; 300_000]);
+    let request = request.body(Full::new(body.clone())).unwrap();
+    let answer = Client::http1().send(request).await;
+
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.headers["x-answer"], "42");
+    assert_eq!(answer.body, body);
+    let seen = primary.seen().await;
+    assert_eq!(seen.method, "POST");
+    assert_eq!(seen.uri, "/items/7?sort=up&x=%20");
+    assert_eq!(seen.host(), "catalog:8000");
+    assert_eq!(seen.headers["x-question"], "6 x 7");
+    assert_eq!(seen.headers["content-length"], "300000");
+    assert!(!seen.headers.contains_key("x-mirrored-by"));
+    assert_eq!(seen.body, body);
+}
+
+#[tokio::test]
+async fn a_head_answer_keeps_its_length() {
+    let primary = Upstream::answering(async |_| Response::new(Full::from("four"))).await;
+    let proxy = Proxy::start(&["--primary", &primary.url()]).await;
+    let head = "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = raw(proxy.address, head).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\r\ncontent-length: 4\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_primary_that_is_down_is_a_502_of_one_line() {
+    let primary = Upstream::echo().await;
+    let url = primary.url();
+    primary.kill().await;
+    let proxy = Proxy::start(&["--primary", &url]).await;
+
+    let answer = get(&proxy.url("/")).await;
+    assert_eq!(answer.status, 502);
+    let text = std::str::from_utf8(&answer.body).unwrap();
+    assert!(
+        text.starts_with("no answer from the primary: cannot connect "),
+        "{text}"
+    );
+    assert!(text.contains("refused"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.ends_with('\n'), "{text}");
+}
+
+#[tokio::test]
+async fn a_primary_that_breaks_off_is_a_502_of_one_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let closing = tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await);
+        }
+    });
+    let proxy = Proxy::start(&["--primary", &url]).await;
+
+    let answer = get(&proxy.url("/")).await;
+    assert_eq!(answer.status, 502);
+    let text = std::str::from_utf8(&answer.body).unwrap();
+    assert!(text.starts_with("no answer from the primary: "), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    closing.abort();
+}
+
+#[tokio::test]
+async fn tunnels_are_refused_and_never_forwarded() {
+    let primary = Upstream::echo().await;
+    let proxy = Proxy::start(&["--primary", &primary.url()]).await;
+    for request in [
+        "CONNECT example:443 HTTP/1.1\r\nHost: example:443\r\n\r\n",
+        "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: h2c\r\n\r\n",
+    ] {
+        let request = request.replace(
+            "CONNECT example:443 HTTP/1.1\r\n",
+            "CONNECT example:443 HTTP/1.1\r\nConnection: close\r\n",
+        );
+        let answer = raw(proxy.address, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(body.contains("does not tunnel"), "{answer}");
+        assert_eq!(body.lines().count(), 1, "{answer}");
+    }
+    assert_eq!(primary.unread(), 0);
+}
+
+#[tokio::test]
+async fn bodies_arrive_whole_however_they_are_framed() {
+    let mut primary = Upstream::echo().await;
+    let proxy = Proxy::start(&["--primary", &primary.url()]).await;
+    let chunks = "5\r\nhello\r\n6\r\n world\r\n0\r\n";
+    for method in ["GET", "POST", "DELETE"] {
+        let request = format!(
+            "{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
+             Trailer: x-sum\r\n\r\n{chunks}x-sum: 11\r\n\r\n"
+        );
+        let answer = raw(proxy.address, &request).await;
+        assert!(answer.ends_with("\r\n\r\nhello world"), "{answer}");
+        let seen = primary.seen().await;
+        assert_eq!(seen.method, method);
+        assert_eq!(seen.body, "hello world");
+        assert_eq!(seen.headers["trailer"], "x-sum");
+        assert_eq!(seen.trailers.unwrap()["x-sum"], "11");
+
+        let request = format!(
+            "{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
+        );
+        raw(proxy.address, &request).await;
+        let seen = primary.seen().await;
+        assert_eq!(seen.body, "hello");
+        assert_eq!(seen.headers["content-length"], "5");
+    }
+}

@@ -1,0 +1,80 @@
+//! HTTP/2, by prior knowledge.
+
+use http::Version;
+
+use crate::{child::Proxy, client::Client, upstream::Upstream};
+
+#[tokio::test]
+async fn clients_may_speak_it() {
+    let mut primary = Upstream::echo().await;
+    let mut shadow = Upstream::echo().await;
+    let proxy = Proxy::start(&["--primary", &primary.url(), "--shadow", &shadow.url()]).await;
+    let client = Client::http2();
+
+    let body = vec![b'x'; 100_000];
+    let request = http::Request::post(proxy.url("/items?page=2"));
+    let request = request.body(body.clone().into()).unwrap();
+    let answer = client.send(request).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, body);
+
+    // Without a `Host`, its `:authority` is what counts.
+    let original = primary.seen().await;
+    assert_eq!(original.version, Version::HTTP_11);
+    assert_eq!(original.uri, "/items?page=2");
+    assert_eq!(original.host(), proxy.address.to_string());
+    assert_eq!(original.body, body);
+    let copy = shadow.seen().await;
+    assert_eq!(copy.version, Version::HTTP_11);
+    assert_eq!(copy.uri, "/items?page=2");
+    let suffixed = format!("127.0.0.1-shadow:{}", proxy.address.port());
+    assert_eq!(copy.host(), suffixed);
+    assert_eq!(copy.body, body);
+    assert_eq!(proxy.settled().await.outcome("completed"), 1);
+}
+
+#[tokio::test]
+async fn many_requests_at_once_on_one_connection() {
+    let primary = Upstream::echo().await;
+    let shadow = Upstream::echo().await;
+    let proxy = Proxy::start(&["--primary", &primary.url(), "--shadow", &shadow.url()]).await;
+    let client = Client::http2();
+    let url = proxy.url("/");
+    let requests = (0..50).map(|n: u32| {
+        let (client, url) = (client.clone(), url.clone());
+        async move {
+            let request = http::Request::post(url).body(n.to_string().into());
+            let answer = client.send(request.unwrap()).await;
+            assert_eq!(answer.body, n.to_string());
+        }
+    });
+    futures_util::future::join_all(requests).await;
+    let stats = proxy.settled().await;
+    assert_eq!(stats.number("requests"), 50);
+    assert_eq!(stats.outcome("completed"), 50);
+}
+
+#[tokio::test]
+async fn the_shadow_may_be_spoken_to_in_it() {
+    let mut primary = Upstream::echo().await;
+    let mut shadow = Upstream::echo().await;
+    let (primary_url, shadow_url) = (primary.url(), shadow.url());
+    let args = [
+        "--primary",
+        &primary_url,
+        "--shadow",
+        &shadow_url,
+        "--shadow-http2",
+    ];
+    let proxy = Proxy::start(&args).await;
+
+    let answer = Client::http1().post(&proxy.url("/items"), "hello").await;
+    assert_eq!(answer.body, "hello");
+    assert_eq!(primary.seen().await.version, Version::HTTP_11);
+    let copy = shadow.seen().await;
+    assert_eq!(copy.version, Version::HTTP_2);
+    assert_eq!(copy.uri.path(), "/items");
+    assert_eq!(copy.uri.authority().unwrap(), "catalog-shadow:8000");
+    assert_eq!(copy.body, "hello");
+    assert_eq!(proxy.settled().await.outcome("completed"), 1);
+}
