@@ -3,14 +3,17 @@
 #![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod body;
+mod chain;
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub mod client;
+mod clock;
 mod head;
 pub mod mirror;
 pub mod observe;
 pub mod rewrite;
 pub mod sample;
+pub mod split;
 
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
@@ -22,6 +25,7 @@ pub use self::{
     observe::{Outcome, Report, Stats},
     rewrite::HostRewrite,
     sample::{Draw, Key, SampleRate},
+    split::{Force, Served, SplitHandle, WeightedSplit, WeightedSplitLayer},
 };
 
 /// Any error, as tower and hyper have it.

@@ -15,9 +15,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rewrite", &[]),
     ("body", &[]),
     ("observe", &["head"]),
+    ("chain", &[]),
+    ("clock", &[]),
     (
         "mirror",
-        &["head", "sample", "rewrite", "body", "observe", "BoxError"],
+        &[
+            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "BoxError",
+        ],
+    ),
+    (
+        "split",
+        &["head", "sample", "observe", "chain", "clock", "BoxError"],
     ),
     ("client", &["BoxError"]),
 ];

@@ -8,16 +8,12 @@ use http_body::Body;
 use tokio::{task::consume_budget, time::Instant};
 use tower_service::Service;
 
-use super::{
-    answer::Answer,
-    clock::{restart, try_sleep, until},
-    failure, head,
-    shared::Shared,
-    ticket::Ticket,
-};
+use super::{answer::Answer, failure, head, shared::Shared, ticket::Ticket};
 use crate::{
     BoxError,
     body::{Captured, Lost, ShadowBody},
+    chain::describe,
+    clock::{restart, try_sleep, until},
     observe::Outcome,
 };
 
@@ -146,7 +142,7 @@ fn failed(
     ticket: &mut Ticket,
 ) -> Outcome {
     let error: BoxError = error.into();
-    ticket.report.error = Some(failure::describe(&*error));
+    ticket.report.error = Some(describe(&*error));
     outcome(&*error)
 }
 

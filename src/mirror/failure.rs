@@ -3,10 +3,9 @@
 use std::{
     error::Error,
     io::{self, ErrorKind},
-    iter,
 };
 
-use crate::observe::Outcome;
+use crate::{chain::chain, observe::Outcome};
 
 /// Before the copy was handed over: the shadow's service did not become ready.
 pub(super) fn of_readiness(error: &(dyn Error + 'static)) -> Outcome {
@@ -33,12 +32,6 @@ pub(super) fn of_call(error: &(dyn Error + 'static)) -> Outcome {
     }
 }
 
-/// An error and its sources in one line.
-pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
-    let parts: Vec<String> = chain(error).map(ToString::to_string).collect();
-    parts.join(": ")
-}
-
 fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     chain(error).find_map(|error| error.downcast_ref())
 }
@@ -52,8 +45,4 @@ fn is_from_hyper(error: &(dyn Error + 'static)) -> bool {
         false
     };
     found
-}
-
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| error.source())
 }

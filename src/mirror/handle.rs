@@ -2,11 +2,9 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use super::{
-    clock::{try_sleep, until},
-    shared::Shared,
-};
+use super::shared::Shared;
 use crate::{
+    clock::{try_sleep, until},
     observe::{Outcome, Stats},
     sample::SampleRate,
 };

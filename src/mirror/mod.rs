@@ -67,7 +67,6 @@
 mod admission;
 mod answer;
 mod builder;
-mod clock;
 mod exchange;
 mod failure;
 mod future;

@@ -43,10 +43,11 @@ mod counters;
 mod observer;
 mod outcome;
 mod report;
+mod sharded;
 mod stats;
 mod table;
 
-pub(crate) use self::counters::Counters;
+pub(crate) use self::{counters::Counters, sharded::Sharded};
 pub use self::{
     observer::Observer,
     outcome::Outcome,

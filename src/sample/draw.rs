@@ -45,6 +45,13 @@ enum Source {
     Sequence(Arc<Sequence>),
 }
 
+/// Where a number came from: what is keyed must stay with its key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Drawn {
+    Keyed(u64),
+    Unkeyed(u64),
+}
+
 #[derive(Debug)]
 struct Sequence {
     points: Box<[u64]>,
@@ -119,14 +126,32 @@ impl Draw {
     /// The next point, a fraction of 2^64, for the request with this head.
     #[must_use]
     pub fn point(&self, head: &RequestHead<'_>) -> u64 {
-        match &self.source {
+        match self.draw(head) {
+            Drawn::Keyed(hash) => hash,
+            Drawn::Unkeyed(point) => point,
+        }
+    }
+
+    pub(crate) fn draw(&self, head: &RequestHead<'_>) -> Drawn {
+        let point = match &self.source {
             Source::Even(even) => even.next(),
             Source::Random => fastrand::u64(..),
-            Source::Key { key, without } => key.hash(head).unwrap_or_else(|| without.next()),
+            Source::Key { key, without } => match key.hash(head) {
+                Some(hash) => return Drawn::Keyed(hash),
+                None => without.next(),
+            },
             Source::Sequence(sequence) => {
                 let turn = sequence.turn.fetch_add(1, Relaxed);
                 sequence.points[turn % sequence.points.len()]
             }
+        };
+        Drawn::Unkeyed(point)
+    }
+
+    /// For a key that was not given a salt of its own.
+    pub(crate) fn default_salt(&mut self, salt: &str) {
+        if let Source::Key { key, .. } = &mut self.source {
+            key.default_salt(salt);
         }
     }
 }

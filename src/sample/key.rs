@@ -38,6 +38,7 @@ const DOMAIN: u64 = 0x746f_7765_722d_6d69;
 pub struct Key {
     sources: Vec<Source>,
     salted: u64,
+    has_own_salt: bool,
 }
 
 #[derive(Clone)]
@@ -76,15 +77,7 @@ impl Key {
     ///
     /// As `HeaderMap::insert` does where a `&'static str` is no header name.
     pub fn header(name: impl IntoHeaderName) -> Self {
-        // `IntoHeaderName` is sealed: a map is its one way to a name.
-        let mut names = HeaderMap::with_capacity(1);
-        names.insert(name, HeaderValue::from_static(""));
-        Self::of(
-            names
-                .into_iter()
-                .filter_map(|(name, _)| name)
-                .map(Source::Header),
-        )
+        Self::of([Source::Header(header_name(name))])
     }
 
     /// The value of a cookie, if it is not empty. Names are case-sensitive
@@ -125,11 +118,19 @@ impl Key {
     }
 
     /// Makes the choice independent of every other salt's. By default all
-    /// mirrors share one, so that their samples are nested.
+    /// mirrors share one, so that their samples are nested, and every split has its name's,
+    /// so that different users meet different canaries.
     #[must_use]
     pub fn salt(mut self, salt: &str) -> Self {
         self.salted = salted(salt);
+        self.has_own_salt = true;
         self
+    }
+
+    pub(super) fn default_salt(&mut self, salt: &str) {
+        if !self.has_own_salt {
+            self.salted = salted(salt);
+        }
     }
 
     /// The hash that decides on a request: uniform over `u64`; `None` where the
@@ -146,8 +147,19 @@ impl Key {
         Self {
             sources: sources.into_iter().collect(),
             salted: salted(DEFAULT_SALT),
+            has_own_salt: false,
         }
     }
+}
+
+/// What `HeaderMap::insert` takes, as a name. The trait is sealed: a map is its one way.
+pub(crate) fn header_name(name: impl IntoHeaderName) -> HeaderName {
+    let mut names = HeaderMap::with_capacity(1);
+    names.insert(name, HeaderValue::from_static(""));
+    names
+        .into_iter()
+        .find_map(|(name, _)| name)
+        .unwrap_or(COOKIE) // there is one
 }
 
 fn salted(salt: &str) -> u64 {
@@ -169,7 +181,7 @@ impl Source {
 }
 
 /// The value of the first pair with this name; HTTP/2 may split them over several headers.
-fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
     headers
         .get_all(COOKIE)
         .iter()

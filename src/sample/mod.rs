@@ -44,3 +44,7 @@ pub use self::{
     key::Key,
     rate::{InvalidRate, SampleRate},
 };
+pub(crate) use self::{
+    draw::Drawn,
+    key::{cookie, header_name},
+};

@@ -14,20 +14,20 @@ use tokio::{
 };
 
 /// `None` in a runtime without timers, where tokio panics.
-pub(super) fn try_sleep(duration: Duration) -> Option<Sleep> {
+pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
     catch_unwind(AssertUnwindSafe(|| sleep(duration))).ok()
 }
 
 /// Moves a deadline to so far from now. One beyond the end of time stays where
 /// it is: thirty years at the least, in which a body or an answer would end.
-pub(super) fn restart(deadline: Pin<&mut Sleep>, duration: Duration) {
+pub(crate) fn restart(deadline: Pin<&mut Sleep>, duration: Duration) {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     deadline.reset(Instant::now() + duration.min(FAR));
 }
 
 /// What `work` gives, unless `stop` ends before it. Work that is ready is never
 /// thrown away.
-pub(super) async fn until<W: Future, S: Future>(
+pub(crate) async fn until<W: Future, S: Future>(
     work: W,
     mut stop: Pin<&mut S>,
 ) -> Option<W::Output> {

@@ -1,0 +1,70 @@
+//! Counters that many threads add to without getting in each other's way.
+
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    thread,
+};
+
+/// Enough for any machine on which more would be noticed.
+const MAX_SHARDS: usize = 64;
+const LINE: usize = 16;
+
+/// A row of counters, kept once for each of several groups of threads and summed when read.
+#[derive(Debug)]
+pub(crate) struct Sharded {
+    lines: Box<[Line]>,
+    shards: usize,
+    lines_a_shard: usize,
+}
+
+/// On cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Line([AtomicU64; LINE]);
+
+impl Sharded {
+    pub(crate) fn new(counters: usize) -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let shards = threads.next_power_of_two().min(MAX_SHARDS);
+        let lines_a_shard = counters.div_ceil(LINE);
+        Self {
+            lines: (0..shards * lines_a_shard)
+                .map(|_| Line::default())
+                .collect(),
+            shards,
+            lines_a_shard,
+        }
+    }
+
+    pub(crate) fn add(&self, counter: usize, order: Ordering) {
+        // The number of shards is a power of two.
+        let shard = thread_index() & (self.shards - 1);
+        self.of(shard, counter).fetch_add(1, order);
+    }
+
+    pub(crate) fn sum(&self, counter: usize) -> u64 {
+        (0..self.shards)
+            .map(|shard| self.of(shard, counter).load(Ordering::Acquire))
+            .sum()
+    }
+
+    fn of(&self, shard: usize, counter: usize) -> &AtomicU64 {
+        &self.lines[shard * self.lines_a_shard + counter / LINE].0[counter % LINE]
+    }
+}
+
+/// Threads take turns at the shards, in the order in which they first count.
+fn thread_index() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static INDEX: Cell<Option<usize>> = const { Cell::new(None) });
+    INDEX
+        .try_with(|index| {
+            index.get().unwrap_or_else(|| {
+                let next = NEXT.fetch_add(1, Ordering::Relaxed);
+                index.set(Some(next));
+                next
+            })
+        })
+        .unwrap_or(0) // the thread is ending
+}

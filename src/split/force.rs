@@ -1,0 +1,99 @@
+//! Asking for a subset by name.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::IntoHeaderName};
+
+use crate::{
+    head::RequestHead,
+    sample::{cookie, header_name},
+};
+
+/// Lets trusted requests name the subset that serves them, whatever its weight.
+///
+/// A name that is no subset's is ignored and counted. There is no way to make one
+/// without saying [whom to trust](ForceSource::when).
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{Force, RequestHead};
+///
+/// let by_testers = Force::header("x-version")
+///     .when(|head: &RequestHead<'_>| head.headers.contains_key("x-internal"));
+/// # let _ = by_testers;
+/// ```
+#[derive(Clone)]
+pub struct Force {
+    source: ForceSource,
+    trusted: Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>,
+}
+
+/// Where a [`Force`] finds the name; not one yet.
+#[derive(Clone, Debug)]
+#[must_use = "only `when` makes a `Force` of it"]
+pub struct ForceSource {
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Header(HeaderName),
+    Cookie(Arc<str>),
+}
+
+impl Force {
+    /// The first value of a header, which must be the subset's name to the letter.
+    ///
+    /// # Panics
+    ///
+    /// As `HeaderMap::insert` does where a `&'static str` is no header name.
+    pub fn header(name: impl IntoHeaderName) -> ForceSource {
+        ForceSource {
+            place: Place::Header(header_name(name)),
+        }
+    }
+
+    /// The value of a cookie, which must be the subset's name to the letter.
+    pub fn cookie(name: impl Into<String>) -> ForceSource {
+        ForceSource {
+            place: Place::Cookie(Arc::from(name.into())),
+        }
+    }
+
+    /// The name that a trusted request asks for.
+    pub(super) fn name<'a>(&self, head: &RequestHead<'a>) -> Option<&'a [u8]> {
+        self.source
+            .find(head.headers)
+            .filter(|_| (self.trusted)(head))
+    }
+}
+
+impl ForceSource {
+    /// Heeds requests for which `trusted` is true: those of testers, say, told by an address or a
+    /// header that an edge sets and strips. Anybody who can force can send all of their
+    /// traffic to a canary of weight 0.
+    ///
+    /// It runs on the primary's path, for requests that carry the name: it must not block. A
+    /// panic in it is caught and counted, and the request chosen for by weight.
+    #[must_use]
+    pub fn when(self, trusted: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Force {
+        Force {
+            source: self,
+            trusted: Arc::new(trusted),
+        }
+    }
+
+    fn find<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+        match &self.place {
+            Place::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
+            Place::Cookie(name) => cookie(headers, name.as_bytes()),
+        }
+    }
+}
+
+impl fmt::Debug for Force {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Force").field(&self.source.place).finish()
+    }
+}

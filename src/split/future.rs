@@ -1,0 +1,206 @@
+//! The chosen subset's readiness, then its response.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tokio::{task::unconstrained, time::Sleep};
+use tower_service::Service;
+
+use super::{
+    served::{Reason, Refuse, Served, Unavailable},
+    shared::{Choice, Shared},
+};
+use crate::clock::try_sleep;
+
+pin_project! {
+    /// The response of a split. Until the subset is ready the request is owned here,
+    /// unsent; dropping this releases whatever the subset had reserved.
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct ResponseFuture<S, B, F, U> {
+        #[pin]
+        state: State<S, B, F>,
+        decided: Decided,
+        refuse: U,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    #[derive(Debug)]
+    enum State<S, B, F> {
+        Readying {
+            service: S,
+            request: Option<Request<B>>,
+            fallback: Option<(usize, S)>,
+            is_timed: bool,
+            #[pin]
+            deadline: Option<Sleep>,
+        },
+        Calling {
+            #[pin]
+            answer: F,
+        },
+        Drained,
+    }
+}
+
+#[derive(Debug)]
+struct Decided {
+    shared: Arc<Shared>,
+    subset: usize,
+    reason: Reason,
+    generation: u64,
+}
+
+impl Decided {
+    fn served(&self) -> Served {
+        Served {
+            split: Arc::clone(&self.shared.name),
+            subset: Arc::clone(&self.shared.subsets[self.subset].name),
+            reason: self.reason.clone(),
+            generation: self.generation,
+        }
+    }
+
+    fn stamp<R>(&self, answer: &mut Response<R>) {
+        if let Some(name) = &self.shared.policy.response_header {
+            let subset = self.shared.subsets[self.subset].header.clone();
+            answer.headers_mut().insert(name.clone(), subset);
+        }
+        answer.extensions_mut().insert(self.served());
+    }
+
+    fn fall_back(&mut self, to: usize) {
+        let from = Arc::clone(&self.shared.subsets[self.subset].name);
+        self.subset = to;
+        self.reason = Reason::Fallback { from };
+    }
+}
+
+impl<S: Clone, B, F, U> ResponseFuture<S, B, F, U> {
+    /// `subset`: the service of each subset.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        choice: Choice,
+        request: Request<B>,
+        refuse: U,
+        service_of: impl Fn(usize) -> S,
+    ) -> Self {
+        let state = match choice.subset {
+            Some(subset) => State::Readying {
+                service: service_of(subset),
+                request: Some(request),
+                fallback: shared.subsets[subset]
+                    .fallback
+                    .map(|to| (to, service_of(to))),
+                is_timed: false,
+                deadline: None,
+            },
+            None => State::Drained,
+        };
+        Self {
+            state,
+            decided: Decided {
+                shared: Arc::clone(shared),
+                subset: choice.subset.unwrap_or_default(),
+                reason: choice.reason,
+                generation: choice.generation,
+            },
+            refuse,
+        }
+    }
+}
+
+impl<S, B, R, U> Future for ResponseFuture<S, B, S::Future, U>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    U: Refuse<R>,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProjection::Calling { answer } => {
+                    let mut answer = ready!(answer.poll(cx));
+                    if let Ok(answer) = &mut answer {
+                        this.decided.stamp(answer);
+                    }
+                    return Poll::Ready(answer);
+                }
+                StateProjection::Drained => {
+                    this.decided.shared.counters.drained();
+                    return Poll::Ready(Ok(this.refuse.refuse(&Unavailable::Drained)));
+                }
+                StateProjection::Readying {
+                    service,
+                    request,
+                    fallback,
+                    is_timed,
+                    mut deadline,
+                } => {
+                    let failed = match service.poll_ready(cx) {
+                        Poll::Ready(Ok(())) => None,
+                        Poll::Ready(Err(error)) => Some(Err(error)),
+                        Poll::Pending => {
+                            if !*is_timed {
+                                *is_timed = true;
+                                deadline.set(try_sleep(this.decided.shared.policy.ready_timeout));
+                            }
+                            match deadline.as_mut().as_pin_mut() {
+                                // A subset that uses up tokio's budget must not hold off its own deadline.
+                                Some(deadline) => {
+                                    ready!(Pin::new(&mut unconstrained(deadline)).poll(cx))
+                                }
+                                None => return Poll::Pending, // a runtime without timers
+                            }
+                            Some(Ok(()))
+                        }
+                    };
+                    let counters = &this.decided.shared.counters;
+                    match (failed, fallback.take()) {
+                        (None, _) => {
+                            let Some(mut request) = request.take() else {
+                                return Poll::Pending; // polled after its end
+                            };
+                            counters.serve(this.decided.subset, &this.decided.reason);
+                            request.extensions_mut().insert(this.decided.served());
+                            State::Calling {
+                                answer: service.call(request),
+                            }
+                        }
+                        (Some(_), Some((to, other))) => {
+                            counters.unready(this.decided.subset);
+                            this.decided.fall_back(to);
+                            *service = other;
+                            *is_timed = false;
+                            deadline.set(None);
+                            continue;
+                        }
+                        (Some(Err(error)), None) => {
+                            counters.unready(this.decided.subset);
+                            return Poll::Ready(Err(error));
+                        }
+                        (Some(Ok(())), None) => {
+                            counters.unready(this.decided.subset);
+                            counters.not_ready();
+                            let subset =
+                                Arc::clone(&this.decided.shared.subsets[this.decided.subset].name);
+                            let why = Unavailable::NotReady { subset };
+                            return Poll::Ready(Ok(this.refuse.refuse(&why)));
+                        }
+                    }
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}

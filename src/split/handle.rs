@@ -1,0 +1,148 @@
+//! What steers and reads a split while it runs.
+
+use std::sync::Arc;
+
+use super::{
+    error::InvalidWeights, rendezvous, shared::Shared, stats::SplitStats, weights::Weights,
+};
+
+/// Steers and reads one split, over all its clones and routes. Clones steer the same split.
+#[derive(Clone, Debug)]
+pub struct SplitHandle {
+    shared: Arc<Shared>,
+}
+
+/// The weights in force at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WeightTable {
+    /// Counts the changes, from 0.
+    pub generation: u64,
+    /// Names and weights, in the order in which the subsets were declared.
+    pub weights: Vec<(Arc<str>, u32)>,
+}
+
+/// What a change of weights would do. See [`SplitHandle::preview`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Preview {
+    /// The share of keyed users who would move, from 0 to 1.
+    pub moved: f64,
+    /// Names with their share of keyed users now and then, from 0 to 1.
+    pub shares: Vec<(Arc<str>, f64, f64)>,
+}
+
+impl SplitHandle {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The split's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Changes weights: all that are given or none of them; a subset left out keeps
+    /// its weight. Takes effect with the next request, and returns the new generation.
+    ///
+    /// Weights are relative: `[("v1", 9), ("v2", 1)]` is 90/10. Zero takes a subset out of
+    /// the choice, not out of reach of a force or a fallback. All zero is a valid state, in
+    /// which no subset is called. The draw goes on where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidWeights`] for a name that is unknown or given twice; nothing is changed then.
+    pub fn set_weights<N: AsRef<str>>(
+        &self,
+        weights: impl IntoIterator<Item = (N, u32)>,
+    ) -> Result<u64, InvalidWeights> {
+        self.shared.change(None, weights)
+    }
+
+    /// Changes one weight, and returns the new generation. A weight of 0 drains the subset.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidWeights::Unknown`] where there is no such subset.
+    pub fn set_weight(&self, name: &str, weight: u32) -> Result<u64, InvalidWeights> {
+        self.set_weights([(name, weight)])
+    }
+
+    /// As [`set_weights`](Self::set_weights), only if the weights still are those of `generation`: so
+    /// that two controllers cannot undo each other's changes unseen.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidWeights::Conflict`] where they are not, and those of `set_weights`.
+    pub fn compare_and_set<N: AsRef<str>>(
+        &self,
+        generation: u64,
+        weights: impl IntoIterator<Item = (N, u32)>,
+    ) -> Result<u64, InvalidWeights> {
+        self.shared.change(Some(generation), weights)
+    }
+
+    /// The weights in force.
+    #[must_use]
+    pub fn weights(&self) -> WeightTable {
+        let weights = self.shared.weights.load();
+        let names = self
+            .shared
+            .subsets
+            .iter()
+            .map(|subset| Arc::clone(&subset.name));
+        WeightTable {
+            generation: weights.generation,
+            weights: names.zip(weights.of.iter().copied()).collect(),
+        }
+    }
+
+    /// What [`set_weights`](Self::set_weights) with these would do to users that are chosen for by a
+    /// key, from 65 536 fixed ones. It changes nothing, and takes some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As `set_weights`.
+    pub fn preview<N: AsRef<str>>(
+        &self,
+        weights: impl IntoIterator<Item = (N, u32)>,
+    ) -> Result<Preview, InvalidWeights> {
+        const USERS: u32 = 1 << 16;
+        let now = self.shared.weights.load();
+        let then = Weights::new(now.generation, self.shared.changed(&now, weights)?);
+        let mut counts = vec![(0_u32, 0_u32); self.shared.subsets.len()];
+        let mut moved = 0_u32;
+        for user in 0..USERS {
+            let key = rendezvous::name_hash(&user.to_string());
+            let was = now.of_key(key, &self.shared.names);
+            let will_be = then.of_key(key, &self.shared.names);
+            moved += u32::from(was != will_be);
+            if let Some(subset) = was {
+                counts[subset].0 += 1;
+            }
+            if let Some(subset) = will_be {
+                counts[subset].1 += 1;
+            }
+        }
+        let share = |count: u32| f64::from(count) / f64::from(USERS);
+        let names = self
+            .shared
+            .subsets
+            .iter()
+            .map(|subset| Arc::clone(&subset.name));
+        Ok(Preview {
+            moved: share(moved),
+            shares: names
+                .zip(counts)
+                .map(|(name, (was, will_be))| (name, share(was), share(will_be)))
+                .collect(),
+        })
+    }
+
+    /// Configured share beside observed share, by reason.
+    #[must_use]
+    pub fn stats(&self) -> SplitStats {
+        SplitStats::of(&self.shared)
+    }
+}

@@ -1,0 +1,129 @@
+//! The split: named subsets of a service, each of which serves its share of requests.
+//!
+//! [`WeightedSplit`] has any number of subsets of one type; [`WeightedSplitLayer`] wraps a
+//! service, which becomes one of the subsets and keeps its type. One subset serves each
+//! request, chosen when it arrives: by a trusted request's own word ([`Force`]), else
+//! by its key ([`Draw::key`](crate::Draw::key)), else by weight, evenly. Only the chosen one is made
+//! ready, so a subset that is slow or dead is nobody else's trouble, and while it is not ready the
+//! request, unsent, can be moved to a declared fallback. [`Served`] tells subset and reason, in the request's and the
+//! response's extensions.
+//!
+//! Weights change while requests run; see [`SplitHandle`].
+//!
+//! Even selection is exact: over 100 000 requests at 90/10 each subset's count is within 8 of its share,
+//! and a window of 100 holds 7 to 13 of the tenth. Keyed selection moves, when
+//! weights change, those users that must move, and none back: see [`SplitHandle::preview`].
+//!
+//! # Example
+//!
+//! Around an axum application, with a canary application beside it:
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::Request;
+//! use tower::{Layer, ServiceExt};
+//! use tower_mirror::{Served, WeightedSplitLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let v1 = Router::<()>::new().route("/", get(async || "stable"));
+//! let v2 = Router::<()>::new().route("/", get(async || "canary"));
+//!
+//! let split = WeightedSplitLayer::builder("catalog").inner("v1", 90).subset("v2", 10, v2).build()?;
+//! let handle = split.handle();
+//! let app = split.layer(v1);
+//!
+//! handle.set_weights([("v1", 0), ("v2", 100)])?;
+//! let answer = app.oneshot(Request::new(Body::empty())).await?;
+//! assert_eq!(&*answer.extensions().get::<Served>().unwrap().subset, "v2");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Two HTTP servers, users that stay where they are, and a canary that may die:
+//!
+//! ```
+//! use tower_mirror::{Draw, Force, HttpTarget, Key, RequestHead, WeightedSplit};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let split = WeightedSplit::builder("catalog")
+//!     .subset("v1", 95, HttpTarget::new("http://127.0.0.1:9001")?)
+//!     .subset("v2", 5, HttpTarget::new("http://127.0.0.1:9002")?)
+//!     .fallback("v2", "v1")
+//!     .draw(Draw::key(Key::cookie("uid")))
+//!     .force(Force::header("x-version").when(|head: &RequestHead<'_>| {
+//!         head.headers.contains_key("x-internal")
+//!     }))
+//!     .build()?;
+//!
+//! let preview = split.handle().preview([("v1", 50), ("v2", 50)])?;
+//! assert!((0.44..0.46).contains(&preview.moved));
+//! # let _: WeightedSplit<HttpTarget> = split;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Subsets of different types, boxed into one:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use tower::{BoxError, ServiceBuilder, service_fn, util::BoxCloneSyncService};
+//! use tower_mirror::WeightedSplit;
+//!
+//! type Body = Full<Bytes>;
+//! type Subset = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let echo = service_fn(async |request: Request<Body>| {
+//!     Ok::<_, BoxError>(Response::new(request.into_body()))
+//! });
+//! let limited = ServiceBuilder::new().load_shed().concurrency_limit(8).service(echo);
+//!
+//! let split: WeightedSplit<Subset> = WeightedSplit::builder("echo")
+//!     .subset("v1", 9, BoxCloneSyncService::new(echo))
+//!     .subset("v2", 1, BoxCloneSyncService::new(limited))
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Readiness and backpressure
+//!
+//! A split is always ready; its subsets are made ready one request at a time, in the response's future.
+//! So no backpressure passes through it: put `LoadShed` and a `ConcurrencyLimit`
+//! around it. A fallback sees what a subset's `poll_ready` says: a bounded one (`ConcurrencyLimit`, or
+//! [`HttpTarget`](crate::HttpTarget), which connects in `poll_ready`) moves its requests when it has no room; one that is
+//! always ready (`LoadShed`, a `Buffer` with room, a hyper-util client) never does. What was sent is not moved.
+
+mod branch;
+mod builder;
+mod counters;
+mod error;
+mod force;
+mod future;
+mod handle;
+mod layer;
+mod plan;
+mod rendezvous;
+mod served;
+mod service;
+mod shared;
+mod stats;
+mod weights;
+
+pub use self::{
+    branch::{Branch, BranchFuture, SubsetError},
+    builder::{Layered, SplitBuilder, Subsets},
+    error::{InvalidSplit, InvalidWeights},
+    force::{Force, ForceSource},
+    future::ResponseFuture,
+    handle::{Preview, SplitHandle, WeightTable},
+    layer::{Beside, LayeredFuture, LayeredSplit, WeightedSplitLayer},
+    served::{
+        Empty503, NotServedBy, Reason, Refuse, Served, Unavailable, bad_gateway, not_served_by,
+    },
+    service::WeightedSplit,
+    stats::{SplitStats, SubsetStats},
+};

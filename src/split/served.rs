@@ -1,0 +1,142 @@
+//! Who served a request, and who did not.
+
+use std::{fmt, sync::Arc};
+
+use http::{Response, StatusCode};
+
+use crate::{BoxError, chain::describe, head::RequestHead, sample::Filter};
+
+/// Which subset serves a request: an extension of the request before the subset is called,
+/// and of its response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Served {
+    /// The split's name.
+    pub split: Arc<str>,
+    /// The subset's name.
+    pub subset: Arc<str>,
+    /// Why this one.
+    pub reason: Reason,
+    /// The table of weights that was in force.
+    pub generation: u64,
+}
+
+/// Why a subset serves a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A trusted request asked for it.
+    Forced,
+    /// The request's key stays with it.
+    Keyed,
+    /// The draw fell on it.
+    Weighted,
+    /// Another subset was not ready, before anything was sent.
+    #[non_exhaustive]
+    Fallback {
+        /// The subset that was not ready.
+        from: Arc<str>,
+    },
+}
+
+impl Reason {
+    /// `forced`, `keyed`, `weighted` or `fallback`, as in statistics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Forced => "forced",
+            Self::Keyed => "keyed",
+            Self::Weighted => "weighted",
+            Self::Fallback { .. } => "fallback",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A filter for a mirror *within* a split, around a subset: passes requests that another
+/// subset than `name` serves, so that `name`, as the shadow, gets none twice.
+pub fn not_served_by(name: impl Into<Arc<str>>) -> NotServedBy {
+    NotServedBy { name: name.into() }
+}
+
+/// See [`not_served_by`].
+#[derive(Clone, Debug)]
+pub struct NotServedBy {
+    name: Arc<str>,
+}
+
+impl Filter for NotServedBy {
+    fn passes(&self, head: &RequestHead<'_>) -> bool {
+        let served = head.extensions.get::<Served>();
+        served.is_none_or(|served| served.subset != self.name)
+    }
+}
+
+/// Why a split answers a request itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// All weights are zero.
+    Drained,
+    /// The subset did not become ready in time, and has no fallback.
+    #[non_exhaustive]
+    NotReady {
+        /// The subset's name.
+        subset: Arc<str>,
+    },
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drained => f.write_str("all weights are zero"),
+            Self::NotReady { subset } => write!(f, "{subset} is not ready"),
+        }
+    }
+}
+
+/// What a split answers itself, where no subset can. Implemented for closures
+/// `Fn(&Unavailable) -> Response<R>`, and for the default, [`Empty503`].
+pub trait Refuse<R> {
+    /// The answer.
+    fn refuse(&self, why: &Unavailable) -> Response<R>;
+}
+
+impl<F, R> Refuse<R> for F
+where
+    F: Fn(&Unavailable) -> Response<R>,
+{
+    fn refuse(&self, why: &Unavailable) -> Response<R> {
+        self(why)
+    }
+}
+
+/// `503 Service Unavailable` without a body: the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Empty503;
+
+impl<R: Default> Refuse<R> for Empty503 {
+    fn refuse(&self, _: &Unavailable) -> Response<R> {
+        let mut response = Response::new(R::default());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response
+    }
+}
+
+/// `502 Bad Gateway` with the error and its sources in one line: what
+/// [`fallible_subset`](super::SplitBuilder::fallible_subset) takes to answer for a subset that failed.
+pub fn bad_gateway<E, R>(error: E) -> Response<R>
+where
+    E: Into<BoxError>,
+    R: From<String>,
+{
+    let line = describe(&*error.into()) + "\n";
+    let mut response = Response::new(R::from(line));
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response
+}

@@ -1,0 +1,155 @@
+//! What a split was told to do, beside what it did.
+
+use std::{fmt, sync::Arc};
+
+use super::shared::Shared;
+
+/// A snapshot of a split: configured share beside observed share, by reason. Its
+/// `Display` is a table.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SplitStats {
+    /// The table of weights in force.
+    pub generation: u64,
+    /// The subsets, in the order in which they were declared.
+    pub subsets: Vec<SubsetStats>,
+    /// Requests refused because all weights were zero.
+    pub drained: u64,
+    /// Requests refused because their subset was not ready in time and had no fallback.
+    pub not_ready: u64,
+    /// Requests that were trusted to force a subset and named none there is; they
+    /// were served by key or weight.
+    pub unknown_forced: u64,
+    /// Panics of keys and of trust predicates, caught; the requests were served by weight.
+    pub policy_panics: u64,
+}
+
+/// One subset in [`SplitStats`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SubsetStats {
+    /// The subset's name.
+    pub name: Arc<str>,
+    /// Its weight in force.
+    pub weight: u32,
+    /// Its share by weight, from 0 to 1.
+    pub configured: f64,
+    /// Its share of all requests served by key or by weight, since the split was
+    /// made, from 0 to 1. Forced and moved requests do not blur it.
+    pub observed: f64,
+    /// Requests that asked for it.
+    pub forced: u64,
+    /// Requests whose key stays with it.
+    pub keyed: u64,
+    /// Requests that the draw gave it.
+    pub weighted: u64,
+    /// Requests moved to it because another was not ready.
+    pub fallback: u64,
+    /// Requests for which it was not ready: moved, refused, or failed with its own error.
+    pub unready: u64,
+}
+
+impl SubsetStats {
+    /// Requests that were handed to it, for any reason.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        self.forced + self.keyed + self.weighted + self.fallback
+    }
+}
+
+impl SplitStats {
+    pub(super) fn of(shared: &Shared) -> Self {
+        let weights = shared.weights.load();
+        let mut subsets: Vec<SubsetStats> = shared
+            .subsets
+            .iter()
+            .enumerate()
+            .map(|(at, subset)| {
+                let [forced, keyed, weighted, fallback, unready] = shared.counters.of_subset(at);
+                SubsetStats {
+                    name: Arc::clone(&subset.name),
+                    weight: weights.of[at],
+                    configured: weights.share(at),
+                    observed: 0.0,
+                    forced,
+                    keyed,
+                    weighted,
+                    fallback,
+                    unready,
+                }
+            })
+            .collect();
+        let chosen = |subset: &SubsetStats| subset.keyed + subset.weighted;
+        let all: u64 = subsets.iter().map(chosen).sum();
+        for subset in subsets.iter_mut().filter(|_| all > 0) {
+            subset.observed = chosen(subset) as f64 / all as f64;
+        }
+        let [drained, not_ready, unknown_forced, policy_panics] = shared.counters.of_split();
+        Self {
+            generation: weights.generation,
+            subsets,
+            drained,
+            not_ready,
+            unknown_forced,
+            policy_panics,
+        }
+    }
+
+    /// The subset of this name.
+    #[must_use]
+    pub fn subset(&self, name: &str) -> Option<&SubsetStats> {
+        self.subsets.iter().find(|subset| &*subset.name == name)
+    }
+}
+
+impl fmt::Display for SplitStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<12}{:>10}{:>12}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
+            "subset",
+            "weight",
+            "configured",
+            "observed",
+            "weighted",
+            "keyed",
+            "forced",
+            "fallback",
+            "unready"
+        )?;
+        for subset in &self.subsets {
+            writeln!(
+                f,
+                "{:<12}{:>10}{:>11.1}%{:>9.1}%{:>10}{:>10}{:>10}{:>10}{:>10}",
+                subset.name,
+                subset.weight,
+                subset.configured * 100.0,
+                subset.observed * 100.0,
+                subset.weighted,
+                subset.keyed,
+                subset.forced,
+                subset.fallback,
+                subset.unready
+            )?;
+        }
+        let rest = [
+            (self.drained, "refused: all weights were zero"),
+            (
+                self.not_ready,
+                "refused: not ready in time, and no fallback",
+            ),
+            (
+                self.unknown_forced,
+                "forced to a subset that there is not; served by key or weight",
+            ),
+            (
+                self.policy_panics,
+                "panics in a key or trust predicate; served by weight",
+            ),
+        ];
+        for (count, what) in rest.iter().filter(|(count, _)| *count > 0) {
+            writeln!(f, "{count:>12}  {what}")?;
+        }
+        Ok(())
+    }
+}
