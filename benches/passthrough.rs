@@ -3,37 +3,17 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
-    hint::black_box,
-    pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group};
-use http::{Request, Response};
+use http::Request;
 use http_body_util::{BodyExt, Full, combinators::MapErr};
 use tower::{Layer, Service};
 use tower_mirror::{Draw, Key, MirrorLayer, SampleRate};
 
-/// Answers at once.
-#[derive(Clone)]
-struct Null;
-
-impl<B> Service<Request<B>> for Null {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        black_box(&request);
-        ready(Ok(Response::new(Full::default())))
-    }
-}
+use crate::support::{Null, call, request};
 
 /// Changes the body's type, and nothing else.
 #[derive(Clone)]
@@ -54,25 +34,6 @@ impl<S: Service<Request<Mapped>>> Service<Request<Full<Bytes>>> for Identity<S> 
         let same: fn(Infallible) -> Infallible = |never| never;
         self.0.call(request.map(|body| body.map_err(same)))
     }
-}
-
-fn request() -> Request<Full<Bytes>> {
-    let request = Request::get("/items?q=1")
-        .header("host", "catalog")
-        .header("x-user", "ada");
-    request.body(Full::default()).expect("a valid request")
-}
-
-fn call<S>(service: &mut S, request: Request<Full<Bytes>>)
-where
-    S: Service<Request<Full<Bytes>>>,
-{
-    let mut answer = pin!(service.call(request));
-    let _ = black_box(
-        answer
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop())),
-    );
 }
 
 fn passthrough(criterion: &mut Criterion) {
