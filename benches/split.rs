@@ -48,7 +48,8 @@ fn choose(criterion: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
-    let draws: [(&str, fn() -> Draw); 3] = [
+    type Named = (&'static str, fn() -> Draw);
+    let draws: [Named; 3] = [
         ("even", Draw::even),
         ("random", Draw::random),
         ("keyed", || Draw::key(Key::header("x-user"))),
