@@ -8,6 +8,7 @@ mod chain;
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub mod client;
 mod clock;
+mod exact;
 mod head;
 pub mod mirror;
 pub mod observe;

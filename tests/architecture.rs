@@ -17,17 +17,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("observe", &["head"]),
     ("chain", &[]),
     ("clock", &[]),
+    ("exact", &[]),
     (
         "mirror",
         &[
-            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "BoxError",
+            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "exact", "BoxError",
         ],
     ),
     (
         "split",
         &["head", "sample", "observe", "chain", "clock", "BoxError"],
     ),
-    ("client", &["BoxError"]),
+    ("client", &["exact", "BoxError"]),
 ];
 
 const MOST_LINES: usize = 250;

@@ -10,13 +10,20 @@ use http_body::Frame;
 
 use super::{
     budget::Budget,
-    frames::Piece,
-    queue::{Captured, Lost, Queue},
+    end::{Captured, Lost},
+    frames::{Live, Piece},
+    queue::Queue,
 };
 
 /// A new queue: the end that writes, and the end that owns.
-pub(crate) fn record(budget: &Arc<Budget>, max_bytes: u64) -> (Capture, Recording) {
-    let queue = Arc::new(Queue::new(Arc::clone(budget)));
+///
+/// `live`: the body can be read while it is written.
+pub(crate) fn record(
+    budget: &Arc<Budget>,
+    max_bytes: u64,
+    live: Option<Live>,
+) -> (Capture, Recording) {
+    let queue = Arc::new(Queue::new(Arc::clone(budget), live));
     let capture = Capture {
         queue: Arc::clone(&queue),
         length: 0,
@@ -87,6 +94,18 @@ impl Recording {
         self.queue.poll_captured(cx)
     }
 
+    /// Bytes of the whole body that is relayed live, where known beforehand.
+    pub(crate) fn declared(&self) -> Option<u64> {
+        self.queue.declared()
+    }
+
+    /// To watch the capture of a body that is being sent.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch {
+            queue: Arc::clone(&self.queue),
+        }
+    }
+
     /// A view on the frames.
     pub(super) fn queue(&self) -> Arc<Queue> {
         Arc::clone(&self.queue)
@@ -103,6 +122,24 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         self.queue.revoke();
+    }
+}
+
+/// See [`Recording::watch`].
+#[derive(Debug)]
+pub(crate) struct Watch {
+    queue: Arc<Queue>,
+}
+
+impl Watch {
+    /// Waits for the end of the body, however it ends.
+    pub(crate) fn poll_captured(&self, cx: &mut Context<'_>) -> Poll<Result<Captured, Lost>> {
+        self.queue.poll_captured(cx)
+    }
+
+    /// Why the body was lost, if it was.
+    pub(crate) fn lost(&self) -> Option<Lost> {
+        self.queue.lost()
     }
 }
 

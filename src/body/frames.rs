@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 
 /// A frame is a slice of the connection's read buffer and keeps all of it alive.
 /// Below this length it is copied, since the slice may weigh far more than it
@@ -16,6 +16,7 @@ const SLOT: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     data: VecDeque<Bytes>,
+    data_length: u64,
     trailers: Option<HeaderMap>,
 }
 
@@ -43,6 +44,22 @@ impl Piece {
                     true => Self::Empty,
                     false => Self::Trailers(trailers.clone()),
                 })
+        }
+    }
+
+    /// Bytes of the body.
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::Data(data) => data.len() as u64,
+            Self::Trailers(_) | Self::Empty => 0,
+        }
+    }
+
+    pub(super) fn into_frame(self) -> Option<Frame<Bytes>> {
+        match self {
+            Self::Data(data) => Some(Frame::data(data)),
+            Self::Trailers(trailers) => Some(Frame::trailers(trailers)),
+            Self::Empty => None,
         }
     }
 
@@ -78,18 +95,40 @@ fn cost_of_trailers(trailers: &HeaderMap) -> usize {
         .sum()
 }
 
+/// What a body that is relayed live is bounded by, and what it says of its length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Live {
+    pub(crate) max_bytes: usize,
+    pub(crate) max_frames: usize,
+    /// Bytes of the whole, where known beforehand.
+    pub(crate) declared: Option<u64>,
+}
+
+impl Live {
+    pub(super) fn has_room(&self, frames: &Frames, piece: &Piece) -> bool {
+        let length = frames.data_length().saturating_add(piece.length());
+        frames.len() < self.max_frames && length <= self.max_bytes as u64
+    }
+}
+
 impl Frames {
     pub(super) fn push(&mut self, piece: Piece) {
         match piece {
             Piece::Empty => {}
-            Piece::Data(data) => self.data.push_back(data),
+            Piece::Data(data) => {
+                self.data_length += data.len() as u64;
+                self.data.push_back(data);
+            }
             Piece::Trailers(trailers) => self.trailers = Some(trailers),
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Piece> {
         match self.data.pop_front() {
-            Some(data) => Some(Piece::Data(data)),
+            Some(data) => {
+                self.data_length -= data.len() as u64;
+                Some(Piece::Data(data))
+            }
             None => self.trailers.take().map(Piece::Trailers),
         }
     }
@@ -102,12 +141,25 @@ impl Frames {
         self.trailers.as_ref()
     }
 
+    /// Bytes of the body held.
     pub(super) fn data_length(&self) -> u64 {
-        self.data.iter().map(|data| data.len() as u64).sum()
+        self.data_length
+    }
+
+    /// Frames of data held.
+    pub(super) fn len(&self) -> usize {
+        self.data.len()
     }
 
     pub(super) fn cost(&self) -> usize {
         let data: usize = self.data.iter().map(|data| cost_of_data(data.len())).sum();
         data + self.trailers.as_ref().map_or(0, cost_of_trailers)
     }
+}
+
+/// A body of no known length.
+pub(super) fn at_least(bytes: u64) -> SizeHint {
+    let mut hint = SizeHint::new();
+    hint.set_lower(bytes);
+    hint
 }

@@ -42,6 +42,7 @@
 
 mod budget;
 mod capture;
+mod end;
 mod frames;
 mod mode;
 mod queue;
@@ -50,9 +51,9 @@ mod tee;
 
 pub(crate) use self::{
     budget::{Budget, Charge},
-    capture::{Capture, PrimaryDropped, Recording, record},
-    frames::least_cost,
-    queue::{Captured, Lost},
+    capture::{Capture, PrimaryDropped, Recording, Watch, record},
+    end::{Captured, Lost},
+    frames::{Live, least_cost},
 };
 pub use self::{
     mode::BodyMode,

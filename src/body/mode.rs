@@ -9,6 +9,15 @@ pub enum BodyMode {
     /// copy. The default.
     #[default]
     Tee,
+    /// The request's own, relayed live: the copy begins with the head, and frames go to the
+    /// shadow as the primary reads them, trailers included, through a window of what the shadow may be
+    /// [behind](crate::MirrorBuilder::lag_window). A shadow that falls further behind is given up
+    /// (`lagged`), and the primary never waits for it. A body that breaks off, or that the primary does not read to its end, reaches
+    /// the shadow as an aborted request, never as a shorter whole one.
+    ///
+    /// For uploads too large to hold, and for streams that both sides write at once. `max_body_bytes` and `capture_timeout` do
+    /// not apply; `timeout` runs from the end of the request's body.
+    Stream,
     /// None: the copy is the head alone, sent at once, with `Content-Length: 0`
     /// where the method expects a body.
     Omit,

@@ -10,47 +10,31 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 
 use super::{
     budget::Budget,
-    frames::{Frames, Piece},
+    end::{Captured, Lost},
+    frames::{Frames, Live, Piece, at_least},
 };
-
-/// Why a body could not be captured whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
-    /// The primary let go of the body before its end.
-    Unread,
-    /// The primary was dropped before the body's end.
-    ClientAborted,
-    /// The body ended in an error, or in a frame that cannot be copied.
-    BodyError,
-    /// More bytes than the cap.
-    TooLarge,
-    /// The budget of all copies is used up.
-    NoBytes,
-}
-
-/// A whole body.
-#[derive(Debug)]
-pub(crate) struct Captured {
-    pub(crate) bytes: u64,
-    pub(crate) trailers: Option<HeaderMap>,
-}
 
 pub(super) struct Queue {
     state: Mutex<State>,
     budget: Arc<Budget>,
+    /// `None`: nothing is read before the body is whole.
+    live: Option<Live>,
     primary_dropped: AtomicBool,
 }
 
 struct State {
     frames: Frames,
     phase: Phase,
+    /// Bytes that the shadow has read.
+    read: u64,
     /// The exchange, until the capture has ended.
     waiting: Option<Waker>,
+    /// The shadow, until there is more to read.
+    reading: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,14 +48,17 @@ enum Phase {
 }
 
 impl Queue {
-    pub(super) fn new(budget: Arc<Budget>) -> Self {
+    pub(super) fn new(budget: Arc<Budget>, live: Option<Live>) -> Self {
         Self {
             state: Mutex::new(State {
                 frames: Frames::default(),
                 phase: Phase::Capturing,
+                read: 0,
                 waiting: None,
+                reading: None,
             }),
             budget,
+            live,
             primary_dropped: AtomicBool::new(false),
         }
     }
@@ -94,7 +81,18 @@ impl Queue {
             self.budget.give_back(cost);
             return Err(Lost::Unread); // the exchange is over, and will not ask
         }
+        if self
+            .live
+            .is_some_and(|live| !live.has_room(&state.frames, &piece))
+        {
+            drop(state);
+            self.budget.give_back(cost);
+            return Err(Lost::Lagged);
+        }
         state.frames.push(piece);
+        let reading = state.reading.take();
+        drop(state);
+        wake(reading);
         Ok(())
     }
 
@@ -114,12 +112,11 @@ impl Queue {
                 mem::take(&mut state.frames)
             }
         };
-        let waiting = state.waiting.take();
+        let (waiting, reading) = (state.waiting.take(), state.reading.take());
         drop(state);
         self.budget.give_back(dropped.cost());
-        if let Some(exchange) = waiting {
-            exchange.wake();
-        }
+        wake(waiting);
+        wake(reading);
     }
 
     /// The body will not be read on, because it was let go of.
@@ -155,6 +152,18 @@ impl Queue {
         }
     }
 
+    pub(super) fn declared(&self) -> Option<u64> {
+        self.live.and_then(|live| live.declared)
+    }
+
+    /// Why the body was lost, if it was.
+    pub(super) fn lost(&self) -> Option<Lost> {
+        match self.lock().phase {
+            Phase::Lost(lost) => Some(lost),
+            _ => None,
+        }
+    }
+
     /// The exchange is over: whatever was not read is gone.
     pub(super) fn revoke(&self) {
         let mut state = self.lock();
@@ -163,43 +172,64 @@ impl Queue {
         }
         state.phase = Phase::Revoked;
         let dropped = mem::take(&mut state.frames);
+        let reading = state.reading.take();
         drop(state);
         self.budget.give_back(dropped.cost());
+        wake(reading);
     }
 
     /// What the shadow reads next: `Err` once the copy was given up.
-    pub(super) fn next(&self) -> Result<Option<Frame<Bytes>>, Revoked> {
+    pub(super) fn poll_next(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame<Bytes>>, Revoked>> {
         let mut state = self.lock();
         let piece = match state.phase {
             Phase::Captured(_) => state.frames.pop(),
-            _ => return Err(Revoked),
+            Phase::Capturing if self.live.is_some() => match state.frames.pop() {
+                Some(piece) => Some(piece),
+                None => {
+                    let stale = state.reading.replace(cx.waker().clone());
+                    drop(state);
+                    drop(stale);
+                    return Poll::Pending;
+                }
+            },
+            _ => return Poll::Ready(Err(Revoked)),
         };
+        state.read += piece.as_ref().map_or(0, Piece::length);
         drop(state);
         if let Some(piece) = &piece {
             self.budget.give_back(piece.cost());
         }
-        Ok(piece.and_then(|piece| match piece {
-            Piece::Data(data) => Some(Frame::data(data)),
-            Piece::Trailers(trailers) => Some(Frame::trailers(trailers)),
-            Piece::Empty => None,
-        }))
+        Poll::Ready(Ok(piece.and_then(Piece::into_frame)))
     }
 
-    /// Bytes left to read and whether trailers follow; `None` once revoked.
-    pub(super) fn left(&self) -> Option<(u64, bool)> {
+    /// What the shadow may be told of the bytes left to read.
+    pub(super) fn size_hint(&self) -> SizeHint {
         let state = self.lock();
-        match state.phase {
-            Phase::Captured(_) => Some((
-                state.frames.data_length(),
-                state.frames.trailers().is_some(),
-            )),
-            _ => None,
+        let held = state.frames.data_length();
+        match (state.phase, self.live) {
+            (Phase::Capturing | Phase::Captured(_), Some(live)) => match live.declared {
+                Some(declared) => SizeHint::with_exact(declared.saturating_sub(state.read)),
+                None => at_least(held),
+            },
+            // hyper drops the trailers of an HTTP/1 body whose length is exact.
+            (Phase::Captured(_), None) if state.frames.trailers().is_some() => at_least(held),
+            (Phase::Captured(_), None) => SizeHint::with_exact(held),
+            _ => SizeHint::default(),
         }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
         let state = self.lock();
         matches!(state.phase, Phase::Captured(_)) && state.frames.is_empty()
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 

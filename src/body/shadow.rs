@@ -5,7 +5,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -18,7 +18,8 @@ use super::{
 
 /// The copy's body: a view on frames that the mirror owns.
 ///
-/// Its length is known, unless trailers follow. Once the copy has ended in any
+/// Its length is known, unless trailers follow or it is relayed live from a body of unknown
+/// length. Once the copy has ended in any
 /// way, at a deadline say, the frames are gone and whoever still reads gets
 /// [`ShadowBodyError`], never an early end.
 #[derive(Debug)]
@@ -45,13 +46,12 @@ impl Body for ShadowBody {
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ShadowBodyError>>> {
-        let next = match &self.queue {
-            Some(queue) => queue.next(),
-            None => Ok(None),
+        let Some(queue) = &self.queue else {
+            return Poll::Ready(None);
         };
-        Poll::Ready(match next {
+        Poll::Ready(match ready!(queue.poll_next(cx)) {
             Ok(frame) => frame.map(Ok),
             Err(Revoked) => Some(Err(ShadowBodyError { _private: () })),
         })
@@ -62,18 +62,10 @@ impl Body for ShadowBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let left = match &self.queue {
-            Some(queue) => queue.left(),
-            None => Some((0, false)),
-        };
-        let mut hint = SizeHint::new();
-        match left {
-            Some((bytes, false)) => hint.set_exact(bytes),
-            // hyper drops the trailers of an HTTP/1 body whose length is exact.
-            Some((bytes, true)) => hint.set_lower(bytes),
-            None => {}
+        match &self.queue {
+            Some(queue) => queue.size_hint(),
+            None => SizeHint::with_exact(0),
         }
-        hint
     }
 }
 

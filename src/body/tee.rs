@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{capture::Capture, queue::Lost};
+use super::{capture::Capture, end::Lost};
 
 pin_project! {
     /// The primary's body: the request's own, frame for frame, with a copy taken

@@ -74,6 +74,7 @@ mod io;
 mod pool;
 mod request;
 mod target;
+mod trailers;
 mod url;
 
 pub use self::body::ResponseBody;

@@ -20,8 +20,10 @@ use super::error::Error;
 use super::future::ResponseFuture;
 use super::pool::{Connection, Pool};
 use super::request;
+use super::trailers::Declared;
 use super::url::{Endpoint, InvalidUrl};
 use crate::BoxError;
+use crate::exact::ExactTrailers;
 
 /// One HTTP server, with a pool of connections to it. See the [module docs](super).
 ///
@@ -170,6 +172,10 @@ where
         if let Err(error) = fit {
             return ResponseFuture::new(std::future::ready(Err(error)));
         }
+        let body = match (&pool, head.extensions.get::<ExactTrailers>()) {
+            (Pool::Http1(_), Some(ExactTrailers)) => Declared::checked(body, &head.headers),
+            _ => Declared::unchecked(body),
+        };
         let request = Request::from_parts(head, body::erase(body));
         ResponseFuture::new(async move {
             let connection = match readiness {

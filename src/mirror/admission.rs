@@ -101,22 +101,34 @@ impl Shared {
         has_body: bool,
     ) -> Result<Admitted, Outcome> {
         let runtime = Handle::try_current().map_err(|_| Outcome::NoRuntime)?;
-        let is_teed = has_body && self.policy.body == BodyMode::Tee;
-        let declared = if is_teed { head.body.lower() } else { 0 };
-        if declared > self.limits.max_body_bytes {
+        let is_taken = has_body && self.policy.body != BodyMode::Omit;
+        let is_live = self.policy.body == BodyMode::Stream;
+        // What must be held until it is whole.
+        let held = if is_taken && !is_live {
+            head.body.lower()
+        } else {
+            0
+        };
+        if held > self.limits.max_body_bytes {
             return Err(Outcome::TooLarge);
         }
         self.gate.enter()?;
         // From here on the ticket's end, or this function's, leaves again.
-        let (head_charge, parts, route) = self
-            .take(head, declared)
-            .inspect_err(|_| self.gate.leave())?;
+        let (head_charge, parts, route) =
+            self.take(head, held).inspect_err(|_| self.gate.leave())?;
 
-        let (capture, recording) = if is_teed {
-            let (capture, recording) = record(&self.budget, self.limits.max_body_bytes);
-            (Some(capture), Some(recording))
-        } else {
-            (None, None)
+        let (capture, recording) = match is_taken {
+            false => (None, None),
+            true => {
+                let live = is_live.then(|| self.limits.live(head.body.exact()));
+                let max_bytes = if is_live {
+                    u64::MAX
+                } else {
+                    self.limits.max_body_bytes
+                };
+                let (capture, recording) = record(&self.budget, max_bytes, live);
+                (Some(capture), Some(recording))
+            }
         };
         self.counters.started();
         let join = Arc::new(Join::new(Arc::clone(self), route));
@@ -130,10 +142,10 @@ impl Shared {
     fn take(
         &self,
         head: &RequestHead<'_>,
-        declared: u64,
+        held: u64,
     ) -> Result<(Charge, http::request::Parts, Option<Arc<str>>), Outcome> {
         let charge = Charge::take(&self.budget, HEAD_BYTES).ok_or(Outcome::NoBytes)?;
-        if declared > 0 && !self.budget.has(least_cost(declared)) {
+        if held > 0 && !self.budget.has(least_cost(held)) {
             return Err(Outcome::NoBytes);
         }
         catch_unwind(AssertUnwindSafe(|| {

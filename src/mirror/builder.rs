@@ -165,6 +165,15 @@ impl MirrorBuilder {
         self
     }
 
+    /// How far the shadow of a live copy may be behind, in bytes and in frames, before the copy is given up
+    /// and ends as `lagged`; for [`BodyMode::Stream`] alone. A frame larger than the window never fits.
+    /// Default: 1 MiB, 256 frames.
+    pub fn lag_window(mut self, bytes: usize, frames: usize) -> Self {
+        self.limits.lag_bytes = bytes;
+        self.limits.lag_frames = frames;
+        self
+    }
+
     /// From a request's arrival to the end of its body. A slower upload has no
     /// copy and ends as `timed_out`; it goes on undisturbed. Default: 30 s.
     pub fn capture_timeout(mut self, timeout: Duration) -> Self {

@@ -1,18 +1,26 @@
 //! One copy, from its admission to the end of the shadow's answer, on a task of its own.
 
-use std::{future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
 use http::{Request, Response, request::Parts};
 use http_body::Body;
-use tokio::{task::consume_budget, time::Instant};
+use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
-use super::{answer::Answer, failure, head, shared::Shared, ticket::Ticket};
+use super::{head::CopyBody, send::send, shared::Shared, ticket::Ticket};
 use crate::{
     BoxError,
-    body::{Captured, Lost, ShadowBody},
-    chain::describe,
+    body::{BodyMode, Lost, ShadowBody, Watch},
     clock::{restart, try_sleep, until},
     observe::Outcome,
 };
@@ -52,7 +60,9 @@ where
     R::Error: Into<BoxError>,
 {
     let limits = &shared.limits;
+    let is_live = shared.policy.body == BodyMode::Stream;
     let first = match &ticket.recording {
+        Some(_) if is_live => Duration::MAX,
         Some(_) => limits.capture_timeout,
         None => limits.timeout,
     };
@@ -61,89 +71,57 @@ where
     };
     let mut deadline = pin!(deadline);
 
-    let captured = match &ticket.recording {
-        None => None,
+    let (body, capture) = match &ticket.recording {
+        None => (CopyBody::None, None),
+        Some(recording) if is_live => {
+            let declared = recording.declared();
+            (CopyBody::Live { declared }, Some(recording.watch()))
+        }
         Some(recording) => {
             let captured = poll_fn(|cx| recording.poll_captured(cx));
-            match until(captured, deadline.as_mut()).await {
-                Some(Ok(captured)) => Some(captured),
+            let captured = match until(captured, deadline.as_mut()).await {
+                Some(Ok(captured)) => captured,
                 Some(Err(lost)) => return lost.into(),
                 None => return Outcome::TimedOut,
-            }
+            };
+            restart(deadline.as_mut(), limits.timeout);
+            ticket.report.request_bytes = captured.bytes;
+            (CopyBody::Whole(captured), None)
         }
     };
-    if captured.is_some() {
-        restart(deadline.as_mut(), limits.timeout);
-    }
 
     let sent = Instant::now();
-    let sending = send(shadow, parts, captured, sent, ticket, shared);
-    let outcome = until(sending, deadline).await.unwrap_or(Outcome::TimedOut);
+    let mut relayed = 0;
+    let sending = send(shadow, parts, body, sent, ticket, shared);
+    let outcome = match capture {
+        None => until(sending, deadline).await.unwrap_or(Outcome::TimedOut),
+        Some(capture) => relay(sending, &capture, &mut relayed, deadline, limits.timeout).await,
+    };
+    ticket.report.request_bytes += relayed;
     ticket.report.total = Some(sent.elapsed());
     outcome
 }
 
-/// Calls the shadow and receives its answer.
-async fn send<S, R>(
-    shadow: &Arc<S>,
-    mut parts: Parts,
-    captured: Option<Captured>,
-    sent: Instant,
-    ticket: &mut Ticket,
-    shared: &Shared,
-) -> Outcome
-where
-    S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    R: Body,
-    R::Error: Into<BoxError>,
-{
-    head::finish(&mut parts, captured.as_ref(), shared);
-    ticket.report.request_bytes = captured.as_ref().map_or(0, |captured| captured.bytes);
-    let body = ticket
-        .recording
-        .as_ref()
-        .map_or_else(ShadowBody::empty, ShadowBody::of);
-
-    let mut shadow = S::clone(shadow);
-    if let Err(error) = poll_fn(|cx| shadow.poll_ready(cx)).await {
-        return failed(error, failure::of_readiness, ticket);
-    }
-    let answering = shadow.call(Request::from_parts(parts, body));
-    ticket.report.sent = true;
-    ticket.head_charge = None;
-    let answer = match answering.await {
-        Ok(answer) => answer,
-        Err(error) => return failed(error, failure::of_call, ticket),
-    };
-
-    let (head, body) = answer.into_parts();
-    let mut body = pin!(body);
-    let mut answer = Answer::new(&mut ticket.report, sent, shared.limits.max_response_bytes);
-    answer.head(&head);
-    loop {
-        match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-            None => return answer.end(),
-            Some(Err(error)) => return failed(error, |_| Outcome::FailedTransport, ticket),
-            Some(Ok(frame)) => {
-                if let Err(outcome) = answer.frame(&frame) {
-                    return outcome;
-                }
-            }
-        }
-        // An answer without end that is always ready must not hold the thread.
-        consume_budget().await;
-    }
-}
-
-fn failed(
-    error: impl Into<BoxError>,
-    outcome: impl FnOnce(&(dyn std::error::Error + 'static)) -> Outcome,
-    ticket: &mut Ticket,
+/// Sends a body that is still being captured: its loss ends the copy, its end starts the deadline.
+async fn relay(
+    sending: impl Future<Output = Outcome>,
+    capture: &Watch,
+    relayed: &mut u64,
+    mut deadline: Pin<&mut Sleep>,
+    timeout: Duration,
 ) -> Outcome {
-    let error: BoxError = error.into();
-    ticket.report.error = Some(describe(&*error));
-    outcome(&*error)
+    let mut sending = pin!(sending);
+    let captured = pin!(poll_fn(|cx| capture.poll_captured(cx)));
+    match select(captured, sending.as_mut()).await {
+        Either::Left((Err(lost), _)) => lost.into(),
+        Either::Left((Ok(captured), _)) => {
+            *relayed = captured.bytes;
+            restart(deadline.as_mut(), timeout);
+            until(sending, deadline).await.unwrap_or(Outcome::TimedOut)
+        }
+        // It failed because the body did, where that is lost.
+        Either::Right((outcome, _)) => capture.lost().map_or(outcome, Outcome::from),
+    }
 }
 
 impl From<Lost> for Outcome {
@@ -154,6 +132,7 @@ impl From<Lost> for Outcome {
             Lost::BodyError => Self::BodyError,
             Lost::TooLarge => Self::TooLarge,
             Lost::NoBytes => Self::NoBytes,
+            Lost::Lagged => Self::Lagged,
         }
     }
 }

@@ -10,6 +10,7 @@ use http::{
 use super::{policy::Carry, shared::Shared};
 use crate::{
     body::{BodyMode, Captured},
+    exact::ExactTrailers,
     head::RequestHead,
 };
 
@@ -27,10 +28,26 @@ pub(super) fn copy_head(head: &RequestHead<'_>, carries: &[Carry]) -> Parts {
     parts
 }
 
-/// Makes a head that was copied into the head that is sent. `body`: what was
-/// captured, if there was one to capture.
-pub(super) fn finish(parts: &mut Parts, body: Option<&Captured>, shared: &Shared) {
+/// The body that a copy is sent with.
+#[derive(Debug)]
+pub(super) enum CopyBody {
+    /// There was none, or it is left out.
+    None,
+    /// Captured whole.
+    Whole(Captured),
+    /// Relayed while it is captured.
+    Live {
+        /// Bytes of the whole, where known beforehand.
+        declared: Option<u64>,
+    },
+}
+
+/// Makes a head that was copied into the head that is sent.
+pub(super) fn finish(parts: &mut Parts, body: &CopyBody, shared: &Shared) {
     let framing = Framing::of(parts, body, shared.policy.body);
+    if matches!(body, CopyBody::Live { .. }) {
+        parts.extensions.insert(ExactTrailers);
+    }
     rewrite_host(parts, shared);
     remove_hop_by_hop(&mut parts.headers);
     framing.write(&mut parts.headers);
@@ -116,17 +133,33 @@ enum Framing {
     /// None of them.
     Bare,
     Length(u64),
-    /// Chunked over HTTP/1, where hyper sends only the trailers named beforehand.
-    Trailers(Option<HeaderValue>),
+    /// Of unknown length, or with trailers: chunked over HTTP/1, where hyper sends only
+    /// the trailers that are named beforehand.
+    Chunked {
+        trailers: Option<HeaderValue>,
+    },
 }
 
 impl Framing {
-    fn of(parts: &Parts, body: Option<&Captured>, mode: BodyMode) -> Self {
-        if let Some(trailers) = body.and_then(|body| body.trailers.as_ref()) {
-            let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
-            return Self::Trailers(HeaderValue::from_str(&names.join(", ")).ok());
-        }
-        let length = body.map_or(0, |body| body.bytes);
+    fn of(parts: &Parts, body: &CopyBody, mode: BodyMode) -> Self {
+        let length = match body {
+            CopyBody::Live {
+                declared: Some(length),
+            } => *length,
+            CopyBody::Live { declared: None } => {
+                let trailers = parts.headers.get(TRAILER).cloned();
+                return Self::Chunked { trailers };
+            }
+            CopyBody::Whole(body) => match &body.trailers {
+                Some(trailers) => {
+                    let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+                    let trailers = HeaderValue::from_str(&names.join(", ")).ok();
+                    return Self::Chunked { trailers };
+                }
+                None => body.bytes,
+            },
+            CopyBody::None => 0,
+        };
         let is_declared = mode != BodyMode::Omit
             && (parts.headers.contains_key(CONTENT_LENGTH)
                 || parts.headers.contains_key(TRANSFER_ENCODING));
@@ -141,12 +174,14 @@ impl Framing {
         headers.remove(CONTENT_LENGTH);
         headers.remove(TRAILER);
         match self {
-            Self::Bare | Self::Trailers(None) => {}
+            Self::Bare => {}
             Self::Length(bytes) => {
                 headers.insert(CONTENT_LENGTH, bytes.into());
             }
-            Self::Trailers(Some(names)) => {
-                headers.insert(TRAILER, names);
+            Self::Chunked { trailers } => {
+                if let Some(trailers) = trailers {
+                    headers.insert(TRAILER, trailers);
+                }
                 // hyper sends no body with a GET or HEAD unless a header announces one.
                 headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }

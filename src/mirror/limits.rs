@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::body::Live;
+
 /// Defaults as the builder documents them.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
@@ -11,6 +13,19 @@ pub(super) struct Limits {
     pub(super) capture_timeout: Duration,
     pub(super) timeout: Duration,
     pub(super) max_response_bytes: u64,
+    pub(super) lag_bytes: usize,
+    pub(super) lag_frames: usize,
+}
+
+impl Limits {
+    /// For a body that is relayed live, of a length that is declared or not.
+    pub(super) fn live(&self, declared: Option<u64>) -> Live {
+        Live {
+            max_bytes: self.lag_bytes,
+            max_frames: self.lag_frames,
+            declared,
+        }
+    }
 }
 
 /// What a waiting copy is charged for its head: the header values are slices of
@@ -26,6 +41,8 @@ impl Default for Limits {
             capture_timeout: Duration::from_secs(30),
             timeout: Duration::from_secs(5),
             max_response_bytes: 1 << 20,
+            lag_bytes: 1 << 20,
+            lag_frames: 256,
         }
     }
 }

@@ -77,6 +77,7 @@ mod join;
 mod layer;
 mod limits;
 mod policy;
+mod send;
 mod service;
 mod shadow;
 mod shared;

@@ -1,0 +1,27 @@
+//! How a capture ends.
+
+use http::HeaderMap;
+
+/// A whole body.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    pub(crate) bytes: u64,
+    pub(crate) trailers: Option<HeaderMap>,
+}
+
+/// Why a body could not be captured whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The primary let go of the body before its end.
+    Unread,
+    /// The primary was dropped before the body's end.
+    ClientAborted,
+    /// The body ended in an error, or in a frame that cannot be copied.
+    BodyError,
+    /// More bytes than the cap.
+    TooLarge,
+    /// The budget of all copies is used up.
+    NoBytes,
+    /// The shadow is further behind than a live copy's window.
+    Lagged,
+}
