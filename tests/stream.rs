@@ -1,0 +1,325 @@
+//! `BodyMode::Stream`: the copy is relayed live, and given up rather than waited for.
+
+mod support;
+
+use std::{convert::Infallible, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use support::*;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tower::{BoxError, Layer, ServiceExt, service_fn};
+use tower_mirror::{
+    BodyMode, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, ShadowBody, TeeBody,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a shadow sees, as it sees it.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Head(HeaderMap),
+    Data(Bytes),
+    Trailers(HeaderMap),
+    Error,
+    End,
+}
+
+/// A shadow that reads on and hands on what it reads; it answers after the end.
+fn reading() -> (MirrorBuilder, UnboundedReceiver<Seen>) {
+    let (sender, seen) = unbounded_channel();
+    let shadow = service_fn(move |request: Request<ShadowBody>| {
+        let sender = sender.clone();
+        async move {
+            let (head, mut body) = request.into_parts();
+            sender.send(Seen::Head(head.headers))?;
+            while let Some(frame) = body.frame().await {
+                let seen = match frame {
+                    Err(error) => {
+                        sender.send(Seen::Error)?;
+                        return Err(error.into());
+                    }
+                    Ok(frame) => match frame.into_data() {
+                        Ok(data) => Seen::Data(data),
+                        Err(frame) => Seen::Trailers(frame.into_trailers().expect("known")),
+                    },
+                };
+                sender.send(seen)?;
+            }
+            sender.send(Seen::End)?;
+            Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
+        }
+    });
+    (streaming(MirrorLayer::builder(shadow)), seen)
+}
+
+/// A shadow that takes the request, keeps its body and does nothing.
+fn hung() -> MirrorBuilder {
+    streaming(MirrorLayer::builder(service_fn(
+        async |request: Request<ShadowBody>| {
+            let _body = request.into_body();
+            std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+        },
+    )))
+}
+
+fn streaming(mirror: MirrorBuilder) -> MirrorBuilder {
+    mirror.body(BodyMode::Stream).timeout(TIMEOUT)
+}
+
+/// Reads all of the body and answers.
+async fn read_all<B>(mirror: &MirrorLayer, body: B) -> Result<Response<Full<Bytes>>, BoxError>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError> + Send,
+{
+    serve(mirror, &Primary::reading(), Request::post("/").body(body)?).await
+}
+
+async fn ends(handle: &MirrorHandle, outcome: Outcome) {
+    assert_only(&settled(handle, 1).await, outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_reach_the_shadow_before_the_body_ends() {
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.build();
+    let (feed, body) = Feed::new();
+    let answer = tokio::spawn({
+        let mirror = mirror.clone();
+        async move { read_all(&mirror, body).await.map(|_| ()) }
+    });
+    assert!(matches!(seen.recv().await, Some(Seen::Head(_))));
+    for n in 0..3 {
+        let data = pattern(n * 5000 + 1);
+        feed.send(data.clone()).unwrap();
+        assert_eq!(seen.recv().await, Some(Seen::Data(data)));
+        assert_eq!(mirror.handle().stats().in_flight(), 1);
+    }
+    // Longer than any deadline: only the window bounds a live copy.
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    drop(feed);
+    assert_eq!(seen.recv().await, Some(Seen::End));
+    answer.await.unwrap().unwrap();
+    ends(&mirror.handle(), Outcome::Completed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_head_says_what_is_known() {
+    let with_trailers = Script::chunks([5]).then(Step::Trailers(trailers(&[("x-sum", "1")])));
+    let cases: [(Script, &[&str], &[&str]); 3] = [
+        (Script::chunks([5, 5]).knowing_length(), &["10"], &[]),
+        (Script::chunks([5, 5]), &[], &["chunked"]),
+        (with_trailers, &[], &["chunked"]),
+    ];
+    for (script, length, coding) in cases {
+        let (mirror, mut seen) = reading();
+        let mirror = mirror.build();
+        let request = Request::post("/")
+            .header("trailer", "x-sum")
+            .body(script)
+            .unwrap();
+        serve(&mirror, &Primary::reading(), request).await.unwrap();
+        ends(&mirror.handle(), Outcome::Completed).await;
+        let Some(Seen::Head(head)) = seen.recv().await else {
+            panic!("no head");
+        };
+        let values = |name: &str| -> Vec<_> { head.get_all(name).iter().cloned().collect() };
+        assert_eq!(values("content-length"), length);
+        assert_eq!(values("transfer-encoding"), coding);
+        // It can be kept only where it can be heeded.
+        assert_eq!(values("trailer").len(), coding.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trailers_are_relayed() {
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.build();
+    let sum = trailers(&[("x-sum", "1")]);
+    read_all(
+        &mirror,
+        Script::chunks([5]).then(Step::Trailers(sum.clone())),
+    )
+    .await
+    .unwrap();
+    ends(&mirror.handle(), Outcome::Completed).await;
+    seen.recv().await;
+    assert_eq!(seen.recv().await, Some(Seen::Data(pattern(5))));
+    assert_eq!(seen.recv().await, Some(Seen::Trailers(sum)));
+    assert_eq!(seen.recv().await, Some(Seen::End));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shadow_that_falls_behind_is_given_up() {
+    let at = |bytes, frames| hung().lag_window(bytes, frames).build();
+    // At the window's edge, and one beyond it, in bytes and in frames.
+    let cases = [
+        (at(3000, 100), vec![1000; 3], Outcome::TimedOut),
+        (at(2999, 100), vec![1000; 3], Outcome::Lagged),
+        (at(1 << 20, 3), vec![1; 3], Outcome::TimedOut),
+        (at(1 << 20, 3), vec![1; 4], Outcome::Lagged),
+        (at(1 << 20, 256), vec![1 << 16; 17], Outcome::Lagged),
+    ];
+    for (mirror, chunks, outcome) in cases {
+        let primary = Primary::reading();
+        let script = Script::chunks(chunks.clone());
+        let request = Request::post("/").body(script).unwrap();
+        let before = tokio::time::Instant::now();
+        serve(&mirror, &primary, request).await.unwrap();
+        assert_eq!(before.elapsed(), Duration::ZERO, "the primary waited");
+        assert_eq!(primary.one().1.bytes().len(), chunks.iter().sum::<usize>());
+        ends(&mirror.handle(), outcome).await;
+        let took = if outcome == Outcome::Lagged {
+            Duration::ZERO
+        } else {
+            TIMEOUT
+        };
+        assert_eq!(before.elapsed(), took);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_any_size_passes_through_the_window() {
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.max_body_bytes(10).lag_window(64 << 10, 4).build();
+    let handle = mirror.handle();
+    let (feed, body) = Feed::new();
+    let answer = tokio::spawn({
+        let mirror = mirror.clone();
+        async move { read_all(&mirror, body).await.map(|_| ()) }
+    });
+    seen.recv().await;
+    for _ in 0..200 {
+        feed.send(pattern(50_000)).unwrap();
+        assert_eq!(seen.recv().await, Some(Seen::Data(pattern(50_000))));
+        assert!(handle.stats().buffered_bytes() <= 2 * (64 << 10));
+    }
+    drop(feed);
+    answer.await.unwrap().unwrap();
+    ends(&handle, Outcome::Completed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_is_never_whole() {
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.build();
+    let _ = read_all(&mirror, Script::chunks([5]).then(Step::Error)).await;
+    ends(&mirror.handle(), Outcome::BodyError).await;
+    drop(mirror);
+    while let Some(saw) = seen.recv().await {
+        assert_ne!(saw, Seen::End);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_left_unread_or_a_client_gone_is_an_abort() {
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.build();
+    let primary = Primary::new(Reads::Frames(1), Then::Answers(401));
+    let request = Request::post("/").body(Script::chunks([5, 5])).unwrap();
+    serve(&mirror, &primary, request).await.unwrap();
+    ends(&mirror.handle(), Outcome::Unread).await;
+    drop(mirror);
+    while let Some(saw) = seen.recv().await {
+        assert_ne!(saw, Seen::End);
+    }
+
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.build();
+    let (feed, body) = Feed::new();
+    let answer = tokio::spawn({
+        let mirror = mirror.clone();
+        async move { read_all(&mirror, body).await.map(|_| ()) }
+    });
+    seen.recv().await;
+    feed.send(pattern(5)).unwrap();
+    assert_eq!(seen.recv().await, Some(Seen::Data(pattern(5))));
+    answer.abort();
+    assert!(answer.await.unwrap_err().is_cancelled());
+    ends(&mirror.handle(), Outcome::ClientAborted).await;
+    drop(mirror);
+    while let Some(saw) = seen.recv().await {
+        assert_ne!(saw, Seen::End);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shadow_that_answers_or_dies_early_is_done_and_the_primary_goes_on() {
+    let early = service_fn(async |request: Request<ShadowBody>| {
+        drop(request);
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let dies = service_fn(async |request: Request<ShadowBody>| {
+        drop(request);
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        Err::<Response<Full<Bytes>>, _>(reset)
+    });
+    let cases = [
+        (
+            streaming(MirrorLayer::builder(early)).build(),
+            Outcome::Completed,
+        ),
+        (
+            streaming(MirrorLayer::builder(dies)).build(),
+            Outcome::FailedTransport,
+        ),
+    ];
+    for (mirror, outcome) in cases {
+        let (feed, body) = Feed::new();
+        let answer = tokio::spawn({
+            let mirror = mirror.clone();
+            async move { read_all(&mirror, body).await.map(|_| ()) }
+        });
+        feed.send(pattern(5)).unwrap();
+        while mirror.handle().stats().admitted() == 0 {
+            tokio::task::yield_now().await;
+        }
+        ends(&mirror.handle(), outcome).await;
+        // Long after the copy: nothing is kept of what the primary reads on.
+        feed.send(pattern(100_000)).unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(mirror.handle().stats().buffered_bytes(), 0);
+        drop(feed);
+        answer.await.unwrap().unwrap();
+    }
+}
+
+/// Each message waits for the one before to be heard: whatever waited for the body's end would hang.
+#[tokio::test(start_paused = true)]
+async fn a_conversation_goes_on_in_every_mode() {
+    for mode in [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit] {
+        let (mirror, mut seen) = reading();
+        let mirror = mirror.body(mode).build();
+        let (heard, mut hears) = unbounded_channel();
+        let primary = service_fn(move |request: Request<TeeBody<Feed>>| {
+            let heard = heard.clone();
+            async move {
+                let mut body = request.into_body();
+                while let Some(frame) = body.frame().await {
+                    heard.send(frame?.into_data().expect("data"))?;
+                }
+                Ok::<_, BoxError>(Response::new(()))
+            }
+        });
+        let (feed, body) = Feed::new();
+        let request = Request::post("/").body(body).unwrap();
+        let answer = tokio::spawn(mirror.layer(primary).oneshot(request));
+        for n in 1..4 {
+            feed.send(pattern(n)).unwrap();
+            assert_eq!(hears.recv().await, Some(pattern(n)), "{mode:?}");
+        }
+        drop(feed);
+        answer.await.unwrap().unwrap();
+        ends(&mirror.handle(), Outcome::Completed).await;
+        let mut data = Vec::new();
+        while let Ok(saw) = seen.try_recv() {
+            if let Seen::Data(bytes) = saw {
+                data.push(bytes);
+            }
+        }
+        let expected = if mode == BodyMode::Omit { 0 } else { 3 };
+        assert_eq!(data.len(), expected, "{mode:?}");
+    }
+}
