@@ -11,8 +11,8 @@ use crate::{
 
 pub(crate) struct Seen {
     pub(crate) answers: Vec<Answer>,
-    pub(crate) before: SplitStats,
-    pub(crate) after: SplitStats,
+    /// What the split counted meanwhile.
+    pub(crate) split: SplitStats,
     /// By v2.
     pub(crate) received: Vec<Received>,
 }
@@ -38,14 +38,12 @@ impl Counted {
 }
 
 impl Seen {
-    /// Statistics count from the split's beginning; these are one load's.
     pub(crate) fn counted(&self, version: Version) -> Counted {
         let name = version.to_string();
-        let (before, after) = (self.before.subset(&name), self.after.subset(&name));
-        let more =
-            |count: fn(&SubsetStats) -> u64| after.map_or(0, count) - before.map_or(0, count);
+        let subset = self.split.subset(&name);
+        let more = |count: fn(&SubsetStats) -> u64| subset.map_or(0, count);
         Counted {
-            configured: after.map_or(0.0, |subset| subset.configured),
+            configured: subset.map_or(0.0, |subset| subset.configured),
             keyed: more(|subset| subset.keyed),
             weighted: more(|subset| subset.weighted),
             fallback: more(|subset| subset.fallback),

@@ -80,8 +80,7 @@ impl Stage {
         mirror.idle().await;
         Ok(Seen {
             answers,
-            before,
-            after: split.stats(),
+            split: split.stats().since(&before),
             received: self.log.take(),
         })
     }

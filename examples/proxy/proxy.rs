@@ -20,7 +20,7 @@ use http::{
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower::Service;
-use tower_mirror::{HttpTarget, client, split::Unavailable};
+use tower_mirror::{HttpTarget, client};
 
 use crate::hop;
 
@@ -142,19 +142,9 @@ where
 }
 
 fn pass_on(mut answer: Response<client::ResponseBody>) -> Response<ProxyBody> {
-    match answer.status() {
-        StatusCode::SWITCHING_PROTOCOLS => {
-            let reason = "no answer from the primary: it switched protocols unasked\n";
-            return line(StatusCode::BAD_GATEWAY, reason);
-        }
-        // The split's own answer, not one that a subset gave.
-        StatusCode::SERVICE_UNAVAILABLE => {
-            if let Some(why) = answer.extensions().get::<Unavailable>() {
-                let reason = format!("no subset to answer: {why}\n");
-                return line(StatusCode::SERVICE_UNAVAILABLE, reason);
-            }
-        }
-        _ => {}
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let reason = "no answer from the primary: it switched protocols unasked\n";
+        return line(StatusCode::BAD_GATEWAY, reason);
     }
     hop::headers(answer.headers_mut());
     *answer.version_mut() = Version::HTTP_11;
