@@ -43,15 +43,21 @@ impl<B> Service<Request<B>> for Named {
 }
 
 /// A split of such subsets that is not built yet.
-pub(crate) fn builder(weights: &[(&'static str, u32)], draw: Draw) -> SplitBuilder<Subsets<Named>> {
-    let begun = WeightedSplit::builder("catalog").draw(draw);
+pub(crate) fn builder(
+    name: &str,
+    weights: &[(&'static str, u32)],
+    draw: Draw,
+) -> SplitBuilder<Subsets<Named>> {
+    let begun = WeightedSplit::builder(name).draw(draw);
     weights.iter().fold(begun, |builder, &(name, weight)| {
         builder.subset(name, weight, Named(name))
     })
 }
 
 pub(crate) fn split(weights: &[(&'static str, u32)], draw: Draw) -> WeightedSplit<Named> {
-    builder(weights, draw).build().expect("a valid split")
+    builder("catalog", weights, draw)
+        .build()
+        .expect("a valid split")
 }
 
 /// Sends a request that is answered without waiting.
