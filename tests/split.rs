@@ -190,6 +190,9 @@ fn fresh_replicas_do_not_begin_alike() {
     // 90 of 1800 requests. Each replica's starts by chance: seven standard deviations.
     let by_chance: usize = (0..200).map(|_| canary(Draw::even())).sum();
     assert!((40..=140).contains(&by_chance), "{by_chance}");
+    let first = |_: &_| next(&mut split(&[("v1", 1), ("v2", 1)], Draw::even())) == "v2";
+    let by_chance = (0..200).filter(first).count();
+    assert!((50..=150).contains(&by_chance), "{by_chance}");
     let seeded: usize = (0..200).map(|seed| canary(Draw::even_seeded(seed))).sum();
     assert!((75..=105).contains(&seeded), "{seeded}");
 }

@@ -87,11 +87,12 @@ fn a_change_is_made_whole_or_not_at_all() {
 
 #[test]
 fn of_two_controllers_one_wins_each_generation() {
+    const WINS: u32 = 20_000;
     let handle = split(&[("v1", 0)], Draw::even()).handle();
     let controller = |handle: SplitHandle| {
         std::thread::spawn(move || {
             let mut won = 0_u32;
-            while won < 500 {
+            while won < WINS {
                 let now = handle.weights();
                 let sum = now.weights[0].1 + 1;
                 won += u32::from(
@@ -106,7 +107,10 @@ fn of_two_controllers_one_wins_each_generation() {
     for controller in controllers {
         controller.join().unwrap();
     }
-    assert_eq!(table(&handle), (1000, vec![("v1".to_owned(), 1000)]));
+    assert_eq!(
+        table(&handle),
+        (2 * u64::from(WINS), vec![("v1".to_owned(), 2 * WINS)])
+    );
 }
 
 /// TW8: each request is served by the table that its `Served` names.
