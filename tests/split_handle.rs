@@ -179,6 +179,28 @@ async fn weights_change_under_a_hundred_thousand_requests() {
 }
 
 #[test]
+fn two_snapshots_tell_what_happened_between_them() {
+    let mut split = split(&[("v1", 1), ("v2", 0)], Draw::even_seeded(0));
+    let handle = split.handle();
+    counts(&mut split, 300);
+    let before = handle.stats();
+    handle.set_weights([("v1", 1), ("v2", 3)]).unwrap();
+    counts(&mut split, 400);
+    let since = handle.stats().since(&before);
+    for (name, configured) in [("v1", 0.25), ("v2", 0.75)] {
+        let subset = since.subset(name).unwrap();
+        assert_eq!(subset.configured, configured);
+        assert!((subset.observed - configured).abs() < 0.02, "{since}");
+    }
+    let served: u64 = since.subsets.iter().map(|subset| subset.served()).sum();
+    assert_eq!(served, 400);
+    assert_eq!(
+        handle.stats().since(&handle.stats()).subsets[0].observed,
+        0.0
+    );
+}
+
+#[test]
 fn stats_hold_what_was_observed_against_what_was_configured() {
     let mut split = split(&TENTH, Draw::even_seeded(0));
     let handle = split.handle();

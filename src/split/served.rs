@@ -59,7 +59,8 @@ impl fmt::Display for Reason {
 }
 
 /// A filter for a mirror *within* a split, around a subset: passes requests that another
-/// subset than `name` serves, so that `name`, as the shadow, gets none twice.
+/// subset than `name` serves, so that `name`, as the shadow, gets none twice. In nested
+/// splits the innermost one around the mirror is asked.
 pub fn not_served_by(name: impl Into<Arc<str>>) -> NotServedBy {
     NotServedBy { name: name.into() }
 }
