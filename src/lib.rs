@@ -23,7 +23,7 @@ pub use self::{
     body::{BodyMode, ShadowBody, TeeBody},
     head::RequestHead,
     mirror::{Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, Shadow},
-    observe::{Outcome, Report, Stats},
+    observe::{Outcome, Report, Stats, StatusClass},
     rewrite::HostRewrite,
     sample::{Draw, Key, SampleRate},
     split::{Force, Served, SplitHandle, WeightedSplit, WeightedSplitLayer},

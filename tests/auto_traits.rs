@@ -8,19 +8,26 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use tower::{Layer, Service};
 use tower_mirror::{
-    BodyMode, BoxError, Draw, HostRewrite, Key, Mirror, MirrorBuilder, MirrorHandle, MirrorLayer,
-    Outcome, Report, RequestHead, SampleRate, ShadowBody, Stats, TeeBody,
+    BodyMode, BoxError, Draw, Force, HostRewrite, Key, Mirror, MirrorBuilder, MirrorHandle,
+    MirrorLayer, Outcome, Report, RequestHead, SampleRate, Served, ShadowBody, SplitHandle, Stats,
+    TeeBody, WeightedSplit, WeightedSplitLayer,
     body::ShadowBodyError,
     mirror::{Drained, ResponseFuture},
     observe::{PrimaryReport, ShadowReport, StatusClass},
     rewrite::{InvalidHost, RemoveHeaders, SetHeader},
     sample::{InvalidRate, Methods, Paths},
+    split::{
+        self, Beside, Branch, BranchFuture, Empty503, ForceSource, InvalidSplit, InvalidWeights,
+        Layered, LayeredFuture, LayeredSplit, NotServedBy, Preview, Reason, SplitBuilder,
+        SplitStats, SubsetError, SubsetStats, Subsets, Unavailable, WeightTable,
+    },
 };
 
 fn threads<T: Send + Sync + Unpin + Debug>() {}
 fn owned<T: Send + Sync + Unpin + Debug + 'static>() {}
 fn cloned<T: Clone + Send + Sync + Unpin + Debug + 'static>() {}
 fn copied<T: Copy + Eq + Send + Sync + Unpin + Debug + 'static>() {}
+fn sent<T: Send + 'static>() {}
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
 
 type Primary = fn(Request<TeeBody<Full<Bytes>>>) -> Answer;
@@ -59,6 +66,41 @@ fn every_type_crosses_threads() {
     error::<InvalidRate>();
     error::<ShadowBodyError>();
     let _: BoxError = "any error".into();
+}
+
+type Subset = tower::util::ServiceFn<fn(Request<Full<Bytes>>) -> Answer>;
+type Boxed = Beside<Full<Bytes>, Full<Bytes>, Infallible>;
+type BoxedFuture = <Boxed as Service<Request<Full<Bytes>>>>::Future;
+
+#[test]
+fn every_type_of_the_split_crosses_threads() {
+    cloned::<WeightedSplit<Subset>>();
+    cloned::<WeightedSplitLayer<Boxed>>();
+    cloned::<LayeredSplit<Subset, Boxed>>();
+    cloned::<Branch<Subset, Boxed>>();
+    cloned::<SplitHandle>();
+    cloned::<Force>();
+    cloned::<ForceSource>();
+    cloned::<Served>();
+    cloned::<Reason>();
+    cloned::<Unavailable>();
+    cloned::<NotServedBy>();
+    cloned::<WeightTable>();
+    cloned::<Preview>();
+    cloned::<SplitStats>();
+    cloned::<SubsetStats>();
+    cloned::<InvalidSplit>();
+    cloned::<InvalidWeights>();
+    cloned::<Empty503>();
+    owned::<SplitBuilder<Subsets<Subset>>>();
+    owned::<SplitBuilder<Layered<Boxed>>>();
+    owned::<SubsetError<Full<Bytes>, Infallible>>();
+    error::<InvalidSplit>();
+    error::<InvalidWeights>();
+    // Futures hold a timer, so they are pinned where they are polled.
+    sent::<split::ResponseFuture<Subset, Full<Bytes>, Answer, Empty503>>();
+    sent::<LayeredFuture<Subset, Boxed, Full<Bytes>, Answer, BoxedFuture, Empty503>>();
+    sent::<BranchFuture<Answer, BoxedFuture>>();
 }
 
 /// A shadow's type, even one that cannot show itself, is in no type of the mirror's.

@@ -1,24 +1,42 @@
-//! Reading and steering the mirror while it runs.
+//! Reading and steering the mirror and the split while they run.
+
+mod split;
 
 use axum::{
     Json, Router,
     body::Bytes,
     extract::State,
     http::StatusCode,
-    routing::{get, put},
+    routing::{any, get, put},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::net::TcpListener;
-use tower_mirror::{MirrorHandle, SampleRate, Stats};
+use tower_mirror::{MirrorHandle, SampleRate, SplitHandle, Stats};
 
 /// Serves for as long as the process lives, its drain included.
-pub(crate) async fn serve(listener: TcpListener, mirror: MirrorHandle) {
-    let router = Router::new()
-        .route("/stats", get(stats))
-        .route("/mirror", put(change))
-        .with_state(mirror);
+pub(crate) async fn serve(
+    listener: TcpListener,
+    mirror: Option<MirrorHandle>,
+    split: Option<SplitHandle>,
+) {
+    let mirror = match mirror {
+        Some(mirror) => Router::new()
+            .route("/stats", get(stats))
+            .route("/mirror", put(change))
+            .with_state(mirror),
+        None => absent(["/stats", "/mirror"], "there is no mirror: no --shadow\n"),
+    };
+    let split = match split {
+        Some(split) => split::router(split),
+        None => absent(["/split"], "there is no split: no --subset\n"),
+    };
     // It never returns: it goes on after a failed `accept`.
-    let _ = axum::serve(listener, router).await;
+    let _ = axum::serve(listener, mirror.merge(split)).await;
+}
+
+fn absent<const N: usize>(paths: [&'static str; N], reason: &'static str) -> Router {
+    let route = |router: Router, path| router.route(path, any((StatusCode::NOT_FOUND, reason)));
+    paths.into_iter().fold(Router::new(), route)
 }
 
 #[derive(Serialize)]

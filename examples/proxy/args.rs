@@ -2,26 +2,39 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clap::{Args as ClapArgs, Parser, ValueEnum};
+use clap::{
+    ArgGroup, Args as ClapArgs, CommandFactory, Parser, ValueEnum,
+    error::ErrorKind::ValueValidation,
+};
 use tower_mirror::{BodyMode, HostRewrite, HttpTarget, MirrorLayer, SampleRate};
+
+use crate::{
+    proxy::wide,
+    split::{Split, SplitArgs},
+};
 
 /// The library's default, which the shadow's pool must know too.
 const MAX_IN_FLIGHT: usize = 128;
 
-/// A reverse proxy that mirrors traffic to a shadow.
+/// A reverse proxy that splits traffic between subsets, and mirrors it to a shadow.
 #[derive(Debug, Parser)]
-#[command(name = "proxy")]
+#[command(
+    name = "proxy",
+    group = ArgGroup::new("backend").args(["primary", "subset"]).required(true),
+    group = ArgGroup::new("steered").args(["shadow", "subset"]).multiple(true),
+)]
 pub(crate) struct Args {
     /// Where to listen; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
 
-    /// The server that answers, as http://host[:port].
+    /// The server that answers, as http://host[:port]; several are `--subset`.
     #[arg(long, value_name = "URL")]
-    pub(crate) primary: HttpTarget,
+    primary: Option<HttpTarget>,
 
-    #[command(flatten)]
-    pub(crate) mirror: MirrorArgs,
+    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`.
+    #[arg(long, value_name = "ADDR", requires = "steered")]
+    pub(crate) admin: Option<SocketAddr>,
 
     /// How long requests and copies in flight may take to finish at the end.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
@@ -30,9 +43,31 @@ pub(crate) struct Args {
     /// Threads that serve.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: u16,
+
+    #[command(flatten)]
+    split: SplitArgs,
+
+    #[command(flatten)]
+    pub(crate) mirror: MirrorArgs,
+}
+
+/// What answers.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Primary(HttpTarget),
+    Split(Split),
 }
 
 impl Args {
+    /// What answers, or, where the subsets do not fit together, what clap says of bad arguments.
+    pub(crate) fn backend(&self) -> Result<Backend, clap::Error> {
+        if let Some(primary) = &self.primary {
+            return Ok(Backend::Primary(wide(primary)));
+        }
+        let split = self.split.split().map(Backend::Split);
+        split.map_err(|invalid| Self::command().error(ValueValidation, invalid))
+    }
+
     pub(crate) fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
     }
@@ -98,10 +133,6 @@ pub(crate) struct MirrorArgs {
     /// How long the shadow may take for its answer [default: 5000]
     #[arg(long, value_name = "N", requires = "shadow")]
     timeout_ms: Option<u64>,
-
-    /// Where to serve `GET /stats` and `PUT /mirror`.
-    #[arg(long, value_name = "ADDR", requires = "shadow")]
-    pub(crate) admin: Option<SocketAddr>,
 }
 
 impl MirrorArgs {

@@ -1,4 +1,4 @@
-//! A reverse proxy that mirrors: to try the crate with, and to measure it by.
+//! A reverse proxy that mirrors and splits: to try the crate with, and to measure it by.
 //!
 //! ```text
 //! cargo run --release --example proxy -- \
@@ -11,10 +11,24 @@
 //! ```
 //!
 //! Without `--shadow` it is a plain proxy: the same code but for the layer, and so the baseline to compare with.
+//!
+//! Instead of a primary it can have subsets, each with its weight, and with or without a shadow:
+//!
+//! ```text
+//! cargo run --release --example proxy -- \
+//!     --listen 127.0.0.1:8080 --subset v1=90=http://127.0.0.1:9001 --subset v2=10=http://127.0.0.1:9002 \
+//!     --sticky-header x-user --sticky-cookie uid --fallback v2=v1 --admin 127.0.0.1:8081
+//!
+//! curl -i http://127.0.0.1:8080/                                          # `x-served-by` names the subset
+//! curl http://127.0.0.1:8081/split                                        # what each has served
+//! curl -X PUT -d '{"v1": 50, "v2": 50}' http://127.0.0.1:8081/split       # a name left out keeps its weight
+//! ```
+//!
 //! `--help` lists what else can be set. It speaks HTTP/1.1 and HTTP/2 (prior knowledge) to clients, HTTP/1.1 to the
 //! primary. The `Host` that the client sent goes to the primary as it is. It does not tunnel: `CONNECT` and requests
 //! with an `Upgrade` (WebSocket, h2c) are answered with 501. When the primary cannot be reached or breaks off, the
-//! client gets a 502 with the reason in one line; when the request is at fault, its body breaking off say, a 400.
+//! client gets a 502 with the reason in one line; when the request is at fault, its body breaking off say, a 400; when
+//! no subset has weight, or the chosen one is not ready in time, a 503.
 //!
 //! Once it listens it says so on standard output, with the port it got where it was told to choose. SIGTERM or Ctrl-C
 //! ends it: what is in flight, copies included, has `--drain-timeout-ms` to finish (a second signal cuts that short), a
@@ -25,35 +39,43 @@ mod args;
 mod hop;
 mod proxy;
 mod serve;
+mod split;
 mod stop;
 
 use std::{
     fmt,
     io::{self, Write},
+    iter,
     net::SocketAddr,
     process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
     time::Duration,
 };
 
 use clap::Parser;
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tower::Layer;
-use tower_mirror::{MirrorHandle, MirrorLayer, mirror::Drained};
+use tower_mirror::{
+    MirrorHandle, MirrorLayer, SplitHandle, TeeBody, mirror::Drained, split::SplitStats,
+};
 
-use crate::{args::Args, proxy::Proxy, stop::Stop};
+use crate::{
+    args::{Args, Backend},
+    proxy::{Forward, Proxy},
+    stop::Stop,
+};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(args.workers.into()).enable_all();
-    let outcome = runtime.build().and_then(|runtime| {
-        // On a worker, like everything else; `block_on` itself would run it beside them.
-        let outcome = runtime.block_on(runtime.spawn(run(args)));
-        // Does not wait for a name that is still being resolved.
-        runtime.shutdown_background();
-        outcome.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
-    });
+    let outcome = match args.backend() {
+        Ok(Backend::Primary(primary)) => block_on(args.workers, run(args, primary, None)),
+        Ok(Backend::Split(split)) => {
+            let handle = split.handle();
+            block_on(args.workers, run(args, split, Some(handle)))
+        }
+        Err(error) => error.exit(),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -63,35 +85,59 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> io::Result<()> {
+fn block_on(
+    workers: u16,
+    run: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> io::Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(workers.into()).enable_all();
+    let runtime = runtime.build()?;
+    // On a worker, like everything else; `block_on` itself would run it beside them.
+    let outcome = runtime.block_on(runtime.spawn(run));
+    // Does not wait for a name that is still being resolved.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+}
+
+/// Serves with this backend, which `split` steers if it is one.
+async fn run<S>(args: Args, backend: S, split: Option<SplitHandle>) -> io::Result<()>
+where
+    S: Forward<Incoming> + Forward<TeeBody<Incoming>>,
+{
     let mirror = args.mirror.layer();
     let limit = args.drain_timeout();
-    let proxy = Proxy::new(args.primary);
+    let proxy = Proxy::new(backend);
     let served = proxy.served();
 
     let mut stop = Stop::new()?;
     let listener = listen(args.listen).await?;
-    let admin = match args.mirror.admin {
+    let admin = match args.admin {
         Some(address) => Some(listen(address).await?),
         None => None,
     };
     say(format_args!("listening on {}", listener.local_addr()?));
-    if let (Some(listener), Some(mirror)) = (admin, &mirror) {
+    if let Some(listener) = admin {
         say(format_args!("admin on {}", listener.local_addr()?));
-        tokio::spawn(admin::serve(listener, mirror.handle()));
+        let mirror = mirror.as_ref().map(MirrorLayer::handle);
+        tokio::spawn(admin::serve(listener, mirror, split.clone()));
     }
 
-    match mirror {
+    let mirrored = match mirror {
         None => {
             serve::serve(listener, proxy, limit, &mut stop).await;
-            say(Summary(&served, None));
+            None
         }
         Some(mirror) => {
             let left = serve::serve(listener, mirror.layer(proxy), limit, &mut stop).await;
             let drained = drain(&mirror, left, &mut stop).await;
-            say(Summary(&served, Some((mirror.handle(), drained))));
+            Some((mirror.handle(), drained))
         }
-    }
+    };
+    say(Summary {
+        served: served.load(Relaxed),
+        split: split.map(|split| split.stats()),
+        mirrored,
+    });
     Ok(())
 }
 
@@ -110,12 +156,20 @@ async fn drain(mirror: &MirrorLayer, left: Duration, stop: &mut Stop) -> Drained
 }
 
 /// The last line.
-struct Summary<'a>(&'a AtomicU64, Option<(MirrorHandle, Drained)>);
+struct Summary {
+    served: u64,
+    split: Option<SplitStats>,
+    mirrored: Option<(MirrorHandle, Drained)>,
+}
 
-impl fmt::Display for Summary<'_> {
+impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "served {} requests", self.0.load(Relaxed))?;
-        if let Some((mirror, drained)) = &self.1 {
+        write!(f, "served {} requests", self.served)?;
+        let subsets = self.split.iter().flat_map(|split| &split.subsets);
+        for (subset, before) in subsets.zip(iter::once(": ").chain(iter::repeat(", "))) {
+            write!(f, "{before}{} {}", subset.name, subset.served())?;
+        }
+        if let Some((mirror, drained)) = &self.mirrored {
             let stats = mirror.stats();
             write!(f, "; mirrored {}", stats.admitted())?;
             for (outcome, count) in stats.outcomes().filter(|(_, count)| *count > 0) {

@@ -1,4 +1,4 @@
-//! The service that forwards a request to the primary. It is what the mirror wraps.
+//! The service that forwards a request to the primary, or to the subsets. It is what the mirror wraps.
 
 use std::{
     convert::Infallible,
@@ -17,10 +17,10 @@ use http::{
     HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_TYPE, UPGRADE},
 };
-use http_body::Body;
 use http_body_util::{Either, Full};
+use pin_project_lite::pin_project;
 use tower::Service;
-use tower_mirror::{BoxError, HttpTarget, client};
+use tower_mirror::{HttpTarget, client};
 
 use crate::hop;
 
@@ -33,17 +33,46 @@ const NO_TUNNEL: &str = "this proxy does not tunnel: it answers neither CONNECT 
 /// The primary's body, or one line of the proxy's own.
 pub(crate) type ProxyBody = Either<client::ResponseBody, Full<Bytes>>;
 
-/// Sends every request to the primary and never fails: what the primary cannot answer is a response of its own.
+/// What requests are forwarded to. It answers and fails as a target does, be it one or a split of several.
+pub(crate) trait Forward<B>:
+    Service<
+        Request<B>,
+        Response = Response<client::ResponseBody>,
+        Error = client::Error,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<B, S> Forward<B> for S
+where
+    S: Service<Request<B>, Response = Response<client::ResponseBody>, Error = client::Error>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+}
+
+/// The target with room for all that a proxy may forward to it.
+pub(crate) fn wide(target: &HttpTarget) -> HttpTarget {
+    let target = target.clone().max_connections(MAX_CONNECTIONS);
+    target.max_idle(MAX_IDLE)
+}
+
+/// Sends every request to the backend and never fails: what that cannot answer is a response of its own.
 #[derive(Clone, Debug)]
-pub(crate) struct Proxy {
-    primary: HttpTarget,
+pub(crate) struct Proxy<S> {
+    backend: S,
     served: Arc<AtomicU64>,
 }
 
-impl Proxy {
-    pub(crate) fn new(primary: HttpTarget) -> Self {
+impl<S> Proxy<S> {
+    pub(crate) fn new(backend: S) -> Self {
         Self {
-            primary: primary.max_connections(MAX_CONNECTIONS).max_idle(MAX_IDLE),
+            backend,
             served: Arc::default(),
         }
     }
@@ -54,45 +83,49 @@ impl Proxy {
     }
 }
 
-impl<B> Service<Request<B>> for Proxy
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B, S: Forward<B>> Service<Request<B>> for Proxy<S> {
     type Response = Response<ProxyBody>;
     type Error = Infallible;
-    type Future = Forwarding;
+    type Future = Forwarding<S::Future>;
 
     /// Always ready: the target obtains its connection in the call, so that a primary that is down is a request
-    /// answered with 502, seen by the layers around like any other.
+    /// answered with 502, seen by the layers around like any other. A split is always ready too.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Forwarding {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         self.served.fetch_add(1, Relaxed);
         if request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE) {
             return Forwarding::Refused;
         }
         hop::headers(request.headers_mut());
-        Forwarding::Sent(self.primary.call(request))
+        Forwarding::Sent {
+            answer: self.backend.call(request),
+        }
     }
 }
 
-/// The answer to come.
-#[derive(Debug)]
-pub(crate) enum Forwarding {
-    Sent(client::ResponseFuture),
-    Refused,
+pin_project! {
+    /// The answer to come.
+    #[project = ForwardingProjection]
+    #[derive(Debug)]
+    pub(crate) enum Forwarding<F> {
+        Sent { #[pin] answer: F },
+        Refused,
+    }
 }
 
-impl Future for Forwarding {
+impl<F> Future for Forwarding<F>
+where
+    F: Future<Output = Result<Response<client::ResponseBody>, client::Error>>,
+{
     type Output = Result<Response<ProxyBody>, Infallible>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = match &mut *self {
-            Self::Refused => line(StatusCode::NOT_IMPLEMENTED, NO_TUNNEL),
-            Self::Sent(answer) => match ready!(Pin::new(answer).poll(cx)) {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = match self.project() {
+            ForwardingProjection::Refused => line(StatusCode::NOT_IMPLEMENTED, NO_TUNNEL),
+            ForwardingProjection::Sent { answer } => match ready!(answer.poll(cx)) {
                 Ok(answer) => pass_on(answer),
                 // The client's own fault: its body broke off, or its target cannot be sent.
                 Err(error) if error.is_request() => {

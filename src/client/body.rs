@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
 use super::error::{Error, RequestBodyError};
@@ -27,18 +27,45 @@ where
 
 /// The body of a response.
 ///
-/// Read to its end it returns its HTTP/1.1 connection to the pool; dropped before that it closes the connection. The
-/// default is an empty body, of no connection.
+/// Read to its end it returns its HTTP/1.1 connection to the pool; dropped before that it closes the connection. One made
+/// from bytes, or by default of none, is of no connection: for an answer in place of the target's.
 #[derive(Debug, Default)]
 pub struct ResponseBody {
-    incoming: Option<Incoming>,
+    source: Source,
     connection: Option<InUse>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Target(Incoming),
+    Own(Full<Bytes>),
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Own(Full::default())
+    }
+}
+
+impl From<Bytes> for ResponseBody {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            source: Source::Own(Full::new(bytes)),
+            connection: None,
+        }
+    }
+}
+
+impl From<String> for ResponseBody {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
 }
 
 impl ResponseBody {
     pub(super) fn http1(incoming: Incoming, connection: InUse) -> Self {
         let mut body = Self {
-            incoming: Some(incoming),
+            source: Source::Target(incoming),
             connection: Some(connection),
         };
         // Nobody may ever poll a body that is empty from the start.
@@ -48,7 +75,7 @@ impl ResponseBody {
 
     pub(super) fn http2(incoming: Incoming) -> Self {
         Self {
-            incoming: Some(incoming),
+            source: Source::Target(incoming),
             connection: None,
         }
     }
@@ -74,8 +101,12 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let Some(incoming) = &mut self.incoming else {
-            return Poll::Ready(None);
+        let incoming = match &mut self.source {
+            Source::Target(incoming) => incoming,
+            Source::Own(own) => {
+                let frame = ready!(Pin::new(own).poll_frame(cx));
+                return Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})));
+            }
         };
         let frame = ready!(Pin::new(incoming).poll_frame(cx));
         match &frame {
@@ -88,12 +119,16 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        match &self.source {
+            Source::Target(incoming) => incoming.is_end_stream(),
+            Source::Own(own) => own.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        match &self.source {
+            Source::Target(incoming) => incoming.size_hint(),
+            Source::Own(own) => own.size_hint(),
+        }
     }
 }

@@ -43,7 +43,11 @@ impl Pool {
 
     /// A connection that was not idle: the peer of one that just closed may have closed the others too.
     async fn obtain_fresh(&self) -> Result<Lease, Error> {
-        self.returned_or_dialled(self.idle.evict_and_wait()).await
+        let fresh = self.returned_or_dialled(self.idle.evict_and_wait()).await;
+        if fresh.is_err() {
+            self.idle.clear();
+        }
+        fresh
     }
 
     async fn returned_or_dialled(

@@ -84,8 +84,17 @@ impl Idle {
     /// Queues up, and closes the oldest idle connection to make room for a fresh one.
     pub(super) fn evict_and_wait(&self) -> oneshot::Receiver<Lease> {
         let mut state = self.lock();
-        state.stack.pop_front();
-        state.wait()
+        let oldest = state.stack.pop_front();
+        let returned = state.wait();
+        drop(state);
+        drop(oldest);
+        returned
+    }
+
+    /// Closes all that is idle: the target has closed one connection and lets none be made.
+    pub(super) fn clear(&self) {
+        let stack = std::mem::take(&mut self.lock().stack);
+        drop(stack);
     }
 
     fn put(self: &Arc<Self>, sender: Sender) {

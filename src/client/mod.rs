@@ -59,7 +59,9 @@
 //! Over HTTP/1.1 a connection serves one request at a time and returns once the response body has been read to its end;
 //! dropping the response, or its body, before that closes it. Over HTTP/2 all requests share one connection.
 //!
-//! A request that was not sent because its connection was just closing goes once to a fresh one. A peer that takes
+//! A request that was not sent because its connection was just closing goes once to a fresh one. Where that cannot be
+//! made, the call fails with an error that [is a connect error](Error::is_connect): nothing was sent, and it is safe to
+//! make the request anew. A peer that takes
 //! nothing for [`write_timeout`](HttpTarget::write_timeout) loses its connection, so that no task, socket or body
 //! outlives it. How long to wait for an *answer* is the caller's to say.
 

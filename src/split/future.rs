@@ -138,7 +138,7 @@ where
                 }
                 StateProjection::Drained => {
                     this.decided.shared.counters.drained();
-                    return Poll::Ready(Ok(this.refuse.refuse(&Unavailable::Drained)));
+                    return Poll::Ready(Ok(refusal(this.refuse, Unavailable::Drained)));
                 }
                 StateProjection::Readying {
                     service,
@@ -195,7 +195,7 @@ where
                             let subset =
                                 Arc::clone(&this.decided.shared.subsets[this.decided.subset].name);
                             let why = Unavailable::NotReady { subset };
-                            return Poll::Ready(Ok(this.refuse.refuse(&why)));
+                            return Poll::Ready(Ok(refusal(this.refuse, why)));
                         }
                     }
                 }
@@ -203,4 +203,11 @@ where
             this.state.set(next);
         }
     }
+}
+
+/// Tells the split's own answers from those of its subsets.
+fn refusal<R>(refuse: &impl Refuse<R>, why: Unavailable) -> Response<R> {
+    let mut answer = refuse.refuse(&why);
+    answer.extensions_mut().insert(why);
+    answer
 }

@@ -95,7 +95,11 @@
 //! So no backpressure passes through it: put `LoadShed` and a `ConcurrencyLimit`
 //! around it. A fallback sees what a subset's `poll_ready` says: a bounded one (`ConcurrencyLimit`, or
 //! [`HttpTarget`](crate::HttpTarget), which connects in `poll_ready`) moves its requests when it has no room; one that is
-//! always ready (`LoadShed`, a `Buffer` with room, a hyper-util client) never does. What was sent is not moved.
+//! always ready (`LoadShed`, a `Buffer` with room, a hyper-util client) never does. What was handed to a subset is not
+//! moved. That leaves one gap: a pooled connection can die between being found ready and being written to. An
+//! `HttpTarget` then tries a fresh one, and fails with an error that
+//! [is a connect error](crate::client::Error::is_connect) where there is none to be had: nothing was sent, and a
+//! `tower::retry` around the split, for requests that can be cloned, sends it where it should go.
 
 mod branch;
 mod builder;

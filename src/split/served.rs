@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use crate::{BoxError, chain::describe, head::RequestHead, sample::Filter};
 
 /// Which subset serves a request: an extension of the request before the subset is called,
-/// and of its response.
+/// and of its response. (A subset's error carries none: wrap the subset in a `map_err` to name it.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Served {
@@ -59,7 +59,8 @@ impl fmt::Display for Reason {
 }
 
 /// A filter for a mirror *within* a split, around a subset: passes requests that another
-/// subset than `name` serves, so that `name`, as the shadow, gets none twice.
+/// subset than `name` serves, so that `name`, as the shadow, gets none twice. In nested
+/// splits the innermost one around the mirror is asked.
 pub fn not_served_by(name: impl Into<Arc<str>>) -> NotServedBy {
     NotServedBy { name: name.into() }
 }
@@ -77,7 +78,7 @@ impl Filter for NotServedBy {
     }
 }
 
-/// Why a split answers a request itself.
+/// Why a split answers a request itself: an extension of that answer, which has no [`Served`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {

@@ -35,7 +35,7 @@ pub struct SubsetStats {
     /// Its share by weight, from 0 to 1.
     pub configured: f64,
     /// Its share of all requests served by key or by weight, since the split was
-    /// made, from 0 to 1. Forced and moved requests do not blur it.
+    /// made or since an [earlier snapshot](SplitStats::since), from 0 to 1. Forced and moved requests do not blur it.
     pub observed: f64,
     /// Requests that asked for it.
     pub forced: u64,
@@ -79,11 +79,7 @@ impl SplitStats {
                 }
             })
             .collect();
-        let chosen = |subset: &SubsetStats| subset.keyed + subset.weighted;
-        let all: u64 = subsets.iter().map(chosen).sum();
-        for subset in subsets.iter_mut().filter(|_| all > 0) {
-            subset.observed = chosen(subset) as f64 / all as f64;
-        }
+        observe(&mut subsets);
         let [drained, not_ready, unknown_forced, policy_panics] = shared.counters.of_split();
         Self {
             generation: weights.generation,
@@ -95,10 +91,41 @@ impl SplitStats {
         }
     }
 
+    /// What happened since an earlier snapshot of the same split: counts are differences, and
+    /// `observed` is the share between the two. Weights are those of the later one.
+    #[must_use]
+    pub fn since(&self, earlier: &SplitStats) -> SplitStats {
+        let mut since = self.clone();
+        for (subset, was) in since.subsets.iter_mut().zip(&earlier.subsets) {
+            subset.forced -= was.forced.min(subset.forced);
+            subset.keyed -= was.keyed.min(subset.keyed);
+            subset.weighted -= was.weighted.min(subset.weighted);
+            subset.fallback -= was.fallback.min(subset.fallback);
+            subset.unready -= was.unready.min(subset.unready);
+        }
+        since.drained -= earlier.drained.min(since.drained);
+        since.not_ready -= earlier.not_ready.min(since.not_ready);
+        since.unknown_forced -= earlier.unknown_forced.min(since.unknown_forced);
+        since.policy_panics -= earlier.policy_panics.min(since.policy_panics);
+        observe(&mut since.subsets);
+        since
+    }
+
     /// The subset of this name.
     #[must_use]
     pub fn subset(&self, name: &str) -> Option<&SubsetStats> {
         self.subsets.iter().find(|subset| &*subset.name == name)
+    }
+}
+
+fn observe(subsets: &mut [SubsetStats]) {
+    let chosen = |subset: &SubsetStats| subset.keyed + subset.weighted;
+    let all: u64 = subsets.iter().map(chosen).sum();
+    for subset in subsets {
+        subset.observed = match all {
+            0 => 0.0,
+            all => chosen(subset) as f64 / all as f64,
+        };
     }
 }
 

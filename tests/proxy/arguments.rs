@@ -12,7 +12,7 @@ async fn bad_arguments_are_named() {
     let with_shadow = [&PRIMARY[..], &SHADOW].concat();
     for (base, more, reasons) in [
         (&[][..], &[][..], &["--listen", "--primary"][..]),
-        (&PRIMARY[..2], &[], &["--primary"]),
+        (&PRIMARY[..2], &[], &["--primary", "--subset"]),
         (
             &PRIMARY[..2],
             &["--primary", "nonsense"],
@@ -38,7 +38,11 @@ async fn bad_arguments_are_named() {
         (&PRIMARY, &["--max-in-flight", "1"], &["--shadow"]),
         (&PRIMARY, &["--max-buffered-bytes", "1"], &["--shadow"]),
         (&PRIMARY, &["--timeout-ms", "1"], &["--shadow"]),
-        (&PRIMARY, &["--admin", "127.0.0.1:0"], &["--shadow"]),
+        (
+            &PRIMARY,
+            &["--admin", "127.0.0.1:0"],
+            &["--shadow", "--subset"],
+        ),
         (
             &with_shadow,
             &["--percent", "101"],
@@ -80,12 +84,122 @@ async fn bad_arguments_are_named() {
         (&with_shadow, &["--max-in-flight", "-1"], &["-1"]),
         (&with_shadow, &["--speed", "1"], &["--speed"]),
     ] {
-        let args = [base, more].concat();
-        let (code, said) = run(&args).await;
-        assert_eq!(code, Some(2), "{args:?}: {said}");
-        for reason in reasons {
-            assert!(said.contains(reason), "{args:?}: {said}");
-        }
+        is_refused(&[base, more].concat(), reasons).await;
+    }
+}
+
+/// With exit status 2, and these words.
+async fn is_refused(args: &[&str], reasons: &[&str]) {
+    let (code, said) = run(args).await;
+    assert_eq!(code, Some(2), "{args:?}: {said}");
+    for reason in reasons {
+        assert!(said.contains(reason), "{args:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn bad_subsets_are_named() {
+    let v1 = ["--subset", "v1=9=http://127.0.0.1:9"];
+    let v2 = ["--subset", "v2=0=http://127.0.0.1:9"];
+    let one = [&PRIMARY[..2], &v1].concat();
+    let two = [&one[..], &v2].concat();
+    let (v1_to_v2, v2_to_v1) = (["--fallback", "v1=v2"], ["--fallback", "v2=v1"]);
+    for (subset, reason) in [
+        ("v1", "NAME=WEIGHT=URL"),
+        ("v1=9", "NAME=WEIGHT=URL"),
+        ("v1=http://127.0.0.1:9", "NAME=WEIGHT=URL"),
+        ("v1=9=", "URL"),
+        ("v1=9=https://a", "https"),
+        ("v1==http://a", "whole number from 0 to 4294967295"),
+        ("v1=-1=http://a", "whole number from 0 to 4294967295"),
+        ("v1=0.5=http://a", "whole number from 0 to 4294967295"),
+        ("v1=half=http://a", "whole number from 0 to 4294967295"),
+        (
+            "v1=4294967296=http://a",
+            "whole number from 0 to 4294967295",
+        ),
+    ] {
+        let args = [&PRIMARY[..2], &["--subset", subset]].concat();
+        is_refused(&args, &["'--subset", &format!("'{subset}'"), reason]).await;
+    }
+    for (base, more, reasons) in [
+        (
+            &PRIMARY[..2],
+            &["--subset", "=9=http://a"][..],
+            &[r#""" is no name"#][..],
+        ),
+        (
+            &PRIMARY[..2],
+            &["--subset", "v 1=9=http://a"],
+            &[r#""v 1" is no name"#],
+        ),
+        (&one, &v1, &[r#"two subsets are named "v1""#]),
+        (
+            &one,
+            &["--primary", "http://a"],
+            &["'--primary", "'--subset"],
+        ),
+        (
+            &two,
+            &["--fallback", "v1"],
+            &["'--fallback", "'v1'", "FROM=TO"],
+        ),
+        (
+            &two,
+            &["--fallback", "v1=v3"],
+            &[r#""v3", which is no subset"#],
+        ),
+        (
+            &two,
+            &["--fallback", "v1=v1"],
+            &[r#""v1" falls back to itself"#],
+        ),
+        (
+            &two,
+            &[v1_to_v2, v2_to_v1].concat(),
+            &[r#""v1" falls back to itself"#],
+        ),
+        (
+            &two,
+            &[v1_to_v2, v1_to_v2].concat(),
+            &[r#""v1" has two fallbacks"#],
+        ),
+        (
+            &one,
+            &["--sticky-header", "a b"],
+            &["'--sticky-header", "'a b'"],
+        ),
+        (&one, &["--sticky-header", ""], &["'--sticky-header", "''"]),
+        (
+            &one,
+            &["--sticky-cookie", "a;b"],
+            &["'--sticky-cookie", "'a;b'"],
+        ),
+        (
+            &one,
+            &["--force-header", "a:"],
+            &["'--force-header", "'a:'"],
+        ),
+        (
+            &PRIMARY,
+            &["--sticky-header", "x"],
+            &["'--sticky-header", "'--primary"],
+        ),
+        (
+            &PRIMARY,
+            &["--sticky-cookie", "x"],
+            &["'--sticky-cookie", "'--primary"],
+        ),
+        (
+            &PRIMARY,
+            &["--force-header", "x"],
+            &["'--force-header", "'--primary"],
+        ),
+        (&PRIMARY, &v1_to_v2, &["'--fallback", "'--primary"]),
+        (&PRIMARY[..2], &v1_to_v2, &["--subset"]),
+        (&one, &["--percent", "10"], &["--shadow"]),
+    ] {
+        is_refused(&[base, more].concat(), reasons).await;
     }
 }
 

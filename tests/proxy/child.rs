@@ -22,12 +22,12 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on ports of its own. `--admin` is added where there is a `--shadow`.
+    /// Listens on ports of its own. `--admin` is added where there is a `--shadow` or a `--subset`.
     pub(crate) async fn start(args: &[&str]) -> Self {
-        let is_mirror = args.contains(&"--shadow");
+        let is_steered = args.contains(&"--shadow") || args.contains(&"--subset");
         let mut command = command(args);
         command.args(["--listen", "127.0.0.1:0"]);
-        if is_mirror {
+        if is_steered {
             command.args(["--admin", "127.0.0.1:0"]);
         }
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -39,7 +39,7 @@ impl Proxy {
             admin: None,
         };
         proxy.address = proxy.says("listening on ").await.parse().unwrap();
-        if is_mirror {
+        if is_steered {
             proxy.admin = Some(proxy.says("admin on ").await.parse().unwrap());
         }
         proxy
@@ -71,13 +71,23 @@ impl Proxy {
     }
 
     pub(crate) async fn put_mirror(&self, body: &str) -> Answer {
-        let url = format!("http://{}/mirror", self.admin.unwrap());
+        self.put("/mirror", body).await
+    }
+
+    /// On the admin address.
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
+        let url = format!("http://{}{path}", self.admin.unwrap());
         let request = http::Request::put(url).body(body.to_owned().into());
         Client::http1().send(request.unwrap()).await
     }
 
+    /// On the admin address.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        get(&format!("http://{}{path}", self.admin.unwrap())).await
+    }
+
     pub(crate) async fn stats(&self) -> Stats {
-        let answer = get(&format!("http://{}/stats", self.admin.unwrap())).await;
+        let answer = self.get("/stats").await;
         assert_eq!(answer.status, 200);
         let stats = Stats(serde_json::from_slice(&answer.body).unwrap());
         let sum: u64 = stats.outcomes().map(|(_, count)| count).sum();

@@ -15,6 +15,9 @@ mod forwarding;
 mod headers;
 mod http2;
 mod mirroring;
+mod split;
+mod split_admin;
+mod split_down;
 mod upstream;
 
 use std::{future::Future, time::Duration};

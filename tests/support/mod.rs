@@ -5,6 +5,7 @@
 mod body;
 mod primary;
 mod shadow;
+pub(crate) mod split;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,0 +1,142 @@
+//! v2 is killed in the middle of a load, and comes back.
+
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+use tower_mirror::{Outcome, Stats};
+
+use crate::{
+    Result,
+    catalog::{Catalog, Port, Version},
+    load::{Answer, REQUESTS},
+    play::{Versions, judge},
+    report::{self, Facts},
+    stage::Stage,
+};
+
+/// By then the webapp has noticed that its connections to v2 are closed: until then it may write to
+/// one of them, which is to send.
+const NOTICE: Duration = Duration::from_millis(50);
+
+pub(crate) async fn v2_is_killed(
+    stage: &mut Stage,
+    v2: Catalog,
+    versions: &Versions,
+    facts: &mut Facts,
+) -> Result<Port> {
+    let copies_before = stage.mirror.stats();
+    let done = stage.done.clone();
+    let middle = done.load(Relaxed) + REQUESTS / 3;
+    let killing = async {
+        while done.load(Relaxed) < middle {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let begun = Instant::now();
+        let port = v2.kill().await?;
+        sleep(NOTICE).await;
+        Ok::<_, crate::Error>((begun, Instant::now(), port))
+    };
+    let (seen, killed) = tokio::join!(stage.load(), killing);
+    let (seen, (begun, dead, port)) = (seen?, killed?);
+
+    report::shares(&seen);
+    let (mut before, mut meanwhile, mut after) = (Vec::new(), Vec::new(), Vec::new());
+    for answer in &seen.answers {
+        let phase = match answer {
+            answer if answer.ended < begun => &mut before,
+            answer if answer.begun > dead => &mut after,
+            _ => &mut meanwhile,
+        };
+        phase.push(answer);
+    }
+    let failed: Vec<&Answer> = seen.answers.iter().filter(|it| !it.is_right).collect();
+    let phases = [
+        ("answered before", before),
+        ("under way or begun as it died", meanwhile),
+        ("begun 50 ms after that or later", after),
+    ];
+    report::phases(&phases);
+    let [(_, before), _, (_, after)] = &phases;
+
+    let of = |answers: &[&Answer]| answers.iter().filter(|it| !it.is_right).count();
+    let received = seen.ids(false);
+    let sent = failed.iter().filter(|it| it.failed == "sent").count();
+    let logged = failed.iter().filter(|it| received.contains(&it.id)).count();
+    facts.check(
+        sent == failed.len() && of(before) == 0,
+        format_args!(
+            "{sent} of the {} that failed had been sent to v2 ({logged} are in its log): 502",
+            failed.len()
+        ),
+    );
+    facts.check(
+        of(after) == 0 && !after.is_empty(),
+        format_args!(
+            "{} begun after its death was noticed: {} failed",
+            after.len(),
+            of(after)
+        ),
+    );
+    let by_v1 = seen.counted(Version::V1);
+    let moved = seen.answers.iter().filter(|it| it.why == "fallback");
+    let unready = seen.counted(Version::V2).unready;
+    facts.check(
+        by_v1.fallback > 0 && by_v1.fallback == moved.count() as u64 && by_v1.fallback == unready,
+        format_args!(
+            "{unready} times v2 was not ready, nothing had been sent, and v1 answered: fallback"
+        ),
+    );
+    let users = seen.users();
+    let strays = |(now, had): &(&Result<Option<Version>, ()>, &Option<Version>)| match now {
+        Ok(None) => false,
+        Ok(now) => now != *had,
+        Err(()) => true,
+    };
+    let strayed = users.iter().zip(versions).filter(strays).count();
+    facts.check(
+        strayed == 0,
+        format_args!("{strayed} users got another version but for the fallback"),
+    );
+    let stats = stage.mirror.stats();
+    let ended = |outcome| of_load(&copies_before, &stats, outcome);
+    let again = seen.answers.iter().filter(|it| it.is_asked_again);
+    println!(
+        "\n   {} times a connection was found ready and closed with nothing written: asked again",
+        again.count()
+    );
+    println!(
+        "   copies: {} completed, {} broke off, {} found nobody there",
+        ended(Outcome::Completed),
+        ended(Outcome::FailedTransport),
+        ended(Outcome::FailedConnect)
+    );
+    Ok(port)
+}
+
+fn of_load(before: &Stats, after: &Stats, outcome: Outcome) -> u64 {
+    after.outcome(outcome) - before.outcome(outcome)
+}
+
+pub(crate) async fn v2_is_back(
+    stage: &mut Stage,
+    port: Port,
+    versions: &mut Versions,
+    facts: &mut Facts,
+) -> Result<Catalog> {
+    let v2 = Catalog::start(Version::V2, port, stage.log.clone())?;
+    let had = versions.clone();
+    let seen = stage.load().await?;
+    judge(&seen, versions, None, facts);
+    let on_v2 = |versions: &Versions| {
+        let is_v2 = versions.iter().filter(|it| **it == Some(Version::V2));
+        is_v2.count()
+    };
+    facts.check(
+        had == *versions && seen.counted(Version::V1).fallback == 0,
+        format_args!("its {} users are back, and nobody else", on_v2(versions)),
+    );
+    Ok(v2)
+}

@@ -1,0 +1,118 @@
+//! The subsets, where there are several servers to answer.
+
+use clap::Args as ClapArgs;
+use http::{HeaderName, Response, StatusCode};
+use tower_mirror::{
+    Draw, Force, HttpTarget, Key, WeightedSplit, client,
+    split::{InvalidSplit, Unavailable},
+};
+
+use crate::proxy::wide;
+
+/// Its name, which is the salt of its keys: proxies with the same subsets keep a user in the same one.
+const NAME: &str = "proxy";
+const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
+
+pub(crate) type Split = WeightedSplit<HttpTarget, Refuse>;
+
+type Refuse = fn(&Unavailable) -> Response<client::ResponseBody>;
+
+/// What means nothing without subsets, of which a primary is none.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Splitting")]
+pub(crate) struct SplitArgs {
+    /// One of several servers that answer, in place of --primary: its name, its weight relative to the others', its
+    /// http://host[:port]. To be repeated. `x-served-by` in answers is the name.
+    #[arg(long, value_name = "NAME=WEIGHT=URL", value_parser = subset)]
+    subset: Vec<Subset>,
+
+    /// Requests with the same value of this header stay with one subset.
+    #[arg(long, value_name = "NAME", conflicts_with = "primary")]
+    sticky_header: Option<HeaderName>,
+
+    /// The same by a cookie, for requests without the header.
+    #[arg(long, value_name = "NAME", conflicts_with = "primary", value_parser = cookie)]
+    sticky_cookie: Option<String>,
+
+    /// The subset that this header names serves the request, whatever its weight: for trying it out; trusts every
+    /// client.
+    #[arg(long, value_name = "NAME", conflicts_with = "primary")]
+    force_header: Option<HeaderName>,
+
+    /// Where no connection to FROM is to be had within 1 s, its request goes to TO. Can be repeated.
+    #[arg(long, value_name = "FROM=TO", conflicts_with = "primary", value_parser = fallback)]
+    fallback: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug)]
+struct Subset {
+    name: String,
+    weight: u32,
+    target: HttpTarget,
+}
+
+impl SplitArgs {
+    /// The split, if all names fit together.
+    pub(crate) fn split(&self) -> Result<Split, InvalidSplit> {
+        let mut builder = WeightedSplit::builder(NAME)
+            .unavailable(refuse as Refuse)
+            .response_header(SERVED_BY);
+        for subset in &self.subset {
+            builder = builder.subset(&subset.name, subset.weight, wide(&subset.target));
+        }
+        for (from, to) in &self.fallback {
+            builder = builder.fallback(from, to);
+        }
+        if let Some(key) = self.key() {
+            builder = builder.draw(Draw::key(key));
+        }
+        if let Some(name) = &self.force_header {
+            builder = builder.force(Force::header(name.clone()).when(|_| true));
+        }
+        builder.build()
+    }
+
+    fn key(&self) -> Option<Key> {
+        let header = self.sticky_header.clone().map(Key::header);
+        match (header, self.sticky_cookie.clone().map(Key::cookie)) {
+            (Some(header), Some(cookie)) => Some(header.or(cookie)),
+            (header, cookie) => header.or(cookie),
+        }
+    }
+}
+
+/// Says why, in one line.
+fn refuse(why: &Unavailable) -> Response<client::ResponseBody> {
+    let mut answer = Response::new(format!("no subset to answer: {why}\n").into());
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer
+}
+
+fn subset(text: &str) -> Result<Subset, String> {
+    let mut parts = text.splitn(3, '=');
+    let (Some(name), Some(weight), Some(url)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err("a subset must be NAME=WEIGHT=URL".to_owned());
+    };
+    let weight = weight
+        .parse()
+        .map_err(|_| format!("a weight must be a whole number from 0 to {}", u32::MAX))?;
+    let target = HttpTarget::new(url).map_err(|error| error.to_string())?;
+    Ok(Subset {
+        name: name.to_owned(),
+        weight,
+        target,
+    })
+}
+
+fn fallback(text: &str) -> Result<(String, String), String> {
+    let (from, to) = text.split_once('=').ok_or("a fallback must be FROM=TO")?;
+    Ok((from.to_owned(), to.to_owned()))
+}
+
+/// A token, as a header's name is (RFC 6265, section 4.1.1), but with letters of either case.
+fn cookie(name: &str) -> Result<String, String> {
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => Err("invalid cookie name".to_owned()),
+    }
+}
