@@ -17,7 +17,7 @@ use http_body::Body;
 use proptest::prelude::*;
 use support::*;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_mirror::MirrorLayer;
+use tower_mirror::{BodyMode, MirrorLayer, Outcome};
 
 const CAP: usize = 20_000;
 
@@ -43,7 +43,7 @@ impl Case {
     }
 
     /// What a copy must hold, where there must be one.
-    fn copy(&self) -> Option<Stream> {
+    fn copy(&self, cap: usize) -> Option<Stream> {
         let mut copy = Stream {
             pieces: Vec::new(),
             end: End::Whole,
@@ -66,7 +66,7 @@ impl Case {
                     return Some(copy);
                 }
             }
-            if copy.bytes().len() > CAP {
+            if copy.bytes().len() > cap {
                 return None;
             }
             if self.knows_end && at + 1 == self.steps.len() {
@@ -176,7 +176,45 @@ async fn check(case: Case) {
         .into_iter()
         .map(|copy| copy.stream)
         .collect();
-    assert_eq!(copies, case.copy().into_iter().collect::<Vec<_>>());
+    assert_eq!(copies, case.copy(CAP).into_iter().collect::<Vec<_>>());
+}
+
+/// Relayed live, what a shadow reads is the whole stream, or a part of it that ends in an error.
+async fn check_live(case: Case) {
+    let (with, without) = (Log::default(), Log::default());
+    let shadow = TestShadow::recording();
+    let mirror = MirrorLayer::builder(shadow.share())
+        .body(BodyMode::Stream)
+        .build();
+    let request = || Request::post("/").body(case.script()).expect("a request");
+    let Ok(_) = primary(case.polls, &without).oneshot(request()).await;
+    let Ok(_) = mirror
+        .layer(primary(case.polls, &with))
+        .oneshot(request())
+        .await;
+    let stats = settled(&mirror.handle(), 1).await;
+    assert_eq!(*lock(&with), *lock(&without));
+
+    let copies = shadow.copies();
+    match case.copy(usize::MAX) {
+        Some(whole) => {
+            assert_eq!(stats.outcome(Outcome::Completed), 1, "{stats}");
+            assert_eq!(copies[0].stream, whole);
+        }
+        None => {
+            assert_eq!(stats.outcome(Outcome::Completed), 0, "{stats}");
+            assert!(copies.iter().all(|copy| copy.stream.end != End::Whole));
+        }
+    }
+}
+
+fn run(check: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(check);
 }
 
 proptest! {
@@ -184,11 +222,11 @@ proptest! {
 
     #[test]
     fn both_sides_read_the_same_stream_or_there_is_no_copy(case in case()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime");
-        runtime.block_on(check(case));
+        run(check(case));
+    }
+
+    #[test]
+    fn live_the_shadow_reads_the_same_stream_or_an_error(case in case()) {
+        run(check_live(case));
     }
 }

@@ -183,8 +183,10 @@ impl MirrorArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Body {
-    /// The request's own.
+    /// The request's own, sent once it is whole.
     Tee,
+    /// The request's own, relayed as it comes.
+    Stream,
     /// None: the head alone.
     Omit,
 }
@@ -193,6 +195,7 @@ impl From<Body> for BodyMode {
     fn from(body: Body) -> Self {
         match body {
             Body::Tee => Self::Tee,
+            Body::Stream => Self::Stream,
             Body::Omit => Self::Omit,
         }
     }

@@ -43,12 +43,13 @@ pub struct ShadowReport {
     /// did not come in time.
     pub status: Option<StatusCode>,
     /// From the end of the request's body to the head of the answer: what compares
-    /// with the primary's latency for requests without a body. `None` without an answer.
+    /// with the primary's latency for requests without a body. In
+    /// [`Stream`](crate::BodyMode::Stream), from the beginning of the copy. `None` without an answer.
     pub latency: Option<Duration>,
-    /// From the end of the request's body to the end of the exchange. `None`
-    /// where the body was not captured whole.
+    /// From the same moment to the end of the exchange. `None` where nothing was sent
+    /// because the body was not captured whole.
     pub total: Option<Duration>,
-    /// Bytes of the copied body.
+    /// Bytes of the copied body; 0 where it was not captured whole.
     pub request_bytes: u64,
     /// Bytes received of the answer's body.
     pub response_bytes: u64,

@@ -59,6 +59,7 @@ async fn options_reach_the_mirror() {
         (&["--host-suffix", "-next"], "catalog-next:8000", "hello"),
         (&["--body", "omit"], "catalog-shadow:8000", ""),
         (&["--body", "tee"], "catalog-shadow:8000", "hello"),
+        (&["--body", "stream"], "catalog-shadow:8000", "hello"),
     ] {
         let proxy = Proxy::start(&[&sides[..], options].concat()).await;
         let answer = Client::http1().post(&proxy.url("/"), "hello").await;
