@@ -43,6 +43,7 @@
 mod budget;
 mod capture;
 mod frames;
+mod in_memory;
 mod mode;
 mod queue;
 mod shadow;
@@ -51,7 +52,8 @@ mod tee;
 pub(crate) use self::{
     budget::{Budget, Charge},
     capture::{Capture, PrimaryDropped, Recording, record},
-    frames::least_cost,
+    frames::{SHARED_FROM, least_cost},
+    in_memory::InMemory,
     queue::{Captured, Lost},
 };
 pub use self::{
