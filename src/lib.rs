@@ -3,6 +3,7 @@
 #![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod body;
+pub mod buffer;
 mod chain;
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
@@ -21,6 +22,7 @@ pub mod split;
 pub use self::client::HttpTarget;
 pub use self::{
     body::{BodyMode, ShadowBody, TeeBody},
+    buffer::{BufferLayer, BufferedBody},
     head::RequestHead,
     mirror::{Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, Shadow},
     observe::{Outcome, Report, Stats, StatusClass},

@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sample", &["head"]),
     ("rewrite", &[]),
     ("body", &[]),
+    ("buffer", &["body"]),
     ("observe", &["head"]),
     ("chain", &[]),
     ("clock", &[]),

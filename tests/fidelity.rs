@@ -314,25 +314,3 @@ async fn the_content_length_is_that_of_the_body_really_sent() {
         assert!(primary.one().0.headers.len() == headers.len(), "{case}");
     }
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_primary_that_unwraps_the_body_reads_it_alone() {
-    let shadow = TestShadow::recording();
-    let mirror = MirrorLayer::new(shadow.share());
-    let primary = tower::service_fn(
-        async |request: Request<tower_mirror::TeeBody<Script>>| -> Result<_, Broken> {
-            assert_eq!(
-                http_body::Body::size_hint(request.body().get_ref()).exact(),
-                Some(5)
-            );
-            let read = read(request.into_body().into_inner(), |_, _| false).await;
-            Ok(http::Response::new(read.bytes()))
-        },
-    );
-    let body = Script::chunks([5]).knowing_length();
-    let request = Request::post("/").body(body).unwrap();
-    let answer = mirror.layer(primary).call(request).await.unwrap();
-    assert_eq!(answer.into_body(), pattern(5));
-    assert_only(&settled(&mirror.handle(), 1).await, Outcome::Unread);
-    assert!(shadow.copies().is_empty());
-}

@@ -9,7 +9,7 @@ use http_body::{Frame, SizeHint};
 /// A frame is a slice of the connection's read buffer and keeps all of it alive.
 /// Below this length it is copied, since the slice may weigh far more than it
 /// holds; from here on it is shared.
-const SHARED_FROM: usize = 8 * 1024;
+pub(crate) const SHARED_FROM: usize = 8 * 1024;
 /// What a queue slot and an allocation cost beside their bytes.
 const SLOT: usize = 64;
 

@@ -44,6 +44,7 @@ mod budget;
 mod capture;
 mod end;
 mod frames;
+mod in_memory;
 mod mode;
 mod queue;
 mod shadow;
@@ -53,7 +54,8 @@ pub(crate) use self::{
     budget::{Budget, Charge},
     capture::{Capture, PrimaryDropped, Recording, Watch, record},
     end::{Captured, Lost},
-    frames::{Live, least_cost},
+    frames::{Live, SHARED_FROM, least_cost},
+    in_memory::InMemory,
 };
 pub use self::{
     mode::BodyMode,

@@ -1,8 +1,9 @@
 //! What the primary reads.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -18,17 +19,37 @@ pin_project! {
     /// It reads nothing that the primary does not read and waits for nothing but
     /// the body itself. Of a request that is not mirrored, every call goes straight
     /// through.
+    ///
+    /// One exception: what the primary leaves of a body that a [`BufferLayer`](crate::BufferLayer) has
+    /// already read whole is taken for the copy when the primary lets go of it.
     #[derive(Debug)]
     pub struct TeeBody<B> {
         #[pin]
         inner: B,
         capture: Option<Capture>,
+        read_on: Option<ReadOn<B>>,
+    }
+
+    impl<B> PinnedDrop for TeeBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let (Some(capture), Some(read_on)) = (this.capture.take(), this.read_on) {
+                read_on(this.inner, capture);
+            }
+        }
     }
 }
 
+/// A pointer, since a destructor knows nothing of `B`.
+type ReadOn<B> = fn(Pin<&mut B>, Capture);
+
 impl<B> TeeBody<B> {
     pub(crate) fn new(inner: B, capture: Option<Capture>) -> Self {
-        Self { inner, capture }
+        Self {
+            inner,
+            capture,
+            read_on: None,
+        }
     }
 
     /// The request's own body.
@@ -36,12 +57,14 @@ impl<B> TeeBody<B> {
     pub fn get_ref(&self) -> &B {
         &self.inner
     }
+}
 
-    /// Gives the request's own body back. What is read of it from here on is not
-    /// copied: a copy that was being taken ends as `unread`.
+impl<B: Body<Data = Bytes>> TeeBody<B> {
+    /// For a body that is [in memory](super::InMemory): what the primary leaves of it is copied too.
     #[must_use]
-    pub fn into_inner(self) -> B {
-        self.inner
+    pub(crate) fn reading_on(mut self) -> Self {
+        self.read_on = Some(read_on);
+        self
     }
 }
 
@@ -59,20 +82,7 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
         }
         let polled = ready!(this.inner.as_mut().poll_frame(cx));
         if let Some(capture) = this.capture.take() {
-            match &polled {
-                Some(Ok(frame)) => {
-                    if let Some(capture) = capture.frame(frame) {
-                        // A reader of a known length, or of trailers, never asks for the final `None`.
-                        if frame.is_trailers() || this.inner.is_end_stream() {
-                            capture.end();
-                        } else {
-                            *this.capture = Some(capture);
-                        }
-                    }
-                }
-                Some(Err(_)) => capture.lose(Lost::BodyError),
-                None => capture.end(),
-            }
+            *this.capture = copy(capture, &polled, &*this.inner);
         }
         Poll::Ready(polled)
     }
@@ -84,4 +94,41 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Takes what was read. `None`: the copy has ended, whole or not.
+fn copy<B: Body<Data = Bytes>>(
+    capture: Capture,
+    polled: &Option<Result<Frame<Bytes>, B::Error>>,
+    inner: &B,
+) -> Option<Capture> {
+    match polled {
+        Some(Ok(frame)) => {
+            let capture = capture.frame(frame)?;
+            // A reader of a known length, or of trailers, never asks for the final `None`.
+            if !frame.is_trailers() && !inner.is_end_stream() {
+                return Some(capture);
+            }
+            capture.end();
+        }
+        Some(Err(_)) => capture.lose(Lost::BodyError),
+        None => capture.end(),
+    }
+    None
+}
+
+/// What was not read, for as long as it is there at once.
+fn read_on<B: Body<Data = Bytes>>(mut inner: Pin<&mut B>, capture: Capture) {
+    let mut cx = Context::from_waker(Waker::noop());
+    // Between the buffer and this there may be a user's body, which may panic, and
+    // maybe the primary panics already.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let mut capturing = Some(capture);
+        while let Some(capture) = capturing.take() {
+            let Poll::Ready(polled) = inner.as_mut().poll_frame(&mut cx) else {
+                return;
+            };
+            capturing = copy(capture, &polled, &*inner);
+        }
+    }));
 }

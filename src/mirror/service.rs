@@ -11,7 +11,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{future::ResponseFuture, shared::Shared};
-use crate::body::TeeBody;
+use crate::body::{InMemory, TeeBody};
 
 /// Answers as the primary `S` does, and sends copies to a shadow.
 ///
@@ -67,7 +67,15 @@ where
                 ResponseFuture::new(self.primary.call(request), None)
             }
             Some(admitted) => {
-                let request = request.map(|body| TeeBody::new(body, admitted.capture));
+                let is_in_memory = request.extensions().get::<InMemory>().is_some();
+                let request = request.map(|body| {
+                    let body = TeeBody::new(body, admitted.capture);
+                    if is_in_memory {
+                        body.reading_on()
+                    } else {
+                        body
+                    }
+                });
                 ResponseFuture::new(self.primary.call(request), Some(admitted.primary))
             }
         }

@@ -1,0 +1,141 @@
+//! What the service reads.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::collected::Held;
+
+pin_project! {
+    /// A body that was read before the request was passed on: whole, or what was read of
+    /// it and then the rest.
+    ///
+    /// Data, trailers and error are those of the body that was read; where one frame
+    /// ends and the next begins may differ. There is no `Clone`, since a clone of one
+    /// that is not whole would be short: see [`try_clone`](Self::try_clone).
+    pub struct BufferedBody<B>
+    where
+        B: Body,
+    {
+        held: Held,
+        is_begun: bool,
+        // What ended the reading: a frame too many, or the body's error.
+        last: Option<Result<Frame<Bytes>, B::Error>>,
+        // Where the rest comes from. `None`: all of it was held.
+        #[pin]
+        rest: Option<B>,
+    }
+}
+
+impl<B: Body> BufferedBody<B> {
+    pub(super) fn empty() -> Self {
+        Self::whole(Held::default())
+    }
+
+    pub(super) fn whole(held: Held) -> Self {
+        Self {
+            held,
+            is_begun: false,
+            last: None,
+            rest: None,
+        }
+    }
+
+    /// Too long to be held, as it says itself.
+    pub(super) fn unread(rest: B) -> Self {
+        Self {
+            held: Held::default(),
+            is_begun: false,
+            last: None,
+            rest: Some(rest),
+        }
+    }
+
+    pub(super) fn begun(held: Held, last: Result<Frame<Bytes>, B::Error>, rest: B) -> Self {
+        Self {
+            held,
+            is_begun: false,
+            last: Some(last),
+            rest: Some(rest),
+        }
+    }
+
+    /// Whether all of it had arrived before it was passed on: reading it waits for nothing and cannot fail.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// The same body once more, if it is complete and nothing was read of it yet. The bytes are shared.
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        let is_whole = self.is_complete() && !self.is_begun;
+        is_whole.then(|| Self::whole(self.held.clone()))
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for BufferedBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        if let Some(frame) = this.held.pop() {
+            *this.is_begun = true;
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if let Some(last) = this.last.take() {
+            return Poll::Ready(Some(last));
+        }
+        match this.rest.as_pin_mut() {
+            Some(rest) => rest.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held.is_empty()
+            && self.last.is_none()
+            && self.rest.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let last = match &self.last {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len) as u64,
+            _ => 0,
+        };
+        let here = self.held.bytes.saturating_add(last);
+        let mut hint = SizeHint::new();
+        match &self.rest {
+            Some(rest) => {
+                let rest = rest.size_hint();
+                hint.set_lower(here.saturating_add(rest.lower()));
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(here.saturating_add(upper));
+                }
+            }
+            // hyper drops the trailers of an HTTP/1 body whose length is exact.
+            None if self.held.trailers.is_some() => hint.set_lower(here),
+            None => hint.set_exact(here),
+        }
+        hint
+    }
+}
+
+impl<B: Body> fmt::Debug for BufferedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BufferedBody")
+            .field("is_complete", &self.is_complete())
+            .field("held", &self.held.bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,44 @@
+//! The layer.
+
+use tower_layer::Layer;
+
+use super::service::Buffer;
+
+/// Has the body of each request read whole before the service is called.
+///
+/// See the [module](crate::buffer) for examples.
+#[derive(Clone, Copy, Debug)]
+pub struct BufferLayer {
+    max_bytes: u64,
+}
+
+impl BufferLayer {
+    /// Reads up to 2 MiB, as much as a mirror copies by default.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            max_bytes: 2 * 1024 * 1024,
+        }
+    }
+
+    /// Bytes of the largest body that is held whole. A longer one is passed on as a stream. Default: 2 MiB.
+    #[must_use]
+    pub const fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+}
+
+impl Default for BufferLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for BufferLayer {
+    type Service = Buffer<S>;
+
+    fn layer(&self, inner: S) -> Buffer<S> {
+        Buffer::new(inner, self.max_bytes)
+    }
+}

@@ -1,0 +1,80 @@
+//! The service.
+
+use std::{
+    mem,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::Body;
+use tower_service::Service;
+
+use super::{body::BufferedBody, collected::Collected, future::ResponseFuture};
+
+/// Calls `S` once the request's body is here.
+///
+/// Made by [`BufferLayer`](super::BufferLayer). Response, error and readiness are `S`'s own;
+/// only the body that it reads is another, a [`BufferedBody`].
+///
+/// A request body that is not [`Unpin`] must be boxed before it gets here; those of
+/// hyper, axum and tonic are.
+#[derive(Clone, Debug)]
+pub struct Buffer<S> {
+    inner: S,
+    max_bytes: u64,
+}
+
+impl<S> Buffer<S> {
+    pub(super) fn new(inner: S, max_bytes: u64) -> Self {
+        Self { inner, max_bytes }
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B> Service<Request<B>> for Buffer<S>
+where
+    S: Service<Request<BufferedBody<B>>> + Clone,
+    B: Body<Data = Bytes> + Unpin,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let body = request.body();
+        if body.is_end_stream() {
+            let request = request.map(|_| BufferedBody::empty());
+            return ResponseFuture::calling(self.inner.call(request));
+        }
+        if body.size_hint().lower() > self.max_bytes {
+            let request = request.map(BufferedBody::unread);
+            return ResponseFuture::calling(self.inner.call(request));
+        }
+        // The one that was made ready must be the one that is called, once the body is
+        // here. What stays in its place is a clone, which nobody has made ready.
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
+        ResponseFuture::reading(ready, request, Collected::new(self.max_bytes))
+    }
+}
