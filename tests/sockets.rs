@@ -1,6 +1,9 @@
 //! Over real sockets, whatever the shadow does: the client notices nothing, the outcome
 //! is the right one, and no task, byte or socket is left.
 
+#[path = "support/net.rs"]
+mod net;
+
 use std::{io, net::SocketAddr, time::Duration};
 
 use axum::{
@@ -11,11 +14,8 @@ use axum::{
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use net::{HANG, listen, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -25,33 +25,6 @@ use tokio::{
     time::timeout,
 };
 use tower_mirror::{HttpTarget, MirrorHandle, MirrorLayer, Outcome, SampleRate};
-
-/// No test waits for it; it only keeps a broken one from hanging.
-const HANG: Duration = Duration::from_secs(30);
-
-async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
-
-/// Serves `app` over HTTP/1.1 and HTTP/2.
-async fn serve(app: Router) -> SocketAddr {
-    let (listener, address) = listen().await;
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let service = TowerToHyperService::new(app.clone());
-            tokio::spawn(async move {
-                let builder = auto::Builder::new(TokioExecutor::new());
-                let _ = builder
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-    });
-    address
-}
 
 fn app() -> Router {
     Router::new()

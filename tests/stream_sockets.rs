@@ -1,6 +1,9 @@
 //! The live copy over real sockets: what the shadow's server sees of an upload that breaks off, and
 //! what is left of one that is not read.
 
+#[path = "support/net.rs"]
+mod net;
+
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, extract::Request as AxumRequest, routing::post};
@@ -8,13 +11,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
+use net::{HANG, listen, serve};
 use tokio::{
-    net::{TcpListener, TcpStream},
     runtime::Handle,
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::yield_now,
@@ -22,27 +20,6 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt};
 use tower_mirror::{BodyMode, HttpTarget, MirrorBuilder, MirrorLayer, Outcome};
-
-/// No test waits for it; it only keeps a broken one from hanging.
-const HANG: Duration = Duration::from_secs(60);
-
-async fn serve(app: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let service = TowerToHyperService::new(app.clone());
-            tokio::spawn(async move {
-                let builder = auto::Builder::new(TokioExecutor::new());
-                let _ = builder
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-    });
-    address
-}
 
 /// What a server saw of one request.
 #[derive(Debug, PartialEq)]
@@ -210,11 +187,10 @@ async fn a_gibibyte_passes_through_the_window() {
 /// Envoy's cases 21 and 22 inverted, in the mode that they are about.
 #[tokio::test]
 async fn a_shadow_with_a_full_window_costs_the_window_and_is_gone() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let shadow = listener.local_addr().unwrap();
+    let (listener, shadow) = listen().await;
     let (gone, mut closed) = unbounded_channel();
     tokio::spawn(async move {
-        let (stream, _): (TcpStream, _) = listener.accept().await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
         // Never read; an error once the peer has let go.
         while !stream
             .ready(tokio::io::Interest::ERROR)

@@ -1,0 +1,69 @@
+//! Each example shows what it says: it ends by itself, with exit status 0 and every fact that it
+//! checks in its output.
+#![cfg(feature = "client")]
+
+mod canary;
+mod catalog;
+mod hedge;
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use tokio::{process::Command, sync::Mutex, time::timeout};
+
+const HANG: Duration = Duration::from_secs(180);
+
+/// One at a time: some of them compare latencies.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Runs an example that cargo built along with this test.
+async fn run(name: &str, arguments: &[&str]) -> Output {
+    let _turn = TURN.lock().await;
+    let example = path(name);
+    let output = Command::new(&example)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    match timeout(HANG, output).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => panic!(
+            "{}: {error}; `cargo build --examples` builds it, as a plain `cargo test` does",
+            example.display()
+        ),
+        Err(_) => panic!("{name} still runs after {HANG:?}"),
+    }
+}
+
+/// `target/debug/examples/NAME`, from `target/debug/deps/examples-0123456789abcdef`.
+fn path(name: &str) -> PathBuf {
+    let this = env::current_exe().expect("a test has a path");
+    let profile = this
+        .ancestors()
+        .nth(2)
+        .expect("it lies in target/debug/deps");
+    let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+    profile.join("examples").join(name)
+}
+
+/// Runs an example without arguments, to its good end. What it printed.
+async fn shows(name: &str, facts: &[&str]) -> String {
+    let output = run(name, &[]).await;
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{}\n{shown}{complaints}",
+        output.status
+    );
+    assert_eq!(complaints, "", "nothing else is printed");
+    assert!(!shown.contains("NOT SO"), "{shown}");
+    for fact in facts {
+        assert!(shown.contains(fact), "no {fact:?} in\n{shown}");
+    }
+    shown
+}
