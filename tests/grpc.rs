@@ -23,7 +23,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use support::{Told, assert_only, settled};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
     time::timeout,
 };
@@ -207,6 +207,8 @@ struct Call {
     trailers: Option<HeaderMap>,
     /// The body was read to its end.
     is_whole: bool,
+    /// The body was let go of.
+    is_over: bool,
 }
 
 /// Records the requests that pass through it.
@@ -229,6 +231,14 @@ impl Recorder {
         let mut calls = self.0.subscribe();
         let has = |calls: &Vec<Call>| calls.first().is_some_and(|call| call.data.len() >= bytes);
         within(calls.wait_for(has)).await.unwrap();
+    }
+
+    /// Waits until nobody reads on, and says that no call was whole.
+    async fn assert_none_is_whole(&self) {
+        let mut calls = self.0.subscribe();
+        let are_over = |calls: &Vec<Call>| calls.iter().all(|call| call.is_over);
+        within(calls.wait_for(are_over)).await.unwrap();
+        assert!(self.calls().iter().all(|call| !call.is_whole));
     }
 }
 
@@ -262,6 +272,7 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for Recording<S> {
                 data: Bytes::new(),
                 trailers: None,
                 is_whole: inner.is_end_stream(),
+                is_over: false,
             });
         });
         let calls = self.0.0.clone();
@@ -278,6 +289,13 @@ struct Tap {
     inner: Body,
     calls: watch::Sender<Vec<Call>>,
     place: usize,
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.calls
+            .send_modify(|calls| calls[self.place].is_over = true);
+    }
 }
 
 impl http_body::Body for Tap {
@@ -349,6 +367,8 @@ async fn routes() -> (Routes, HealthReporter) {
 
 /// A client of a primary with a mirror, whose shadow is a second server.
 struct Rig {
+    /// The primary's.
+    url: String,
     channel: Channel,
     /// What reached the primary's mirror.
     asked: Recorder,
@@ -377,8 +397,10 @@ async fn rig_to(shadow: Routes, configure: impl FnOnce(MirrorBuilder) -> MirrorB
     let layers = tower::ServiceBuilder::new()
         .layer(asked.clone())
         .layer(mirror);
-    let channel = connect(serve(layers.into_inner(), routes).await).await;
+    let url = serve(layers.into_inner(), routes).await;
+    let channel = connect(url.clone()).await;
     Rig {
+        url,
         channel,
         asked,
         copied,
@@ -589,8 +611,53 @@ async fn a_stream_that_the_primary_refuses_half_way_is_no_whole_call() {
         let refused = within(grpc.client_streaming(asking(saying), path(COLLECT), Plain)).await;
         assert_status(&refused.unwrap_err());
         rig.only(Outcome::Unread).await;
-        assert!(rig.copied.calls().iter().all(|call| !call.is_whole));
+        rig.copied.assert_none_is_whole().await;
         assert!(mode == BodyMode::Stream || rig.copied.calls().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_that_the_client_cancels_is_no_whole_call() {
+    for mode in [BodyMode::Tee, BodyMode::Stream] {
+        let rig = rig(|mirror| mirror.body(mode)).await;
+        let address = rig.url.strip_prefix("http://").unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let mut client = client.ready().await.unwrap();
+        let request = Request::post(format!("{}{TALK}", rig.url))
+            .header("content-type", "application/grpc")
+            .body(())
+            .unwrap();
+        let (answer, mut upload) = client.send_request(request, false).unwrap();
+        upload.send_data(framed(&[b"hello"]), false).unwrap();
+        let mut answers = within(answer).await.unwrap().into_body();
+        within(answers.data()).await.unwrap().unwrap();
+        if mode == BodyMode::Stream {
+            rig.copied.heard(5 + 5).await;
+        }
+        upload.send_reset(h2::Reason::CANCEL);
+        let stats = within(settled(&rig.handle, 1)).await;
+        // Whichever the primary's server notices first.
+        let ends = [Outcome::Unread, Outcome::BodyError, Outcome::ClientAborted];
+        let ended: u64 = ends.iter().map(|outcome| stats.outcome(*outcome)).sum();
+        assert_eq!(ended, 1, "{stats}");
+        rig.copied.assert_none_is_whole().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_stream_over_the_cap_is_cut_off_for_the_mirror_alone() {
+    for mode in [BodyMode::Tee, BodyMode::Stream] {
+        let rig = rig(|mirror| mirror.body(mode).max_response_bytes(1000)).await;
+        for round in 1..3 {
+            let call = asking(Bytes::from("1000"));
+            let answer = within(rig.grpc().await.server_streaming(call, path(COUNT), Plain)).await;
+            assert_eq!(within(answer.unwrap().into_inner().count()).await, 1000);
+            let stats = within(settled(&rig.handle, round)).await;
+            assert_eq!(stats.outcome(Outcome::CompletedTruncated), round, "{stats}");
+            assert_eq!(rig.target.connections(), 1);
+        }
     }
 }
 
@@ -632,17 +699,22 @@ fn fields(headers: &HeaderMap) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-async fn raw(channel: &Channel, path: &str, messages: &[&[u8]]) -> Raw {
+/// Messages as gRPC frames them: uncompressed, each after its length.
+fn framed(messages: &[&[u8]]) -> Bytes {
     let mut body = BytesMut::new();
     for message in messages {
         body.put_u8(0);
         body.put_u32(message.len() as u32);
         body.put_slice(message);
     }
+    body.freeze()
+}
+
+async fn raw(channel: &Channel, path: &str, messages: &[&[u8]]) -> Raw {
     let request = Request::post(path)
         .header("content-type", "application/grpc")
         .header(TE, "trailers")
-        .body(Body::new(Full::new(body.freeze())))
+        .body(Body::new(Full::new(framed(messages))))
         .unwrap();
     let answer = within(channel.clone().oneshot(request)).await.unwrap();
     let (head, body) = answer.into_parts();
@@ -658,10 +730,11 @@ async fn raw(channel: &Channel, path: &str, messages: &[&[u8]]) -> Raw {
 
 #[tokio::test]
 async fn answers_and_their_trailers_are_those_without_the_layer() {
-    let calls: [(&str, &[&[u8]], &str); 9] = [
+    let calls: [(&str, &[&[u8]], &str); 10] = [
         (UNARY, &[b"hello"], "0"),
         (UNARY, &[b"fail"], "9"),
         (UNARY, &[], "13"),
+        (COLLECT, &[], "0"),
         (COLLECT, &[b"a", b"b"], "0"),
         (COLLECT, &[b"a", b"fail", b"b"], "9"),
         (COUNT, &[b"3"], "0"),
@@ -732,20 +805,23 @@ async fn health_and_reflection_calls_are_left_out() {
         mirror.filter(sample::skip_paths([
             "/grpc.health.v1.Health",
             "/grpc.reflection.v1.ServerReflection",
+            "/grpc.reflection.v1alpha.ServerReflection",
         ]))
     })
     .await;
     let mut client = HealthClient::new(rig.channel.clone());
     within(client.check(check("test.Echo"))).await.unwrap();
     let _watch = within(client.watch(check("test.Echo"))).await.unwrap();
-    let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-    assert_eq!(raw(&rig.channel, reflection, &[b"list"]).await.status, 200);
+    for version in ["v1", "v1alpha"] {
+        let method = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+        raw(&rig.channel, &method, &[b"list"]).await;
+    }
     raw(&rig.channel, UNARY, &[b"hello"]).await;
     // A service whose name only begins alike is another.
     raw(&rig.channel, "/grpc.health.v1.HealthCare/Check", &[]).await;
 
-    let stats = within(settled(&rig.handle, 5)).await;
-    assert_eq!(stats.outcome(Outcome::Filtered), 3, "{stats}");
+    let stats = within(settled(&rig.handle, 6)).await;
+    assert_eq!(stats.outcome(Outcome::Filtered), 4, "{stats}");
     assert_eq!(stats.outcome(Outcome::Completed), 2, "{stats}");
     let paths: Vec<_> = rig
         .copied
