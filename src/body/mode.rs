@@ -15,6 +15,9 @@ pub enum BodyMode {
     /// (`lagged`), and the primary never waits for it. A body that breaks off, or that the primary does not read to its end, reaches
     /// the shadow as an aborted request, never as a shorter whole one.
     ///
+    /// HTTP/1.1 carries those trailers alone that the head names. An [`HttpTarget`](crate::client::HttpTarget)
+    /// breaks off a copy that would lose one; other clients may drop it unseen.
+    ///
     /// For uploads too large to hold, and for streams that both sides write at once. `max_body_bytes` and `capture_timeout` do
     /// not apply; `timeout` runs from the end of the request's body.
     Stream,
