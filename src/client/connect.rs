@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::RequestBody;
 use super::error::Error;
-use super::io::Socket;
+use super::io::{Gone, Socket};
 use super::url::Endpoint;
 
 /// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
@@ -64,7 +64,7 @@ impl Connector {
 
     /// Dials once there is a permit; the sender is ready for its first request.
     pub(super) async fn http1(&self) -> Result<http1::SendRequest<RequestBody>, Error> {
-        let (runtime, socket) = self.dial().await?;
+        let (runtime, socket, _) = self.dial().await?;
         let (mut sender, connection) = http1::handshake(socket).await.map_err(Error::handshake)?;
         // What ends the connection reaches whoever uses it; an idle one just goes.
         runtime.spawn(connection.map(drop));
@@ -73,16 +73,16 @@ impl Connector {
     }
 
     /// Dials once there is a permit.
-    pub(super) async fn http2(&self) -> Result<http2::SendRequest<RequestBody>, Error> {
-        let (runtime, socket) = self.dial().await?;
+    pub(super) async fn http2(&self) -> Result<(http2::SendRequest<RequestBody>, Gone), Error> {
+        let (runtime, socket, gone) = self.dial().await?;
         let (sender, connection) = http2::handshake(TokioExecutor::new(), socket)
             .await
             .map_err(Error::handshake)?;
         runtime.spawn(connection.map(drop));
-        Ok(sender)
+        Ok((sender, gone))
     }
 
-    async fn dial(&self) -> Result<(Handle, TokioIo<Socket>), Error> {
+    async fn dial(&self) -> Result<(Handle, TokioIo<Socket>, Gone), Error> {
         let runtime = Handle::try_current().map_err(|e| Error::connect(io::Error::other(e)))?;
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|e| Error::connect(io::Error::other(e)))?;
@@ -90,10 +90,11 @@ impl Connector {
         let socket = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
         let socket = socket
             .unwrap_or_else(|_| Err(io::Error::other("the tokio runtime has no IO or no timers")));
-        Ok((runtime, TokioIo::new(socket.map_err(Error::connect)?)))
+        let (socket, gone) = socket.map_err(Error::connect)?;
+        Ok((runtime, TokioIo::new(socket), gone))
     }
 
-    async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<Socket> {
+    async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<(Socket, Gone)> {
         let Settings {
             connect_timeout,
             write_timeout,

@@ -1,17 +1,54 @@
 //! HTTP/2: one connection for all.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
+use futures_util::future::{BoxFuture, Either, FutureExt, Shared, WeakShared, select};
 use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::SendRequest;
 
 use super::body::{RequestBody, ResponseBody};
 use super::connect::Connector;
 use super::error::Error;
+use super::io::Gone;
 
-pub(super) type Sender = SendRequest<RequestBody>;
+/// The connection, for one request.
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    send: SendRequest<RequestBody>,
+    gone: Gone,
+}
+
+impl Sender {
+    pub(super) fn is_closed(&self) -> bool {
+        self.send.is_closed()
+    }
+
+    /// hyper 1.12 can leave a request that met the connection's end without any answer. When the
+    /// socket is gone all streams on it have been told so, and whoever still has no answer gets none.
+    async fn try_send(&mut self, request: Request<RequestBody>) -> Sent {
+        let answer = pin!(self.send.try_send_request(request));
+        match select(answer, self.gone.clone()).await {
+            Either::Left((Ok(answer), _)) => Sent::Answered(answer),
+            Either::Left((Err(failed), _)) => Sent::Failed(failed),
+            Either::Right((_, answer)) => match answer.now_or_never() {
+                Some(Ok(answer)) => Sent::Answered(answer),
+                Some(Err(failed)) => Sent::Failed(failed),
+                None => Sent::Forgotten,
+            },
+        }
+    }
+}
+
+enum Sent {
+    Answered(Response<Incoming>),
+    Failed(TrySendError<Request<RequestBody>>),
+    Forgotten,
+}
+
 type Dial = BoxFuture<'static, Result<Sender, Error>>;
 
 /// Not hyper-util's `Singleton` (as of 0.1.21): there, whoever finds the connection closed also throws away one being made by others,
@@ -64,6 +101,7 @@ impl Pool {
         let (connector, state) = (self.connector.clone(), self.state.clone());
         let dial = async move {
             let made = connector.http2().await;
+            let made = made.map(|(send, gone)| Sender { send, gone });
             let mut state = lock(&state);
             state.making = None;
             state.made = made.as_ref().ok().cloned();
@@ -80,9 +118,10 @@ impl Pool {
     ) -> Result<Response<ResponseBody>, Error> {
         let mut retried = false;
         loop {
-            let mut failed = match sender.try_send_request(request).await {
-                Ok(response) => return Ok(response.map(ResponseBody::http2)),
-                Err(failed) => failed,
+            let mut failed = match sender.try_send(request).await {
+                Sent::Answered(response) => return Ok(response.map(ResponseBody::http2)),
+                Sent::Failed(failed) => failed,
+                Sent::Forgotten => return Err(Error::closed()),
             };
             match failed.take_message() {
                 Some(unsent) if !retried => request = unsent,

@@ -1,14 +1,17 @@
 //! The socket: counted while it exists, closed when its peer takes nothing.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::Shared;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, Sleep};
 
 /// A TCP stream whose writes fail once they have made no progress for a while.
@@ -21,7 +24,12 @@ pub(super) struct Socket {
     stall: Stall,
     /// In here, not beside the request: what is bounded is sockets that exist.
     _permit: OwnedSemaphorePermit,
+    /// Likewise: dropped with the socket, which tells [`Gone`].
+    _gone: oneshot::Sender<Infallible>,
 }
+
+/// Ends when the socket is gone.
+pub(super) type Gone = Shared<oneshot::Receiver<Infallible>>;
 
 #[derive(Debug)]
 struct Stall {
@@ -32,8 +40,13 @@ struct Stall {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, permit: OwnedSemaphorePermit, limit: Duration) -> Self {
-        Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        limit: Duration,
+    ) -> (Self, Gone) {
+        let (sender, gone) = oneshot::channel();
+        let socket = Self {
             stream,
             stall: Stall {
                 limit,
@@ -41,7 +54,9 @@ impl Socket {
                 timer: None,
             },
             _permit: permit,
-        }
+            _gone: sender,
+        };
+        (socket, gone.shared())
     }
 }
 
