@@ -17,6 +17,7 @@ pub mod observe;
 pub mod rewrite;
 pub mod sample;
 pub mod split;
+mod tokens;
 
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]

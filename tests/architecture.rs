@@ -19,17 +19,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("chain", &[]),
     ("clock", &[]),
     ("exact", &[]),
+    ("tokens", &[]),
     (
         "mirror",
         &[
-            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "exact", "BoxError",
+            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "exact", "tokens",
+            "BoxError",
         ],
     ),
     (
         "split",
         &["head", "sample", "observe", "chain", "clock", "BoxError"],
     ),
-    ("client", &["exact", "BoxError"]),
+    ("client", &["exact", "tokens", "BoxError"]),
 ];
 
 const MOST_LINES: usize = 250;

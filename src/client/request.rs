@@ -9,6 +9,7 @@ use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Version};
 
 use super::error::Error;
+use crate::tokens::tokens;
 
 /// Origin form, exactly one `Host`, at most one `Cookie`, no `TE`; a body of `unknown_length` is announced.
 pub(super) fn http1(
@@ -135,12 +136,4 @@ fn remove_connection_specific(headers: &mut HeaderMap) {
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-}
-
-/// Bytes, since one odd character must not hide the other tokens.
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    values
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
 }

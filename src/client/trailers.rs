@@ -6,11 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::HeaderName;
-use http::header::{HeaderMap, HeaderValue, TRAILER};
+use http::header::{HeaderMap, TRAILER};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::BoxError;
+use crate::tokens::tokens;
 
 pin_project! {
     /// A body that breaks off where it would lose a trailer.
@@ -30,10 +31,8 @@ impl<B> Declared<B> {
 
     /// Lets those trailers pass that `headers` name.
     pub(super) fn checked(inner: B, headers: &HeaderMap) -> Self {
-        let values = headers.get_all(TRAILER).iter().map(HeaderValue::as_bytes);
-        let names = values
-            .flat_map(|value| value.split(|byte| *byte == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        let names = tokens(headers, &TRAILER)
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
             .collect();
         Self {
             inner,

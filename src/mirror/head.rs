@@ -12,6 +12,7 @@ use crate::{
     body::{BodyMode, Captured},
     exact::ExactTrailers,
     head::RequestHead,
+    tokens::tokens,
 };
 
 /// What is taken on the primary's path: no more than must be, since the rest is
@@ -118,14 +119,6 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-}
-
-/// Bytes, since one odd character must not hide the other tokens.
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    values
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
 }
 
 /// The framing headers of the body that is really sent.

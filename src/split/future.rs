@@ -85,7 +85,7 @@ impl Decided {
 }
 
 impl<S: Clone, B, F, U> ResponseFuture<S, B, F, U> {
-    /// `subset`: the service of each subset.
+    /// `service_of`: a clone of a subset's service, by its place.
     pub(super) fn new(
         shared: &Arc<Shared>,
         choice: Choice,
