@@ -26,13 +26,12 @@ pub(crate) fn restart(deadline: Pin<&mut Sleep>, duration: Duration) {
 }
 
 /// What `work` gives, unless `stop` ends before it. Work that is ready is never
-/// thrown away.
-pub(crate) async fn until<W: Future, S: Future>(
-    work: W,
+/// thrown away. Both are pinned where they are, since whatever is moved into a future makes it larger.
+pub(crate) fn until<W: Future, S: Future>(
+    mut work: Pin<&mut W>,
     mut stop: Pin<&mut S>,
-) -> Option<W::Output> {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
+) -> impl Future<Output = Option<W::Output>> {
+    poll_fn(move |cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
@@ -40,5 +39,4 @@ pub(crate) async fn until<W: Future, S: Future>(
         let stopped = pin!(unconstrained(stop.as_mut())).poll(cx);
         stopped.map(|_| None)
     })
-    .await
 }

@@ -89,9 +89,15 @@ fn block_on(
     workers: u16,
     run: impl Future<Output = io::Result<()>> + Send + 'static,
 ) -> io::Result<()> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(workers.into()).enable_all();
-    let runtime = runtime.build()?;
+    // One worker needs no scheduler that hands tasks from thread to thread.
+    let mut runtime = match workers {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime
+        .worker_threads(workers.into())
+        .enable_all()
+        .build()?;
     // On a worker, like everything else; `block_on` itself would run it beside them.
     let outcome = runtime.block_on(runtime.spawn(run));
     // Does not wait for a name that is still being resolved.

@@ -14,15 +14,53 @@ use super::idle::InUse;
 use crate::BoxError;
 
 /// Erased, so that a target is one type whatever it is sent.
-pub(super) type RequestBody = UnsyncBoxBody<Bytes, RequestBodyError>;
+pub(super) enum RequestBody {
+    /// At its end from the start, as most are. hyper asks for the length even so.
+    Ended(SizeHint),
+    Boxed(UnsyncBoxBody<Bytes, RequestBodyError>),
+}
 
-pub(super) fn erase<B>(body: B) -> RequestBody
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    body.map_err(|error| RequestBodyError(error.into()))
-        .boxed_unsync()
+impl RequestBody {
+    pub(super) fn new<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return Self::Ended(body.size_hint());
+        }
+        let body = body.map_err(|error| RequestBodyError(error.into()));
+        Self::Boxed(body.boxed_unsync())
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        match &mut *self {
+            Self::Ended(_) => Poll::Ready(None),
+            Self::Boxed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Ended(_) => true,
+            Self::Boxed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Ended(length) => length.clone(),
+            Self::Boxed(body) => body.size_hint(),
+        }
+    }
 }
 
 /// The body of a response.
@@ -63,10 +101,10 @@ impl From<String> for ResponseBody {
 }
 
 impl ResponseBody {
-    pub(super) fn http1(incoming: Incoming, connection: InUse) -> Self {
+    pub(super) fn http1(incoming: Incoming, connection: Option<InUse>) -> Self {
         let mut body = Self {
             source: Source::Target(incoming),
-            connection: Some(connection),
+            connection,
         };
         // Nobody may ever poll a body that is empty from the start.
         body.finish_if_ended();

@@ -1,16 +1,20 @@
 //! HTTP/1.1: a connection serves one request at a time.
 
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use futures_util::future::{Either, select};
 use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
 
 use super::body::{RequestBody, ResponseBody};
 use super::connect::Connector;
 use super::error::Error;
-use super::idle::{Asked, Idle, Lease, SETTLE};
+use super::idle::{Asked, Idle, InUse, Lease, SETTLE};
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -62,30 +66,72 @@ impl Pool {
         };
         dialled.map(|sender| self.idle.lease(sender))
     }
+}
 
-    pub(super) async fn send(
-        &self,
-        mut lease: Lease,
-        mut request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, Error> {
-        let mut retried = false;
-        loop {
-            let Some(mut connection) = lease.into_use() else {
-                return Err(Error::closed());
-            };
-            let mut failed = match connection.sender.try_send_request(request).await {
-                Ok(response) => {
-                    return Ok(response.map(|body| ResponseBody::http1(body, connection)));
-                }
-                Err(failed) => failed,
-            };
-            match failed.take_message() {
-                Some(unsent) if !retried => request = unsent,
-                _ => return Err(Error::transport(failed.into_error())),
-            }
-            retried = true;
-            drop(connection);
-            lease = self.obtain_fresh().await?;
+type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+
+/// A request on a connection.
+pub(super) struct Sending {
+    pool: Arc<Pool>,
+    /// Until the answer has it.
+    connection: Option<InUse>,
+    // Boxed, because hyper's own future has no name.
+    answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
+}
+
+pub(super) enum Failed {
+    /// Its connection was closing.
+    Unsent(Box<Unsent>),
+    Sent(Error),
+}
+
+/// A request that can be sent once more.
+pub(super) struct Unsent {
+    pool: Arc<Pool>,
+    request: Request<RequestBody>,
+}
+
+impl Sending {
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        mut connection: InUse,
+        request: Request<RequestBody>,
+    ) -> Self {
+        let answer = Box::pin(connection.sender.try_send_request(request));
+        Self {
+            pool,
+            connection: Some(connection),
+            answer,
+        }
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResponseBody>, Failed>> {
+        let answer = ready!(self.answer.as_mut().poll(cx));
+        let connection = self.connection.take();
+        Poll::Ready(match answer {
+            Ok(answer) => Ok(answer.map(|body| ResponseBody::http1(body, connection))),
+            Err(mut failed) => Err(match failed.take_message() {
+                Some(request) => Failed::Unsent(Box::new(Unsent {
+                    pool: self.pool.clone(),
+                    request,
+                })),
+                None => Failed::Sent(Error::transport(failed.into_error())),
+            }),
+        })
+    }
+}
+
+impl Unsent {
+    /// On a fresh connection.
+    pub(super) async fn again(self) -> Result<Response<ResponseBody>, Error> {
+        let lease = self.pool.obtain_fresh().await?;
+        let mut connection = lease.into_use().ok_or_else(Error::closed)?;
+        match connection.sender.try_send_request(self.request).await {
+            Ok(answer) => Ok(answer.map(|body| ResponseBody::http1(body, Some(connection)))),
+            Err(failed) => Err(Error::transport(failed.into_error())),
         }
     }
 }

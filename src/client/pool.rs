@@ -1,12 +1,14 @@
 //! Either protocol's pool, and a connection from it.
 
+use std::future::ready;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::Request;
 
-use super::body::{RequestBody, ResponseBody};
+use super::body::RequestBody;
 use super::connect::Connector;
 use super::error::Error;
+use super::future::ResponseFuture;
 use super::idle::Lease;
 use super::{http1, http2};
 
@@ -55,13 +57,17 @@ impl Pool {
 }
 
 impl Connection {
-    pub(super) async fn send(
-        self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, Error> {
+    pub(super) fn send(self, request: Request<RequestBody>) -> ResponseFuture {
         match self {
-            Self::Http1(pool, lease) => pool.send(lease, request).await,
-            Self::Http2(pool, sender) => pool.send(sender, request).await,
+            Self::Http1(pool, lease) => match lease.into_use() {
+                Some(connection) => {
+                    ResponseFuture::http1(http1::Sending::new(pool, connection, request))
+                }
+                None => ResponseFuture::boxed(ready(Err(Error::closed()))),
+            },
+            Self::Http2(pool, sender) => {
+                ResponseFuture::boxed(async move { pool.send(sender, request).await })
+            }
         }
     }
 

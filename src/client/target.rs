@@ -1,7 +1,7 @@
 //! The service.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{self, Future};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::body::{self, ResponseBody};
+use super::body::{RequestBody, ResponseBody};
 use super::connect::{Connector, Settings};
 use super::error::Error;
 use super::future::ResponseFuture;
@@ -170,26 +170,29 @@ where
         };
         let readiness = std::mem::replace(&mut self.readiness, Readiness::Nothing);
         if let Err(error) = fit {
-            return ResponseFuture::new(std::future::ready(Err(error)));
+            return ResponseFuture::boxed(future::ready(Err(error)));
         }
         let body = match (&pool, head.extensions.get::<ExactTrailers>()) {
-            (Pool::Http1(_), Some(ExactTrailers)) => Declared::checked(body, &head.headers),
-            _ => Declared::unchecked(body),
+            (Pool::Http1(_), Some(ExactTrailers)) => {
+                RequestBody::new(Declared::new(body, &head.headers))
+            }
+            _ => RequestBody::new(body),
         };
-        let request = Request::from_parts(head, body::erase(body));
-        ResponseFuture::new(async move {
-            let connection = match readiness {
-                Readiness::Have(connection) => connection,
-                Readiness::Obtaining(obtaining) => {
-                    obtaining
-                        .into_inner()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .await?
+        let request = Request::from_parts(head, body);
+        match readiness {
+            Readiness::Have(connection) => connection.send(request),
+            Readiness::Obtaining(obtaining) => ResponseFuture::boxed(async move {
+                let obtaining = obtaining.into_inner();
+                let obtaining = obtaining.unwrap_or_else(PoisonError::into_inner);
+                obtaining.await?.send(request).await
+            }),
+            Readiness::Nothing => match pool.at_hand() {
+                Some(connection) => connection.send(request),
+                None => {
+                    ResponseFuture::boxed(async move { pool.obtain().await?.send(request).await })
                 }
-                Readiness::Nothing => pool.obtain().await?,
-            };
-            connection.send(request).await
-        })
+            },
+        }
     }
 }
 

@@ -19,25 +19,17 @@ pin_project! {
     pub(super) struct Declared<B> {
         #[pin]
         inner: B,
-        // `None`: all are welcome.
-        names: Option<Vec<HeaderName>>,
+        names: Vec<HeaderName>,
     }
 }
 
 impl<B> Declared<B> {
-    pub(super) fn unchecked(inner: B) -> Self {
-        Self { inner, names: None }
-    }
-
     /// Lets those trailers pass that `headers` name.
-    pub(super) fn checked(inner: B, headers: &HeaderMap) -> Self {
+    pub(super) fn new(inner: B, headers: &HeaderMap) -> Self {
         let names = tokens(headers, &TRAILER)
             .filter_map(|name| HeaderName::from_bytes(name).ok())
             .collect();
-        Self {
-            inner,
-            names: Some(names),
-        }
+        Self { inner, names }
     }
 }
 
@@ -58,13 +50,8 @@ where
             Some(frame) => frame.map_err(Into::into),
             None => return Poll::Ready(None),
         };
-        let is_lost = |name: &HeaderName| {
-            this.names
-                .as_ref()
-                .is_some_and(|names| !names.contains(name))
-        };
         if let Some(trailers) = frame.as_ref().ok().and_then(Frame::trailers_ref) {
-            if trailers.keys().any(is_lost) {
+            if !trailers.keys().all(|name| this.names.contains(name)) {
                 return Poll::Ready(Some(Err(UndeclaredTrailers.into())));
             }
         }

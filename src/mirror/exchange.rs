@@ -39,20 +39,22 @@ where
     R: Body,
     R::Error: Into<BoxError>,
 {
-    let Copy { parts, mut ticket } = copy;
-    let shared = Arc::clone(ticket.shared());
-    let aborted = pin!(shared.gate.aborted());
-    // The shadow, the rewrites and the timers are code that may panic.
-    let work = AssertUnwindSafe(run(&shadow, parts, &mut ticket, &shared)).catch_unwind();
-    let outcome = match until(work, aborted).await {
-        Some(Ok(outcome)) => outcome,
-        Some(Err(_panic)) => Outcome::Panicked,
-        None => Outcome::Aborted,
+    let mut copy = copy;
+    let shared = Arc::clone(copy.ticket.shared());
+    let outcome = {
+        let aborted = pin!(shared.gate.aborted());
+        // The shadow, the rewrites and the timers are code that may panic.
+        let work = pin!(AssertUnwindSafe(run(&shadow, &mut copy, &shared)).catch_unwind());
+        match until(work, aborted).await {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_panic)) => Outcome::Panicked,
+            None => Outcome::Aborted,
+        }
     };
-    ticket.end(outcome);
+    copy.ticket.end(outcome);
 }
 
-async fn run<S, R>(shadow: &Arc<S>, parts: Parts, ticket: &mut Ticket, shared: &Shared) -> Outcome
+async fn run<S, R>(shadow: &Arc<S>, copy: &mut Copy, shared: &Shared) -> Outcome
 where
     S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
@@ -61,7 +63,7 @@ where
 {
     let limits = &shared.limits;
     let is_live = shared.policy.body == BodyMode::Stream;
-    let first = match &ticket.recording {
+    let first = match &copy.ticket.recording {
         Some(_) if is_live => Duration::MAX,
         Some(_) => limits.capture_timeout,
         None => limits.timeout,
@@ -71,46 +73,47 @@ where
     };
     let mut deadline = pin!(deadline);
 
-    let (body, capture) = match &ticket.recording {
+    let (body, capture) = match &copy.ticket.recording {
         None => (CopyBody::None, None),
         Some(recording) if is_live => {
             let declared = recording.declared();
             (CopyBody::Live { declared }, Some(recording.watch()))
         }
         Some(recording) => {
-            let captured = poll_fn(|cx| recording.poll_captured(cx));
+            let captured = pin!(poll_fn(|cx| recording.poll_captured(cx)));
             let captured = match until(captured, deadline.as_mut()).await {
                 Some(Ok(captured)) => captured,
                 Some(Err(lost)) => return lost.into(),
                 None => return Outcome::TimedOut,
             };
             restart(deadline.as_mut(), limits.timeout);
-            ticket.report.request_bytes = captured.bytes;
+            copy.ticket.report.request_bytes = captured.bytes;
             (CopyBody::Whole(captured), None)
         }
     };
 
     let sent = Instant::now();
     let mut relayed = 0;
-    let sending = send(shadow, parts, body, sent, ticket, shared);
-    let outcome = match capture {
-        None => until(sending, deadline).await.unwrap_or(Outcome::TimedOut),
-        Some(capture) => relay(sending, &capture, &mut relayed, deadline, limits.timeout).await,
+    let outcome = {
+        let sending = pin!(send(shadow, copy, body, sent, shared));
+        match capture {
+            None => until(sending, deadline).await.unwrap_or(Outcome::TimedOut),
+            Some(capture) => relay(sending, &capture, &mut relayed, deadline, limits.timeout).await,
+        }
     };
-    ticket.report.request_bytes += relayed;
-    ticket.report.total = Some(sent.elapsed());
+    copy.ticket.report.request_bytes += relayed;
+    copy.ticket.report.total = Some(sent.elapsed());
     outcome
 }
 
 /// Sends a body that is still being captured: its loss ends the copy, its end starts the deadline.
 async fn relay(
-    sending: impl Future<Output = Outcome>,
+    mut sending: Pin<&mut impl Future<Output = Outcome>>,
     capture: &Watch,
     relayed: &mut u64,
     mut deadline: Pin<&mut Sleep>,
     timeout: Duration,
 ) -> Outcome {
-    let mut sending = pin!(sending);
     let captured = pin!(poll_fn(|cx| capture.poll_captured(cx)));
     match select(captured, sending.as_mut()).await {
         Either::Left((Err(lost), _)) => lost.into(),

@@ -79,7 +79,7 @@ impl MirrorHandle {
         let gate = &self.shared.gate;
         gate.close();
         let in_time = match try_sleep(deadline) {
-            Some(deadline) => until(gate.empty(), pin!(deadline)).await,
+            Some(deadline) => until(pin!(gate.empty()), pin!(deadline)).await,
             None => None,
         };
         if in_time.is_some() {

@@ -1,5 +1,7 @@
 //! The copy's head.
 
+use std::borrow::Cow;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
@@ -18,8 +20,7 @@ use crate::{
 /// What is taken on the primary's path: no more than must be, since the rest is
 /// done on the copy's task.
 pub(super) fn copy_head(head: &RequestHead<'_>, carries: &[Carry]) -> Parts {
-    // HTTP/1.1 as its version: clients refuse a request of another one.
-    let (mut parts, ()) = Request::new(()).into_parts();
+    let mut parts = empty();
     parts.method = head.method.clone();
     parts.uri = head.uri.clone();
     parts.headers = head.headers.clone();
@@ -27,6 +28,11 @@ pub(super) fn copy_head(head: &RequestHead<'_>, carries: &[Carry]) -> Parts {
         carry(head.extensions, &mut parts.extensions);
     }
     parts
+}
+
+/// HTTP/1.1 as its version: clients refuse a request of another one.
+pub(super) fn empty() -> Parts {
+    Request::new(()).into_parts().0
 }
 
 /// The body that a copy is sent with.
@@ -73,7 +79,6 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
             .to_owned()
     });
     let from_header = parts.headers.get(HOST).cloned();
-    parts.headers.remove(HOST);
 
     let original = match (&from_target, &from_header) {
         (Some(target), _) => Some(target.as_str()),
@@ -84,7 +89,10 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
     let rewritten = original
         .map(|host| shared.policy.host.apply(host))
         .filter(|host| from_header.is_some() || !host.is_empty())
-        .and_then(|host| HeaderValue::from_str(&host).ok());
+        .and_then(|host| match host {
+            Cow::Borrowed(host) => HeaderValue::from_str(host).ok(),
+            Cow::Owned(host) => HeaderValue::try_from(host).ok(),
+        });
     if let Some(host) = rewritten.or(from_header) {
         parts.headers.insert(HOST, host);
     }
@@ -95,25 +103,28 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
 }
 
 /// RFC 9110, section 7.6.1, and `Expect`, which only a client that waits means.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    EXPECT,
+];
 
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Most requests have none, and one look at each name is cheaper than looking all of them up.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter(|name| !name.eq_ignore_ascii_case(b"host"))
         .filter_map(|name| HeaderName::from_bytes(name).ok())
         .collect();
-    let fixed = [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        TE,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        EXPECT,
-    ];
-    for name in named.iter().chain(&fixed) {
+    for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
     if wants_trailers {
@@ -164,14 +175,15 @@ impl Framing {
     }
 
     fn write(self, headers: &mut HeaderMap) {
-        headers.remove(CONTENT_LENGTH);
-        headers.remove(TRAILER);
         match self {
-            Self::Bare => {}
+            Self::Bare => {
+                headers.remove(CONTENT_LENGTH);
+            }
             Self::Length(bytes) => {
                 headers.insert(CONTENT_LENGTH, bytes.into());
             }
             Self::Chunked { trailers } => {
+                headers.remove(CONTENT_LENGTH);
                 if let Some(trailers) = trailers {
                     headers.insert(TRAILER, trailers);
                 }

@@ -1,14 +1,15 @@
 //! Calling the shadow, and receiving its answer.
 
-use std::{future::poll_fn, pin::pin, sync::Arc};
+use std::{future::poll_fn, mem, pin::pin, sync::Arc};
 
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use http_body::Body;
 use tokio::{task::consume_budget, time::Instant};
 use tower_service::Service;
 
 use super::{
     answer::Answer,
+    exchange::Copy,
     failure,
     head::{self, CopyBody},
     shared::Shared,
@@ -19,10 +20,9 @@ use crate::{BoxError, body::ShadowBody, chain::describe, observe::Outcome};
 /// Calls the shadow and receives its answer.
 pub(super) async fn send<S, R>(
     shadow: &Arc<S>,
-    mut parts: Parts,
+    copy: &mut Copy,
     body: CopyBody,
     sent: Instant,
-    ticket: &mut Ticket,
     shared: &Shared,
 ) -> Outcome
 where
@@ -31,7 +31,8 @@ where
     R: Body,
     R::Error: Into<BoxError>,
 {
-    head::finish(&mut parts, &body, shared);
+    let Copy { parts, ticket } = copy;
+    head::finish(parts, &body, shared);
     let body = ticket
         .recording
         .as_ref()
@@ -41,6 +42,7 @@ where
     if let Err(error) = poll_fn(|cx| shadow.poll_ready(cx)).await {
         return failed(error, failure::of_readiness, ticket);
     }
+    let parts = mem::replace(parts, head::empty());
     let answering = shadow.call(Request::from_parts(parts, body));
     ticket.report.sent = true;
     ticket.head_charge = None;

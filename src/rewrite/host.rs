@@ -147,18 +147,35 @@ fn parse(host: &str) -> Option<Authority> {
 }
 
 fn with_suffix(host: &str, suffix: &str) -> Option<String> {
-    let authority = parse(host)?;
-    let name = authority.host();
+    let plain = plain_name(host);
+    let (name, port) = match plain {
+        Some(length) => host.split_at(length),
+        None => host.split_at(parse(host)?.host().len()),
+    };
     if name.starts_with('[') {
         return None;
     }
-    let port = &host[name.len()..];
     let made = match name.strip_suffix('.') {
-        Some(name) if !name.is_empty() => format!("{name}{suffix}.{port}"),
-        Some(_) => return None,
-        None => format!("{name}{suffix}{port}"),
+        Some("") => return None,
+        Some(name) => [name, suffix, ".", port].concat(),
+        None => [name, suffix, port].concat(),
     };
-    parse(&made).map(|_| made)
+    (plain.is_some() || parse(&made).is_some()).then_some(made)
+}
+
+/// The length of the name in a host that is valid at a glance, with any suffix: letters, digits, dots and hyphens, and perhaps a port.
+/// Nearly all are, and parsing costs more than all the rest of a copy's head.
+fn plain_name(host: &str) -> Option<usize> {
+    const LONGEST: usize = 253; // of a name in DNS
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let length = host.bytes().take_while(|byte| is_plain(byte)).count();
+    let port_is_plain = match host[length..].strip_prefix(':') {
+        Some(port) => {
+            port.starts_with(|first: char| first.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        }
+        None => length == host.len(),
+    };
+    ((1..=LONGEST).contains(&length) && port_is_plain).then_some(length)
 }
 
 /// Why a text cannot be, or end, the host of a copy.
