@@ -1,11 +1,17 @@
--- wrk's side: one request over and over, with a body of as many bytes as told, and one line of JSON at the end.
+-- wrk's side: one request over and over, with a body of as many bytes as told, each connection pausing for as many
+-- milliseconds as told before each, and one line of JSON at the end.
 
 function init(args)
-   local bytes = tonumber(args[1])
+   local bytes, pause = tonumber(args[1]), tonumber(args[2])
    if bytes > 0 then
       wrk.method = "POST"
       wrk.headers["Content-Type"] = "application/octet-stream"
       wrk.body = string.rep("x", bytes)
+   end
+   if pause > 0 then
+      function delay()
+         return pause
+      end
    end
 end
 

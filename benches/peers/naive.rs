@@ -66,10 +66,7 @@ async fn main() -> std::io::Result<()> {
     served.await.map_err(std::io::Error::other)?
 }
 
-async fn forward(
-    State(proxy): State<Proxy>,
-    mut request: Request,
-) -> Result<Response, StatusCode> {
+async fn forward(State(proxy): State<Proxy>, mut request: Request) -> Result<Response, StatusCode> {
     let Some(shadow) = proxy.shadow else {
         *request.uri_mut() = at(proxy.primary, request.uri())?;
         let answer = proxy.streamed.request(request).await;

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 
 from processes import Process, Trouble
 
-# The same for all that have such limits, so that the copies of all connections fit.
-MOST_COPIES = 1024  # Envoy's own default for requests and connections of a cluster
-BUDGET_BYTES = 64 << 20  # what our copies may hold together
-BODY_BYTES = 2 << 20  # more than the largest body
-SHADOW_TIMEOUT_MS = 1000  # short enough that a window of seconds sees copies given up
+BODY_BYTES = 2 << 20  # that all of them hold in memory: more than the largest body
+# Ours where all copies are to be made; elsewhere its defaults hold, as those of the others always do.
+ROOM = ["--max-in-flight", 1024, "--max-buffered-bytes", 64 << 20]  # 1024 is the default of Envoy's circuit breakers
+DEFAULT_BUDGET_BYTES = 16 << 20
 
 
 def free_port():
@@ -61,14 +60,10 @@ class Ours:
         self.binary = binary
 
     @contextmanager
-    def start(self, folder, cores, primary, shadow):
+    def start(self, folder, cores, primary, shadow, roomy):
         command = [self.binary, "--listen", "127.0.0.1:0", "--workers", 1, "--primary", f"http://127.0.0.1:{primary}"]
         if shadow:
-            command += [
-                "--shadow", f"http://127.0.0.1:{shadow}", "--admin", "127.0.0.1:0",
-                "--max-in-flight", MOST_COPIES, "--max-buffered-bytes", BUDGET_BYTES,
-                "--max-body-bytes", BODY_BYTES, "--timeout-ms", SHADOW_TIMEOUT_MS,
-            ]
+            command += ["--shadow", f"http://127.0.0.1:{shadow}", "--admin", "127.0.0.1:0", *(ROOM if roomy else [])]
         with Process(command, cores, folder / f"{self.name}.log") as process:
             port = port_of(process.said("listening on "))
             if not shadow:
@@ -91,7 +86,7 @@ class Naive:
         self.binary = binary
 
     @contextmanager
-    def start(self, folder, cores, primary, shadow):
+    def start(self, folder, cores, primary, shadow, roomy):
         command = [self.binary, "--primary", f"127.0.0.1:{primary}"]
         if shadow:
             command += ["--shadow", f"127.0.0.1:{shadow}"]
@@ -110,7 +105,7 @@ class Envoy:
         self.lean = lean
 
     @contextmanager
-    def start(self, folder, cores, primary, shadow):
+    def start(self, folder, cores, primary, shadow, roomy):
         port, admin = free_port(), free_port()
         path = folder / f"{self.name}.json"
         path.write_text(json.dumps(self.config(port, admin, primary, shadow), indent=1))
@@ -120,7 +115,7 @@ class Envoy:
             yield Proxy(process, port, lambda: self.counters(admin))
 
     def config(self, port, admin, primary, shadow):
-        route = {"cluster": "primary", "timeout": f"{SHADOW_TIMEOUT_MS / 1000}s"}
+        route = {"cluster": "primary"}
         if shadow:
             # No `runtime_fraction`: all requests.
             route["request_mirror_policies"] = [{"cluster": "shadow"}]
@@ -159,12 +154,10 @@ class Envoy:
         }
 
     def cluster(self, name, port):
-        thresholds = {f"max_{what}": MOST_COPIES for what in ("connections", "pending_requests", "requests")}
         return {
             "name": name,
             "type": "STATIC",
             "connect_timeout": "1s",
-            "circuit_breakers": {"thresholds": [thresholds]},
             "load_assignment": {
                 "cluster_name": name,
                 "endpoints": [{"lb_endpoints": [{"endpoint": {"address": self.address(port)}}]}],
@@ -190,7 +183,7 @@ class Nginx:
         self.binary = binary
 
     @contextmanager
-    def start(self, folder, cores, primary, shadow):
+    def start(self, folder, cores, primary, shadow, roomy):
         port = free_port()
         home = folder / "nginx"
         home.mkdir(exist_ok=True)
@@ -209,12 +202,11 @@ class Nginx:
         mirror, second, location = "", "", ""
         if shadow:
             mirror = "mirror /mirror; mirror_request_body on;"
-            second = f"upstream shadow {{ server 127.0.0.1:{shadow}; keepalive {MOST_COPIES}; keepalive_requests 1000000; }}"
+            second = f"upstream shadow {{ server 127.0.0.1:{shadow}; keepalive 256; keepalive_requests 1000000; }}"
             location = f"""
         location = /mirror {{
             internal;
             proxy_pass http://shadow$request_uri;
-            proxy_read_timeout {SHADOW_TIMEOUT_MS}ms;
         }}"""
         return f"""{user}
 daemon off;

@@ -2,11 +2,13 @@
 
 from statistics import median
 
+from measure import MODES
+
 # CPU time per mirrored request, as a share of Envoy's: what must be, and what we aim at.
 CPU_BARS = {"get": (0.40, 0.33), "64k": (0.50, 0.42), "1m": (0.65, 0.55)}
 ADDED_BAR = 0.33  # what turning the mirror on adds to a GET, as a share of what it adds in Envoy
-P99_BAR = 1.15  # with a shadow that never answers, to the mirror off
-SLOW_BAR = 0.90  # throughput with a slow shadow, to the mirror off; less is not noise any more
+P99_BAR = 1.15  # with a shadow that never answers, to the mirror off under the same load
+SLOW_BAR = 0.95  # throughput with a slow shadow, to the mirror off, likewise; less is not noise any more
 MEMORY_BAR_MIB = 32  # beyond the budget
 ALL_COPIED = 0.99  # in flight at the end is neither
 
@@ -68,8 +70,8 @@ def flags(samples, peer, case, mode):
 
 
 def table(samples, peers, cases, modes):
-    head = ["case", "mode", "peer", "cpu us/req", "to envoy", "to its off", "added us", "req/s", "to its off",
-            "p50 ms", "p99 ms", "busy", "peak MiB", ""]
+    head = ["case", "mode", "peer", "cpu us/req", "to envoy", "to base", "added us", "req/s", "to base",
+            "p50 ms", "p99 ms", "to base", "busy", "peak MiB", ""]
     rows = [head]
     for case in cases:
         for mode in modes:
@@ -77,18 +79,19 @@ def table(samples, peers, cases, modes):
                 key = peer, case, mode
                 if key not in samples.by_key:
                     continue
-                off = peer, case, "off"
+                base = peer, case, MODES[mode].base
                 added = samples.added(peer, case) if mode == "on" else {}
                 rows.append([
                     case, mode, peer,
                     shown(samples.median(*key, "cpu_us"), ".1f"),
                     shown(samples.ratio(key, ("envoy", case, mode), "cpu_us"), ".2f"),
-                    shown(samples.ratio(key, off, "cpu_us"), ".2f"),
+                    shown(samples.ratio(key, base, "cpu_us"), ".2f"),
                     shown(median(added.values()) if added else None, ".1f"),
                     shown(samples.median(*key, "rps"), ".0f"),
-                    shown(samples.ratio(key, off, "rps"), ".2f"),
+                    shown(samples.ratio(key, base, "rps"), ".2f"),
                     shown(samples.median(*key, "p50_ms"), ".2f"),
                     shown(samples.median(*key, "p99_ms"), ".2f"),
+                    shown(samples.ratio(key, base, "p99_ms"), ".2f"),
                     shown(samples.median(*key, "busy"), ".0%"),
                     shown(samples.most(*key, "peak_mib"), ".0f"),
                     flags(samples, *key),
@@ -135,8 +138,8 @@ def bars(samples, peer, cases, modes, budget_bytes, connections):
         if case == "get":
             bar("get: CPU that the mirror adds, to Envoy", samples.added_ratio(peer, "envoy", case), most=ADDED_BAR,
                 why=incomparable(case))
-        kept = samples.ratio((peer, case, "slow"), (peer, case, "off"), "rps")
-        bar(f"{case}: throughput with a 200 ms shadow, to off", kept, least=SLOW_BAR)
+        kept = samples.ratio((peer, case, "slow"), (peer, case, "calm"), "rps")
+        bar(f"{case}: throughput with a 200 ms shadow, to none", kept, least=SLOW_BAR)
         nginx = samples.median("nginx", case, "slow", "rps")
         if nginx is not None:
             found.append({
@@ -144,10 +147,11 @@ def bars(samples, peer, cases, modes, budget_bytes, connections):
                 "value": nginx * 0.2 / connections, "most": None, "least": None, "aim": None, "met": None,
                 "why": "for comparison",
             })
-        late = samples.ratio((peer, case, "never"), (peer, case, "off"), "p99_ms")
-        bar(f"{case}: p99 with a shadow that never answers, to off", late, most=P99_BAR)
-        peak = samples.most(peer, case, "never", "peak_mib")
-        bar(f"{case}: peak MiB with a shadow that never answers", peak, most=budget_bytes / (1 << 20) + MEMORY_BAR_MIB)
+        for mode, load in ("never", "paced"), ("never-flat", "flat out"):
+            late = samples.ratio((peer, case, mode), (peer, case, MODES[mode].base), "p99_ms")
+            bar(f"{case}: p99 with a shadow that never answers, to none, {load}", late, most=P99_BAR)
+            peak, most = samples.most(peer, case, mode, "peak_mib"), budget_bytes / (1 << 20) + MEMORY_BAR_MIB
+            bar(f"{case}: peak MiB with a shadow that never answers, {load}", peak, most=most)
     return found
 
 
