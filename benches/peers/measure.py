@@ -11,7 +11,6 @@ from peers import get, port_of
 from processes import Process, Trouble, prepare
 
 
-
 @dataclass(frozen=True)
 class Case:
     size: int  # of the body; without one it is a GET
@@ -88,7 +87,7 @@ class Upstreams:
         with ExitStack() as stack:
 
             def upstream(name, options):
-                process = Process([binary, *options], cores, folder / f"upstream-{name}.log")
+                process = Process([binary, *options], cores.load, cores.nice, folder / f"upstream-{name}.log")
                 stack.enter_context(process)
                 return Upstream(process, port_of(process.said("listening on ")))
 
@@ -112,7 +111,7 @@ class Load:
         ]
         done = subprocess.run(
             list(map(str, command)), capture_output=True, text=True, timeout=seconds + 15,
-            preexec_fn=prepare(self.cores), start_new_session=True,
+            preexec_fn=prepare(self.cores.load, self.cores.nice), start_new_session=True,
         )
         last = done.stdout.strip().rpartition("\n")[2]
         if done.returncode != 0 or not last.startswith("{"):

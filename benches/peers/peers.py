@@ -64,7 +64,7 @@ class Ours:
         command = [self.binary, "--listen", "127.0.0.1:0", "--workers", 1, "--primary", f"http://127.0.0.1:{primary}"]
         if shadow:
             command += ["--shadow", f"http://127.0.0.1:{shadow}", "--admin", "127.0.0.1:0", *(ROOM if roomy else [])]
-        with Process(command, cores, folder / f"{self.name}.log") as process:
+        with Process(command, cores.proxy, cores.nice, folder / f"{self.name}.log") as process:
             port = port_of(process.said("listening on "))
             if not shadow:
                 yield Proxy(process, port)
@@ -90,7 +90,7 @@ class Naive:
         command = [self.binary, "--primary", f"127.0.0.1:{primary}"]
         if shadow:
             command += ["--shadow", f"127.0.0.1:{shadow}"]
-        with Process(command, cores, folder / "naive.log") as process:
+        with Process(command, cores.proxy, cores.nice, folder / "naive.log") as process:
             yield Proxy(process, port_of(process.said("listening on ")))
 
 
@@ -110,7 +110,7 @@ class Envoy:
         path = folder / f"{self.name}.json"
         path.write_text(json.dumps(self.config(port, admin, primary, shadow), indent=1))
         command = [self.binary, "-c", path, "--concurrency", 1, "--disable-hot-restart", "--log-level", "error"]
-        with Process(command, cores, folder / f"{self.name}.log") as process:
+        with Process(command, cores.proxy, cores.nice, folder / f"{self.name}.log") as process:
             wait_for(port, process)
             yield Proxy(process, port, lambda: self.counters(admin))
 
@@ -189,7 +189,7 @@ class Nginx:
         home.mkdir(exist_ok=True)
         (home / "nginx.conf").write_text(self.config(home, port, primary, shadow))
         command = [self.binary, "-p", home, "-c", "nginx.conf", "-e", "stderr"]
-        with Process(command, cores, folder / "nginx.log") as process:
+        with Process(command, cores.proxy, cores.nice, folder / "nginx.log") as process:
             wait_for(port, process)
             yield Proxy(process, port)
 

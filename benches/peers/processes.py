@@ -20,9 +20,10 @@ class Trouble(Exception):
 
 
 class Cores:
-    """The proxy has one core, all else another, where there are two: it makes CPU time per request steadier."""
+    """Where things run. The proxy has one core, all else the rest, where there are two: CPU time is steadier so."""
 
-    def __init__(self, pin):
+    def __init__(self, pin, nice=None):
+        self.nice = nice
         cores = sorted(os.sched_getaffinity(0))
         self.pinned = pin and len(cores) >= 2
         self.proxy = {cores[-1]} if self.pinned else set(cores)
@@ -34,13 +35,15 @@ class Cores:
         return f"proxy on core {min(self.proxy)}, load and upstreams on {', '.join(map(str, sorted(self.load)))}"
 
 
-def prepare(cores):
+def prepare(cores, nice):
     """What a child does before it becomes the program."""
 
     def child():
         # Even a killed script leaves nothing behind.
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, cores)
+        if nice is not None:
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         files = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
@@ -51,7 +54,7 @@ def prepare(cores):
 class Process:
     """A started program; a context manager that ends it and its children by their ids."""
 
-    def __init__(self, command, cores, log):
+    def __init__(self, command, cores, nice, log):
         self.log = Path(log)
         self.output = open(self.log, "wb")
         self.child = subprocess.Popen(
@@ -60,7 +63,7 @@ class Process:
             stdout=self.output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the script, which ends the rest in order
-            preexec_fn=prepare(cores),
+            preexec_fn=prepare(cores, nice),
         )
 
     def __enter__(self):

@@ -11,6 +11,7 @@ P99_BAR = 1.15  # with a shadow that never answers, to the mirror off under the 
 SLOW_BAR = 0.95  # throughput with a slow shadow, to the mirror off, likewise; less is not noise any more
 MEMORY_BAR_MIB = 32  # beyond the budget
 ALL_COPIED = 0.99  # in flight at the end is neither
+FEW = 300  # requests in a window, too few for the clock that CPU time is read from
 
 
 class Samples:
@@ -57,6 +58,9 @@ def shown(value, form, none="-"):
 def flags(samples, peer, case, mode):
     """What a reader must know before comparing this row."""
     marks = []
+    requests = samples.median(peer, case, mode, "requests")
+    if requests < FEW:
+        marks.append(f"only {requests:.0f} requests")
     copied = samples.median(peer, case, mode, "copied")
     if copied is not None and copied < ALL_COPIED:
         marks.append(f"copied {copied:.1%}")
