@@ -57,6 +57,8 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            // `Copy` in newer versions of http-body alone.
+            #[allow(clippy::clone_on_copy)]
             Self::Ended(length) => length.clone(),
             Self::Boxed(body) => body.size_hint(),
         }
