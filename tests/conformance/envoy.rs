@@ -2,12 +2,11 @@
 //! copy bodies. Its cases 21 and 22, inverted, need a full TCP window: see `sockets.rs` and
 //! `stream_sockets.rs`. Those of connections, clusters and filters have nothing here to test.
 
-mod support;
-
 use std::{io::ErrorKind, time::Duration};
 
-use support::*;
 use tower_mirror::{BodyMode, MirrorBuilder, MirrorLayer, Outcome};
+
+use crate::support::*;
 
 /// One case: how both sides behave, what is sent, what the client gets, what becomes of the copy.
 struct Case {
