@@ -15,7 +15,10 @@ mod child;
 mod client;
 
 mod envoy;
+mod gateway;
 mod ours;
+mod split;
+mod table;
 mod wire;
 
 use std::{future::Future, time::Duration};

@@ -1,6 +1,10 @@
 //! What has no copy.
 
-use super::{bench::Bench, case::Checked, client::request};
+use super::{
+    bench::Bench,
+    case::{Checked, Verdict},
+    client::request,
+};
 
 cases! {
     envoy_42_connect(All): "Envoy, NoShadowForConnect",
@@ -33,6 +37,12 @@ async fn traefik_46_upgrade(bench: &Bench) -> Checked {
         .writes(&request(&format!("GET {path}"), fields, b""))
         .await?;
     let _ = client.reads_head().await;
+    bench.settle().await?;
+    let originals = bench.primary.seen(&path);
+    if originals.iter().any(|seen| !seen.head.has("upgrade")) {
+        let ignored = "it ignores Upgrade, and makes it a plain request";
+        return Err(Verdict::DoesNotApply(ignored.to_owned()));
+    }
     bench.no_copy(&path).await?;
     bench.get(&bench.path()).await?;
     Ok(())
