@@ -82,7 +82,10 @@ async fn gateway_02_and_04_modified_headers() {
 /// 500 requests, ten at a time, through one mirror whose clones they share.
 async fn copies(rate: SampleRate, request: fn() -> Request<Script>) -> usize {
     let shadow = TestShadow::recording();
-    let mirror = MirrorLayer::builder(shadow.share()).sample(rate).build();
+    let mirror = MirrorLayer::builder(shadow.share())
+        .sample(rate)
+        .max_in_flight(500)
+        .build();
     let mirror = Arc::new(mirror);
     let lanes = (0..10).map(|_| {
         let mirror = mirror.clone();

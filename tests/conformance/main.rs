@@ -19,6 +19,7 @@ mod gateway;
 mod ours;
 mod split;
 mod table;
+#[allow(dead_code)] // the example uses the rest
 mod wire;
 
 use std::{future::Future, time::Duration};

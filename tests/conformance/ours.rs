@@ -94,7 +94,7 @@ pub(crate) async fn check(name: &str) {
         match ours.bench.run(case).await {
             Ok(()) => {}
             Err(Verdict::DoesNotApply(why)) => panic!("{name}, {mode}: applies here, but {why}"),
-            Err(Verdict::Fails(why)) => panic!("{name}, {mode}: {why}"),
+            Err(Verdict::Fails(why)) => panic!("{name}, {mode}: {why} ({})", case.source),
         }
     }
 }

@@ -90,7 +90,7 @@ async fn envoy_40_failures_are_swallowed(bench: &Bench) -> Checked {
         ),
     ] {
         let path = bench.path();
-        bench.shadow.plans(&path, plan.when(When::AtEnd));
+        bench.shadow.plans(&path, plan.when(When::End));
         let answer = client
             .exchanges(&request(&format!("POST {path}"), "", b"hello"))
             .await?;

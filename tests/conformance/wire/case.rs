@@ -113,8 +113,9 @@ macro_rules! cases {
 /// Fails the case unless this holds.
 macro_rules! ensure {
     ($holds:expr, $($why:tt)+) => {
-        if !$holds {
-            return Err($crate::wire::Verdict::Fails(format!($($why)+)));
+        match $holds {
+            true => {}
+            false => return Err($crate::wire::Verdict::Fails(format!($($why)+))),
         }
     };
 }

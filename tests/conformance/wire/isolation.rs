@@ -14,7 +14,7 @@ cases! {
 }
 
 async fn parapet_47_slow_mirror(bench: &Bench) -> Checked {
-    for when in [When::AtEnd, When::AtHeadThenReads] {
+    for when in [When::End, When::BeforeBody] {
         let path = bench.path();
         let (held, gate) = Plan::answers(200, "", "v2").when(when).gated();
         bench.shadow.plans(&path, held);

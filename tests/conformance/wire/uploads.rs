@@ -67,7 +67,7 @@ async fn half_arrives_or_does_not_apply(bench: &Bench, path: &str) -> Checked {
 
 async fn envoy_13_main_upstream_reset(bench: &Bench) -> Checked {
     let path = bench.path();
-    let reset = Plan::writes("", Then::Resets).when(When::AtHead);
+    let reset = Plan::writes("", Then::Resets).when(When::Head);
     let (reset, gate) = reset.gated();
     bench.primary.plans(&path, reset);
     let (mut client, _) = half(bench, &path).await?;
@@ -89,7 +89,7 @@ async fn envoy_14_shadow_upstream_reset(bench: &Bench) -> Checked {
     let path = bench.path();
     bench
         .shadow
-        .plans(&path, Plan::writes("", Then::Resets).when(When::AtHead));
+        .plans(&path, Plan::writes("", Then::Resets).when(When::Head));
     let (mut client, rest) = half(bench, &path).await?;
     half_arrives_or_does_not_apply(bench, &path).await?;
     from_primary(&client.exchanges(&rest).await?)?;
@@ -108,9 +108,7 @@ async fn unread(bench: &Bench, uploads: usize, length: usize) -> Checked {
     let mut gates = Vec::new();
     for _ in 0..uploads {
         let (path, body) = (bench.path(), pattern(length));
-        let (plan, gate) = Plan::answers(200, "", "v2")
-            .when(When::AtHeadThenReads)
-            .gated();
+        let (plan, gate) = Plan::answers(200, "", "v2").when(When::BeforeBody).gated();
         bench.shadow.plans(&path, plan);
         gates.push(gate);
         from_primary(
@@ -158,7 +156,7 @@ async fn autumn_49_early_refusal(bench: &Bench) -> Checked {
     let path = bench.path();
     bench
         .primary
-        .plans(&path, Plan::answers(401, "", "who?").when(When::AtHead));
+        .plans(&path, Plan::answers(401, "", "who?").when(When::Head));
     let (mut client, _) = half(bench, &path).await?;
     let held_back =
         |_| Verdict::DoesNotApply("the primary gets no request before it is whole".to_owned());

@@ -63,11 +63,11 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum When {
     /// Waits and answers with the head; reads the body afterwards.
-    AtHead,
+    Head,
     /// Waits with the head, so that the body is not read; then reads it and answers.
-    AtHeadThenReads,
+    BeforeBody,
     /// Reads it, waits, and answers.
-    AtEnd,
+    End,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,7 +91,7 @@ impl Plan {
 
     pub(crate) fn writes(answer: &str, then: Then) -> Self {
         let answer = answer.as_bytes().to_vec();
-        let when = When::AtEnd;
+        let when = When::End;
         Self {
             answer,
             when,
@@ -206,7 +206,7 @@ impl Upstream {
         })
         .await?;
         let found = log.borrow().values().find(is_it).cloned();
-        found.ok_or_else(|| super::Verdict::Fails(what))
+        found.ok_or(super::Verdict::Fails(what))
     }
 
     /// The request to this path, once it is whole.
@@ -285,10 +285,10 @@ async fn serve(mut io: Io, connection: usize, shared: &Shared) -> io::Result<()>
         shared.log.send_modify(|log| {
             log.insert(id, seen);
         });
-        if plan.when != When::AtEnd {
+        if plan.when != When::End {
             plan.waits().await;
         }
-        if plan.when == When::AtHead {
+        if plan.when == When::Head {
             io.write(&plan.answer).await?;
             if plan.then == Then::Resets {
                 shared.update(id, |seen| seen.state = State::Broken);
@@ -299,10 +299,10 @@ async fn serve(mut io: Io, connection: usize, shared: &Shared) -> io::Result<()>
             io.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         read(&mut io, framing, id, shared).await?;
-        if plan.when == When::AtEnd {
+        if plan.when == When::End {
             plan.waits().await;
         }
-        if plan.when != When::AtHead {
+        if plan.when != When::Head {
             let end = if is_head {
                 head_of(&plan.answer)
             } else {
