@@ -49,6 +49,10 @@ impl Proxy {
         format!("http://{}{path}", self.address)
     }
 
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin.unwrap()
+    }
+
     /// The rest of its next line, which must begin like this.
     pub(crate) async fn says(&mut self, beginning: &str) -> String {
         let line = within("a line of the proxy", self.lines.next_line()).await;
@@ -76,14 +80,14 @@ impl Proxy {
 
     /// On the admin address.
     pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
-        let url = format!("http://{}{path}", self.admin.unwrap());
+        let url = format!("http://{}{path}", self.admin());
         let request = http::Request::put(url).body(body.to_owned().into());
         Client::http1().send(request.unwrap()).await
     }
 
     /// On the admin address.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        get(&format!("http://{}{path}", self.admin.unwrap())).await
+        get(&format!("http://{}{path}", self.admin())).await
     }
 
     pub(crate) async fn stats(&self) -> Stats {

@@ -2,12 +2,15 @@
 //! copy bodies. Its cases 21 and 22, inverted, need a full TCP window: see `sockets.rs` and
 //! `stream_sockets.rs`. Those of connections, clusters and filters have nothing here to test.
 
-mod support;
-
 use std::{io::ErrorKind, time::Duration};
 
-use support::*;
-use tower_mirror::{BodyMode, MirrorBuilder, MirrorLayer, Outcome};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, ServiceExt};
+use tower_mirror::{BodyMode, BoxError, MirrorBuilder, MirrorLayer, Outcome, ShadowBody, TeeBody};
+
+use crate::support::*;
 
 /// One case: how both sides behave, what is sent, what the client gets, what becomes of the copy.
 struct Case {
@@ -167,5 +170,71 @@ async fn cases_19_and_20() {
         assert_eq!(primary.one().1.bytes().len(), 10);
         assert_only(&settled(&mirror.handle(), 1).await, Outcome::TooLarge);
         assert!(shadow.copies().is_empty());
+    }
+}
+
+/// 27 and 28: what a layer on one side makes of the body is that side's alone.
+#[tokio::test]
+async fn cases_27_and_28() {
+    fn doubled<B>(request: Request<B>) -> Request<axum::body::Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let doubled = |data: Bytes| Bytes::from([&data[..], &data[..]].concat());
+        let mut request = request.map(|body| {
+            axum::body::Body::new(body.map_frame(move |frame| frame.map_data(doubled)))
+        });
+        request.headers_mut().insert("content-length", 10.into());
+        request
+    }
+    type Side = (usize, HeaderValue);
+    fn of(head: &HeaderMap, length: usize) -> Side {
+        (length, head["content-length"].clone())
+    }
+
+    for is_primary in [true, false] {
+        for mode in [BodyMode::Tee, BodyMode::Stream] {
+            let (tells, mut told) = tokio::sync::mpsc::unbounded_channel::<Side>();
+            let shadow = tower::service_fn(move |request: Request<axum::body::Body>| {
+                let tells = tells.clone();
+                async move {
+                    let (head, body) = request.into_parts();
+                    let length = body.collect().await?.to_bytes().len();
+                    let _ = tells.send(of(&head.headers, length));
+                    Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
+                }
+            });
+            let shadow = tower::ServiceBuilder::new()
+                .map_request(move |request: Request<ShadowBody>| match is_primary {
+                    true => request.map(axum::body::Body::new),
+                    false => doubled(request),
+                })
+                .service(shadow);
+            let mirror = MirrorLayer::builder(shadow).body(mode).build();
+            let primary = Primary::reading();
+            let side = tower::ServiceBuilder::new()
+                .map_request(move |request: Request<TeeBody<Script>>| match is_primary {
+                    true => doubled(request),
+                    false => request.map(axum::body::Body::new),
+                })
+                .service(primary.clone());
+            let mut request = post(Script::chunks([5]).knowing_length());
+            request.headers_mut().insert("content-length", 5.into());
+            mirror.layer(side).oneshot(request).await.unwrap();
+
+            let (head, stream) = primary.one();
+            let (once, twice) = ((5, 5.into()), (10, 10.into()));
+            let expected = if is_primary {
+                (twice, once)
+            } else {
+                (once, twice)
+            };
+            let found = (
+                of(&head.headers, stream.bytes().len()),
+                told.recv().await.unwrap(),
+            );
+            assert_eq!(found, expected, "{mode:?}");
+            assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
+        }
     }
 }

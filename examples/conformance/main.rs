@@ -1,0 +1,157 @@
+//! Puts the conformance cases to any proxy that mirrors: this crate's, Envoy, nginx, yours.
+//!
+//! ```text
+//! cargo run --example conformance -- \
+//!     --primary 127.0.0.1:19001 --shadow 127.0.0.1:19002 --second 127.0.0.1:19003 \
+//!     --proxy all=http://127.0.0.1:19100 --proxy half=http://127.0.0.1:19105
+//! ```
+//!
+//! It is the primary and the shadows itself, on these addresses; the proxy, already running, must forward to the first
+//! and mirror to the others. Cases differ in how the proxy must be configured; each such setting is a URL of its own,
+//! and a case whose setting has none does not apply:
+//!
+//! | setting | the proxy |
+//! |---|---|
+//! | `all` | mirrors every request, and puts `-shadow` after the name in `Host` |
+//! | `none`, `tenth`, `fifth`, `third`, `half` | mirrors 0, 10, 20, 35 and 50 % |
+//! | `keep` | leaves `Host` as it is |
+//! | `literal` | sends copies with `Host: v2.internal:80` |
+//! | `limit` | copies bodies of up to 64 KiB |
+//! | `omit` | copies no bodies |
+//! | `two` | mirrors to both shadows |
+//! | `dead` | mirrors to an address where nobody listens |
+//!
+//! `envoy.yaml` and `nginx.conf` in this folder are such configurations; `compare.py` starts both, and the `proxy`
+//! example, and prints what comes of them side by side. One line a case goes to standard output: its name, `passes`,
+//! `fails` or `n/a`, and why. The exit status is 1 where one fails.
+
+#![allow(dead_code)] // the tests use the cases too
+
+#[path = "../../tests/conformance/wire/mod.rs"]
+mod wire;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, ErrorKind, Write},
+    net::{SocketAddr, ToSocketAddrs},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use crate::wire::{Bench, Setting, Settled, Upstream, Verdict, cases};
+
+#[derive(Debug, Parser)]
+#[command(name = "conformance")]
+struct Args {
+    /// Where the proxy forwards to.
+    #[arg(long, value_name = "ADDR")]
+    primary: SocketAddr,
+
+    /// Where it mirrors to.
+    #[arg(long, value_name = "ADDR")]
+    shadow: SocketAddr,
+
+    /// Where it mirrors to as well, in the setting `two`.
+    #[arg(long, value_name = "ADDR")]
+    second: SocketAddr,
+
+    /// A proxy and its setting. Without `all` only those cases run that can do without.
+    #[arg(long, value_name = "SETTING=URL", required = true, value_parser = setting)]
+    proxy: Vec<(Setting, SocketAddr)>,
+
+    /// The `--admin` address of this crate's proxy, which knows when no copy is in flight. Others are asked for later
+    /// copies instead, whose arrival shows that earlier ones are not to come.
+    #[arg(long, value_name = "SETTING=URL", value_parser = setting)]
+    admin: Vec<(Setting, SocketAddr)>,
+
+    /// The field that marks copies, where there is one.
+    #[arg(long, value_name = "NAME")]
+    mark: Option<String>,
+
+    /// Only the cases whose names contain this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+}
+
+fn setting(text: &str) -> Result<(Setting, SocketAddr), String> {
+    let (name, url) = text.split_once('=').ok_or("it must be SETTING=URL")?;
+    let setting = Setting::EVERY.into_iter().find(|one| one.name() == name);
+    let setting = setting.ok_or_else(|| {
+        let names = Setting::EVERY.map(Setting::name).join(", ");
+        format!("the settings are {names}")
+    })?;
+    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut addresses = host.to_socket_addrs().map_err(|error| error.to_string())?;
+    let address = addresses.next().ok_or("the name has no address")?;
+    Ok((setting, address))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn upstream(name: &'static str, address: SocketAddr) -> io::Result<Upstream> {
+    let said = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    };
+    Upstream::start(name, address).await.map_err(said)
+}
+
+/// Whether no case fails.
+async fn run(args: Args) -> io::Result<bool> {
+    let proxies: BTreeMap<_, _> = args.proxy.iter().copied().collect();
+    let mut bench = Bench {
+        primary: upstream("v1", args.primary).await?,
+        shadow: upstream("v2", args.shadow).await?,
+        second: upstream("v3", args.second).await?,
+        proxy: args.proxy[0].1,
+        settled: Settled::Told(Vec::new()),
+        mark: args.mark,
+        served: 0.into(),
+    };
+    let mut is_good = true;
+    for case in cases().filter(|case| case.name.contains(&args.only)) {
+        let said = match proxies.get(&case.setting) {
+            None => Verdict::DoesNotApply(format!("no proxy for {}", case.setting.name())),
+            Some(proxy) => {
+                bench.proxy = *proxy;
+                let admins = args.admin.iter().filter(|one| one.0 == case.setting);
+                let admins: Vec<_> = admins.map(|one| one.1).collect();
+                let overtaken = proxies.get(&Setting::All).unwrap_or(proxy);
+                bench.settled = match admins.is_empty() {
+                    true => Settled::Overtaken(*overtaken),
+                    false => Settled::Told(admins),
+                };
+                match bench.run(case).await {
+                    Ok(()) => {
+                        say(&format!("{}\tpasses\t", case.name))?;
+                        continue;
+                    }
+                    Err(verdict) => verdict,
+                }
+            }
+        };
+        let mut line = format!("{}\t{said}", case.name);
+        if matches!(said, Verdict::Fails(_)) {
+            is_good = false;
+            line += &format!(" ({})", case.source);
+        }
+        say(&line.replacen(": ", "\t", 1))?;
+    }
+    Ok(is_good)
+}
+
+/// Prints a line; that nobody reads it any more ends the run.
+fn say(line: &str) -> io::Result<()> {
+    let written = writeln!(io::stdout(), "{line}");
+    written.map_err(|_| io::Error::from(ErrorKind::BrokenPipe))
+}
