@@ -251,3 +251,22 @@ fn the_request_and_the_answer_are_told_who_serves() {
     assert_eq!(answer.headers()[&header], "v1");
     assert_eq!(&*served(&answer).subset, "v1");
 }
+
+#[test]
+fn nobody_is_told_who_serves_where_it_is_not_wanted() {
+    let subset = service_fn(async |request: Request<String>| {
+        assert_eq!(request.extensions().get::<Served>(), None);
+        Ok::<_, Infallible>(Response::new("a subset"))
+    });
+    let header = HeaderName::from_static("x-served-by");
+    let mut split = WeightedSplit::builder("catalog")
+        .subset("v1", 1, BoxCloneSyncService::new(subset))
+        .response_header(header.clone())
+        .without_served()
+        .build()
+        .unwrap();
+    let answer = answer(&mut split, with(&[]));
+    assert_eq!(answer.extensions().get::<Served>(), None);
+    assert_eq!(answer.headers()[&header], "v1");
+    assert_eq!(split.handle().stats().subset("v1").unwrap().served(), 1);
+}

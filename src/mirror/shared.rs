@@ -65,6 +65,7 @@ impl Shared {
     }
 
     /// Observers are users' code: what they break stays with them.
+    #[inline]
     pub(super) fn tell(&self, tell: impl Fn(&dyn Observer)) {
         for observer in &self.policy.observers {
             if catch_unwind(AssertUnwindSafe(|| tell(observer.as_ref()))).is_err() {

@@ -35,6 +35,7 @@ impl Counters {
     }
 
     /// A request was decided in `call`.
+    #[inline]
     pub(crate) fn skipped(&self, outcome: Outcome) {
         self.requests.add(SKIPPED + outcome.index(), Relaxed);
     }

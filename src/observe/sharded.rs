@@ -37,6 +37,7 @@ impl Sharded {
         }
     }
 
+    #[inline]
     pub(crate) fn add(&self, counter: usize, order: Ordering) {
         // The number of shards is a power of two.
         let shard = thread_index() & (self.shards - 1);
@@ -55,6 +56,7 @@ impl Sharded {
 }
 
 /// Threads take turns at the shards, in the order in which they first count.
+#[inline]
 fn thread_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static INDEX: Cell<Option<usize>> = const { Cell::new(None) });

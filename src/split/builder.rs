@@ -78,6 +78,15 @@ impl<K, U> SplitBuilder<K, U> {
         self
     }
 
+    /// Leaves [`Served`](super::Served) out of the extensions of requests and responses, which takes up to six
+    /// allocations a request: more than all the rest of a split. Counters and
+    /// [`response_header`](Self::response_header) remain; [`not_served_by`](super::not_served_by) passes everything then.
+    /// Default: it is there.
+    pub fn without_served(mut self) -> Self {
+        self.plan.policy.is_told = false;
+        self
+    }
+
     /// What to answer where no subset can: all weights are zero, or the chosen one is not ready in
     /// time and has no fallback. Default: an empty `503`, where the body has a `Default`.
     pub fn unavailable<V>(self, refuse: V) -> SplitBuilder<K, V> {

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use pin_project_lite::pin_project;
 use tokio::{task::unconstrained, time::Sleep};
 use tower_service::Service;
@@ -74,7 +74,13 @@ impl Decided {
             let subset = self.shared.subsets[self.subset].header.clone();
             answer.headers_mut().insert(name.clone(), subset);
         }
-        answer.extensions_mut().insert(self.served());
+        self.tell(answer.extensions_mut());
+    }
+
+    fn tell(&self, extensions: &mut Extensions) {
+        if self.shared.policy.is_told {
+            extensions.insert(self.served());
+        }
     }
 
     fn fall_back(&mut self, to: usize) {
@@ -172,7 +178,7 @@ where
                                 return Poll::Pending; // polled after its end
                             };
                             counters.serve(this.decided.subset, &this.decided.reason);
-                            request.extensions_mut().insert(this.decided.served());
+                            this.decided.tell(request.extensions_mut());
                             State::Calling {
                                 answer: service.call(request),
                             }

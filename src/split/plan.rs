@@ -29,6 +29,8 @@ pub(super) struct Policy {
     pub(super) force: Option<Force>,
     pub(super) ready_timeout: Duration,
     pub(super) response_header: Option<HeaderName>,
+    /// Whether requests and responses carry `Served`.
+    pub(super) is_told: bool,
 }
 
 impl Plan {
@@ -42,6 +44,7 @@ impl Plan {
                 force: None,
                 ready_timeout: Duration::from_secs(1),
                 response_header: None,
+                is_told: true,
             },
         }
     }
