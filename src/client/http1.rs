@@ -73,7 +73,9 @@ impl Pool {
             let Some(mut connection) = lease.into_use() else {
                 return Err(Error::closed());
             };
-            let mut failed = match connection.sender.try_send_request(request).await {
+            let given_up = connection.given_up();
+            let sending = connection.sender.send.try_send_request(request);
+            let mut failed = match given_up.unless(sending).await {
                 Ok(response) => {
                     return Ok(response.map(|body| ResponseBody::http1(body, connection)));
                 }

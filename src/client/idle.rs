@@ -1,6 +1,8 @@
 //! HTTP/1.1 connections that nobody uses, and those who wait for one.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,8 +11,14 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::body::RequestBody;
+use super::io::BrokenOff;
 
-type Sender = SendRequest<RequestBody>;
+/// The connection, without a request.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) send: SendRequest<RequestBody>,
+    pub(super) broken: BrokenOff,
+}
 
 /// How long a connection whose response has ended may take to become ready before another is dialled in its stead.
 /// It takes microseconds, unless its peer answered before it had read the request.
@@ -123,11 +131,11 @@ impl Idle {
 
 impl State {
     fn pop(&mut self) -> Option<Sender> {
-        std::iter::from_fn(|| self.stack.pop_back()).find(Sender::is_ready)
+        std::iter::from_fn(|| self.stack.pop_back()).find(|sender| sender.send.is_ready())
     }
 
     fn push(&mut self, sender: Sender, max: usize) {
-        if sender.is_closed() || max == 0 {
+        if sender.send.is_closed() || max == 0 {
             return;
         }
         if self.stack.len() >= max {
@@ -146,13 +154,16 @@ impl State {
 
 impl Lease {
     pub(super) fn is_closed(&self) -> bool {
-        self.sender.as_ref().is_none_or(Sender::is_closed)
+        self.sender
+            .as_ref()
+            .is_none_or(|sender| sender.send.is_closed())
     }
 
     /// Takes the connection into use: from here on only [`InUse::finish`] brings it back.
     pub(super) fn into_use(mut self) -> Option<InUse> {
         let sender = self.sender.take()?;
         Some(InUse {
+            given_up: GivenUp::of(&sender),
             sender,
             idle: self.idle.clone(),
         })
@@ -170,35 +181,71 @@ impl Drop for Lease {
 /// A connection that carries a request. Dropped before the response's end, it closes.
 #[derive(Debug)]
 pub(super) struct InUse {
+    given_up: GivenUp, // dropped first, so that the connection's task finds it set
     pub(super) sender: Sender,
     idle: Weak<Idle>,
 }
 
+/// Dropped, it says that the request was given up.
+#[derive(Debug)]
+pub(super) struct GivenUp(Option<BrokenOff>);
+
+impl GivenUp {
+    fn of(sender: &Sender) -> Self {
+        Self(Some(sender.broken.clone()))
+    }
+
+    /// Says so before `sending` is dropped, which closes the connection.
+    pub(super) async fn unless<F: Future>(self, sending: F) -> F::Output {
+        let mut sending = pin!(sending);
+        let mut given_up = self;
+        let sent = sending.as_mut().await;
+        given_up.0 = None;
+        sent
+    }
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        if let Some(broken) = &self.0 {
+            broken.set(true);
+        }
+    }
+}
+
 impl InUse {
+    pub(super) fn given_up(&self) -> GivenUp {
+        GivenUp::of(&self.sender)
+    }
+
     /// The response has ended: the connection goes back as soon as hyper is done with it.
     pub(super) fn finish(mut self) {
+        self.given_up.0 = None;
         let Some(idle) = self.idle.upgrade() else {
             return;
         };
-        if self.sender.is_ready() {
+        if self.sender.send.is_ready() {
             return idle.put(self.sender);
         }
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if self.sender.is_closed() {
+        if self.sender.send.is_closed() {
             return;
         }
+        // Its request has not ended.
+        self.sender.broken.set(true);
         let settling = Settling::new(&idle);
         drop(idle);
         runtime.spawn(async move {
-            let soon = tokio::time::timeout(SETTLE, self.sender.ready()).await;
+            let soon = tokio::time::timeout(SETTLE, self.sender.send.ready()).await;
             let counted = soon.is_ok().then_some(settling);
             let ready = match soon {
                 Ok(ready) => ready,
-                Err(_) => self.sender.ready().await,
+                Err(_) => self.sender.send.ready().await,
             };
             if let (Ok(()), Some(idle)) = (ready, self.idle.upgrade()) {
+                self.sender.broken.set(false);
                 idle.put(self.sender);
             }
             drop(counted);

@@ -77,6 +77,7 @@ mod pool;
 mod request;
 mod target;
 mod trailers;
+mod upload;
 mod url;
 
 pub use self::body::ResponseBody;
