@@ -7,6 +7,7 @@ mod front;
 mod http1;
 mod http2;
 mod leaks;
+#[allow(dead_code)] // a part of it is for others
 #[path = "../support/net.rs"]
 mod net;
 mod pool;
