@@ -11,6 +11,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
+    task::yield_now,
     time::timeout,
 };
 use tower::{Layer, ServiceExt};
@@ -35,9 +36,10 @@ async fn request(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends copies one after the other, and says what status each had.
+/// Sends copies one after the other, each once `left` connections are left of those before, and says what status each had.
 fn statuses<F>(
     copies: usize,
+    left: impl Fn(usize) -> usize,
     script: impl Fn(TcpStream) -> F + Send + Sync + 'static,
 ) -> (Vec<(Outcome, Option<u16>)>, usize)
 where
@@ -48,7 +50,8 @@ where
         let shadow = Shadow::start(move |_, stream| script(stream)).await;
         let before = tasks();
         let (tell, mut told) = mpsc::unbounded_channel();
-        let layer = MirrorLayer::builder(target(&shadow, false))
+        let connections = target(&shadow, false);
+        let layer = MirrorLayer::builder(connections.clone())
             .observer(move |report: &Report| {
                 let status = report.shadow.status.map(|status| status.as_u16());
                 let _ = tell.send((report.outcome, status));
@@ -60,13 +63,17 @@ where
             let answer = layer.layer(Digest).oneshot(request).await.unwrap();
             assert_eq!(answer.status(), 200);
             seen.push(timeout(HANG, told.recv()).await.unwrap().unwrap());
-            // For the server's word on the idle connection to arrive.
-            pace(5).await;
+            let settled = async {
+                while connections.connections() != left(seen.len()) {
+                    yield_now().await;
+                }
+            };
+            timeout(HANG, settled).await.unwrap();
         }
         let accepted = shadow.accepted();
         let server = Server::start(layer.layer(Digest)).await;
         let handle = layer.handle();
-        drop(layer);
+        drop((layer, connections));
         nothing_is_left(handle, server, &shadow, before)
             .await
             .unwrap();
@@ -78,25 +85,33 @@ const FINE: (Outcome, Option<u16>) = (Outcome::Completed, Some(200));
 
 #[test]
 fn a_connection_that_answered_twice_is_not_used_again() {
-    let (seen, accepted) = statuses(20, |mut stream| async move {
-        loop {
-            request(&mut stream).await?;
-            stream.write_all(&[OWN, FOREIGN].concat()).await?;
-        }
-    });
+    let (seen, accepted) = statuses(
+        20,
+        |_| 0,
+        |mut stream| async move {
+            loop {
+                request(&mut stream).await?;
+                stream.write_all(&[OWN, FOREIGN].concat()).await?;
+            }
+        },
+    );
     assert_eq!((seen, accepted), (vec![FINE; 20], 20));
 }
 
 #[test]
 fn an_answer_to_no_request_closes_an_idle_connection() {
-    let (seen, accepted) = statuses(20, |mut stream| async move {
-        loop {
-            request(&mut stream).await?;
-            stream.write_all(OWN).await?;
-            pace(1).await;
-            stream.write_all(FOREIGN).await?;
-        }
-    });
+    let (seen, accepted) = statuses(
+        20,
+        |_| 0,
+        |mut stream| async move {
+            loop {
+                request(&mut stream).await?;
+                stream.write_all(OWN).await?;
+                pace(1).await;
+                stream.write_all(FOREIGN).await?;
+            }
+        },
+    );
     assert_eq!((seen, accepted), (vec![FINE; 20], 20));
 }
 
@@ -108,12 +123,16 @@ fn what_follows_an_answer_without_a_body_is_no_answer() {
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nHTTP/1.1 500 No\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
     ] {
-        let (seen, accepted) = statuses(5, move |mut stream| async move {
-            loop {
-                request(&mut stream).await?;
-                stream.write_all(head).await?;
-            }
-        });
+        let (seen, accepted) = statuses(
+            5,
+            |_| 0,
+            move |mut stream| async move {
+                loop {
+                    request(&mut stream).await?;
+                    stream.write_all(head).await?;
+                }
+            },
+        );
         let fine = |end: &(Outcome, Option<u16>)| {
             end.0 == Outcome::Completed && matches!(end.1, Some(200 | 204))
         };
@@ -126,12 +145,16 @@ fn what_follows_an_answer_without_a_body_is_no_answer() {
 fn a_connection_that_switched_protocols_is_not_used_again() {
     const SWITCHES: &[u8] =
         b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
-    let (seen, accepted) = statuses(5, |mut stream| async move {
-        loop {
-            request(&mut stream).await?;
-            stream.write_all(SWITCHES).await?;
-        }
-    });
+    let (seen, accepted) = statuses(
+        5,
+        |_| 0,
+        |mut stream| async move {
+            loop {
+                request(&mut stream).await?;
+                stream.write_all(SWITCHES).await?;
+            }
+        },
+    );
     assert_eq!(seen, [(Outcome::Completed, Some(101)); 5]);
     assert_eq!(accepted, 5);
 }
@@ -142,12 +165,16 @@ fn a_connection_that_says_close_is_not_used_again() {
         &b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"[..],
         b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n",
     ] {
-        let (seen, accepted) = statuses(5, move |mut stream| async move {
-            request(&mut stream).await?;
-            stream.write_all(head).await?;
-            // It does not close itself.
-            read_on(&mut stream).await
-        });
+        let (seen, accepted) = statuses(
+            5,
+            |_| 0,
+            move |mut stream| async move {
+                request(&mut stream).await?;
+                stream.write_all(head).await?;
+                // It does not close itself.
+                read_on(&mut stream).await
+            },
+        );
         assert_eq!((seen, accepted), (vec![FINE; 5], 5));
     }
 }
@@ -155,13 +182,17 @@ fn a_connection_that_says_close_is_not_used_again() {
 /// The server of one connection in two closes it while it is idle.
 #[test]
 fn an_idle_connection_that_closes_costs_no_copy() {
-    let (seen, accepted) = statuses(20, |mut stream| async move {
-        for _ in 0..2 {
-            request(&mut stream).await?;
-            stream.write_all(OWN).await?;
-        }
-        Ok(())
-    });
+    let (seen, accepted) = statuses(
+        20,
+        |copies| copies % 2,
+        |mut stream| async move {
+            for _ in 0..2 {
+                request(&mut stream).await?;
+                stream.write_all(OWN).await?;
+            }
+            Ok(())
+        },
+    );
     assert_eq!((seen, accepted), (vec![FINE; 20], 10));
 }
 
@@ -169,16 +200,20 @@ fn an_idle_connection_that_closes_costs_no_copy() {
 #[test]
 fn a_server_that_behaves_sees_no_reset() {
     static ENDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let (seen, accepted) = statuses(20, |mut stream| async move {
-        let end = loop {
-            match request(&mut stream).await {
-                Ok(()) => stream.write_all(OWN).await?,
-                Err(error) => break error,
-            }
-        };
-        ENDS.lock().unwrap().push(end.kind().to_string());
-        Ok(())
-    });
+    let (seen, accepted) = statuses(
+        20,
+        |_| 1,
+        |mut stream| async move {
+            let end = loop {
+                match request(&mut stream).await {
+                    Ok(()) => stream.write_all(OWN).await?,
+                    Err(error) => break error,
+                }
+            };
+            ENDS.lock().unwrap().push(end.kind().to_string());
+            Ok(())
+        },
+    );
     assert_eq!((seen, accepted), (vec![FINE; 20], 1));
     assert_eq!(*ENDS.lock().unwrap(), ["unexpected end of file"]);
 }
