@@ -78,7 +78,7 @@ impl Drop for Exchange {
         }
         let (limit, state, using) = (self.limit, self.state.clone(), self.using.id());
         runtime.spawn(async move {
-            if upload.is_stuck(limit).await {
+            if upload.gets_stuck(limit).await {
                 if let Some(state) = state.upgrade() {
                     retire(&state, using);
                 }

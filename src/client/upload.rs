@@ -108,7 +108,7 @@ impl Upload {
     }
 
     /// Waits until hyper has let go of the body, or for `limit` could not get rid of any of it: then this is true.
-    pub(super) async fn is_stuck(mut self, limit: Duration) -> bool {
+    pub(super) async fn gets_stuck(mut self, limit: Duration) -> bool {
         while let Some(asked) = self.asked() {
             if tokio::time::timeout(limit, &mut self.held).await.is_ok() {
                 return false;

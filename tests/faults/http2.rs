@@ -147,14 +147,18 @@ fn resets_on_accept() {
 #[test]
 fn resets_or_closes_at_each_stage() {
     for end in [Then::Reset, Then::Close, Then::HalfClose] {
-        script(Reads::Head, nothing, end, &[FailedTransport]);
-        let with_body = |cell: Cell| (cell.copied() > 0).then_some(&[FailedTransport][..]);
+        let failed = |cell: Cell| {
+            let is_run = end == Then::Reset || cell.is_typical();
+            is_run.then_some(&[FailedTransport][..])
+        };
+        script_where(failed, &[], Reads::Head, nothing, end);
+        let with_body = |cell: Cell| failed(cell).filter(|_| cell.copied() > 0);
         script_where(with_body, &[], Reads::SomeBody, nothing, end);
-        script(Reads::All, nothing, end, &[FailedTransport]);
+        script_where(failed, &[], Reads::All, nothing, end);
         let cut = |stream| head(stream)[..9].to_vec();
-        script(Reads::All, cut, end, &[FailedTransport]);
-        script(Reads::All, head, end, &[FailedTransport]);
-        script(Reads::All, half, end, &[FailedTransport]);
+        script_where(failed, &[], Reads::All, cut, end);
+        script_where(failed, &[], Reads::All, head, end);
+        script_where(failed, &[], Reads::All, half, end);
     }
 }
 
