@@ -10,7 +10,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
 use super::error::{Error, RequestBodyError};
-use super::idle::InUse;
+use super::http2::Exchange;
+use super::in_use::InUse;
+use super::upload::Watched;
 use crate::BoxError;
 
 /// Erased, so that a target is one type whatever it is sent.
@@ -31,6 +33,12 @@ impl RequestBody {
         }
         let body = body.map_err(|error| RequestBodyError(error.into()));
         Self::Boxed(body.boxed_unsync())
+    }
+}
+
+impl From<Watched> for RequestBody {
+    fn from(body: Watched) -> Self {
+        Self::Boxed(UnsyncBoxBody::new(body))
     }
 }
 
@@ -71,8 +79,9 @@ impl Body for RequestBody {
 /// from bytes, or by default of none, is of no connection: for an answer in place of the target's.
 #[derive(Debug, Default)]
 pub struct ResponseBody {
+    connection: Option<InUse>, // dropped first: it says that the rest was given up
     source: Source,
-    connection: Option<InUse>,
+    exchange: Option<Exchange>, // over HTTP/2
 }
 
 #[derive(Debug)]
@@ -92,6 +101,7 @@ impl From<Bytes> for ResponseBody {
         Self {
             source: Source::Own(Full::new(bytes)),
             connection: None,
+            exchange: None,
         }
     }
 }
@@ -107,16 +117,18 @@ impl ResponseBody {
         let mut body = Self {
             source: Source::Target(incoming),
             connection,
+            exchange: None,
         };
         // Nobody may ever poll a body that is empty from the start.
         body.finish_if_ended();
         body
     }
 
-    pub(super) fn http2(incoming: Incoming) -> Self {
+    pub(super) fn http2(incoming: Incoming, exchange: Exchange) -> Self {
         Self {
             source: Source::Target(incoming),
             connection: None,
+            exchange: Some(exchange),
         }
     }
 
@@ -153,6 +165,10 @@ impl Body for ResponseBody {
             // A consumer that knows the length stops at the last frame, without asking for the end.
             Some(Ok(_)) => self.finish_if_ended(),
             Some(Err(_)) => self.connection = None,
+            // hyper takes a stream's reset without an error for its end.
+            None if self.exchange.is_some() && !self.is_end_stream() => {
+                return Poll::Ready(Some(Err(Error::closed())));
+            }
             None => self.finish(),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Error::transport)))

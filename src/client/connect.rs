@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::select;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -14,7 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::RequestBody;
 use super::error::Error;
-use super::io::{Gone, Socket};
+use super::idle::Sender;
+use super::io::{Gone, Remote, Socket};
+use super::upload::Using;
 use super::url::Endpoint;
 
 /// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
@@ -63,26 +66,37 @@ impl Connector {
     }
 
     /// Dials once there is a permit; the sender is ready for its first request.
-    pub(super) async fn http1(&self) -> Result<http1::SendRequest<RequestBody>, Error> {
-        let (runtime, socket, _) = self.dial().await?;
-        let (mut sender, connection) = http1::handshake(socket).await.map_err(Error::handshake)?;
+    pub(super) async fn http1(&self) -> Result<Sender, Error> {
+        let (runtime, socket, Remote { broken, .. }) = self.dial().await?;
+        let (mut send, connection) = http1::handshake(socket).await.map_err(Error::handshake)?;
         // What ends the connection reaches whoever uses it; an idle one just goes.
         runtime.spawn(connection.map(drop));
-        sender.ready().await.map_err(Error::handshake)?;
-        Ok(sender)
+        send.ready().await.map_err(Error::handshake)?;
+        Ok(Sender { send, broken })
     }
 
-    /// Dials once there is a permit.
-    pub(super) async fn http2(&self) -> Result<(http2::SendRequest<RequestBody>, Gone), Error> {
-        let (runtime, socket, gone) = self.dial().await?;
+    /// Dials once there is a permit. Once the last that uses it is gone, so is the connection.
+    pub(super) async fn http2(
+        &self,
+    ) -> Result<(http2::SendRequest<RequestBody>, Gone, Using), Error> {
+        let (runtime, socket, remote) = self.dial().await?;
         let (sender, connection) = http2::handshake(TokioExecutor::new(), socket)
             .await
             .map_err(Error::handshake)?;
-        runtime.spawn(connection.map(drop));
-        Ok((sender, gone))
+        let (using, unused) = Using::new();
+        let (gone, limit) = (remote.gone.clone(), self.settings.write_timeout);
+        runtime.spawn(async move {
+            // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
+            // nor closes while one waits for a window.
+            let mut unused = select(unused, remote.gone.clone());
+            drop(select(connection, &mut unused).await);
+            unused.await;
+            remote.end_after(limit).await;
+        });
+        Ok((sender, gone, using))
     }
 
-    async fn dial(&self) -> Result<(Handle, TokioIo<Socket>, Gone), Error> {
+    async fn dial(&self) -> Result<(Handle, TokioIo<Socket>, Remote), Error> {
         let runtime = Handle::try_current().map_err(|e| Error::connect(io::Error::other(e)))?;
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|e| Error::connect(io::Error::other(e)))?;
@@ -90,11 +104,11 @@ impl Connector {
         let socket = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
         let socket = socket
             .unwrap_or_else(|_| Err(io::Error::other("the tokio runtime has no IO or no timers")));
-        let (socket, gone) = socket.map_err(Error::connect)?;
-        Ok((runtime, TokioIo::new(socket), gone))
+        let (socket, remote) = socket.map_err(Error::connect)?;
+        Ok((runtime, TokioIo::new(socket), remote))
     }
 
-    async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<(Socket, Gone)> {
+    async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<(Socket, Remote)> {
         let Settings {
             connect_timeout,
             write_timeout,

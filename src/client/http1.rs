@@ -1,6 +1,6 @@
 //! HTTP/1.1: a connection serves one request at a time.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use super::body::{RequestBody, ResponseBody};
 use super::connect::Connector;
 use super::error::Error;
-use super::idle::{Asked, Idle, InUse, Lease, SETTLE};
+use super::idle::{Asked, Idle, Lease, SETTLE};
+use super::in_use::InUse;
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -73,7 +74,7 @@ type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 /// A request on a connection.
 pub(super) struct Sending {
     pool: Arc<Pool>,
-    /// Until the answer has it.
+    /// Until the answer has it. Dropped before hyper's future, which closes the connection.
     connection: Option<InUse>,
     // Boxed, because hyper's own future has no name.
     answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
@@ -97,7 +98,7 @@ impl Sending {
         mut connection: InUse,
         request: Request<RequestBody>,
     ) -> Self {
-        let answer = Box::pin(connection.sender.try_send_request(request));
+        let answer = Box::pin(connection.sender.send.try_send_request(request));
         Self {
             pool,
             connection: Some(connection),
@@ -128,10 +129,13 @@ impl Unsent {
     /// On a fresh connection.
     pub(super) async fn again(self) -> Result<Response<ResponseBody>, Error> {
         let lease = self.pool.obtain_fresh().await?;
-        let mut connection = lease.into_use().ok_or_else(Error::closed)?;
-        match connection.sender.try_send_request(self.request).await {
-            Ok(answer) => Ok(answer.map(|body| ResponseBody::http1(body, Some(connection)))),
-            Err(failed) => Err(Error::transport(failed.into_error())),
-        }
+        let connection = lease.into_use().ok_or_else(Error::closed)?;
+        let mut sending = Sending::new(self.pool, connection, self.request);
+        poll_fn(|cx| sending.poll(cx))
+            .await
+            .map_err(|failed| match failed {
+                Failed::Sent(error) => error,
+                Failed::Unsent(_) => Error::closed(),
+            })
     }
 }

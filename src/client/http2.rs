@@ -2,24 +2,28 @@
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, FutureExt, Shared, WeakShared, select};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::SendRequest;
+use tokio::runtime::Handle;
 
 use super::body::{RequestBody, ResponseBody};
 use super::connect::Connector;
 use super::error::Error;
 use super::io::Gone;
+use super::upload::{Upload, Using, UsingId, watch};
 
 /// The connection, for one request.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     send: SendRequest<RequestBody>,
     gone: Gone,
+    using: Using,
 }
 
 impl Sender {
@@ -47,6 +51,51 @@ enum Sent {
     Answered(Response<Incoming>),
     Failed(TrySendError<Request<RequestBody>>),
     Forgotten,
+}
+
+/// A request and its answer. Its drop is their end, whatever hyper still has of the request.
+///
+/// hyper goes on to offer that to a peer that gives no window for it, or does not admit its stream, for as long as the
+/// connection lives. So such a connection gets no more requests, and ends with the last that it has.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    upload: Option<Upload>,
+    using: Using,
+    limit: Duration,
+    state: Weak<Mutex<State>>,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let Some(mut upload) = self.upload.take() else {
+            return;
+        };
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if upload.is_over() {
+            return;
+        }
+        let (limit, state, using) = (self.limit, self.state.clone(), self.using.id());
+        runtime.spawn(async move {
+            if upload.gets_stuck(limit).await {
+                if let Some(state) = state.upgrade() {
+                    retire(&state, using);
+                }
+            }
+        });
+    }
+}
+
+/// Whoever wants a connection next gets another than `using`.
+fn retire(state: &Mutex<State>, using: UsingId) {
+    let mut state = lock(state);
+    let retired = match &state.made {
+        Some(made) if made.using.id() == using => state.made.take(),
+        _ => None,
+    };
+    drop(state);
+    drop(retired);
 }
 
 type Dial = BoxFuture<'static, Result<Sender, Error>>;
@@ -101,7 +150,7 @@ impl Pool {
         let (connector, state) = (self.connector.clone(), self.state.clone());
         let dial = async move {
             let made = connector.http2().await;
-            let made = made.map(|(send, gone)| Sender { send, gone });
+            let made = made.map(|(send, gone, using)| Sender { send, gone, using });
             let mut state = lock(&state);
             state.making = None;
             state.made = made.as_ref().ok().cloned();
@@ -118,8 +167,18 @@ impl Pool {
     ) -> Result<Response<ResponseBody>, Error> {
         let mut retried = false;
         loop {
-            let mut failed = match sender.try_send(request).await {
-                Sent::Answered(response) => return Ok(response.map(ResponseBody::http2)),
+            let (head, body) = request.into_parts();
+            let (upload, body) = watch(body);
+            let exchange = Exchange {
+                upload: Some(upload),
+                using: sender.using.clone(),
+                limit: self.connector.settings.write_timeout,
+                state: Arc::downgrade(&self.state),
+            };
+            let mut failed = match sender.try_send(Request::from_parts(head, body)).await {
+                Sent::Answered(response) => {
+                    return Ok(response.map(|body| ResponseBody::http2(body, exchange)));
+                }
                 Sent::Failed(failed) => failed,
                 Sent::Forgotten => return Err(Error::closed()),
             };

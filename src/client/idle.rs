@@ -5,12 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper::client::conn::http1::SendRequest;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::body::RequestBody;
+use super::in_use::InUse;
+use super::io::BrokenOff;
 
-type Sender = SendRequest<RequestBody>;
+/// The connection, without a request.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) send: SendRequest<RequestBody>,
+    pub(super) broken: BrokenOff,
+}
 
 /// How long a connection whose response has ended may take to become ready before another is dialled in its stead.
 /// It takes microseconds, unless its peer answered before it had read the request.
@@ -24,12 +30,12 @@ pub(super) struct Idle {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     stack: VecDeque<Sender>,
     /// A connection goes to whoever has waited longest; it enters the stack only when nobody waits.
     waiting: VecDeque<oneshot::Sender<Lease>>,
     /// Connections about to come back, within [`SETTLE`].
-    settling: usize,
+    pub(super) settling: usize,
 }
 
 /// A connection fit for one request. Dropped unused, it goes back.
@@ -97,7 +103,7 @@ impl Idle {
         drop(stack);
     }
 
-    fn put(self: &Arc<Self>, sender: Sender) {
+    pub(super) fn put(self: &Arc<Self>, sender: Sender) {
         let mut lease = self.lease(sender);
         loop {
             let mut state = self.lock();
@@ -116,18 +122,18 @@ impl Idle {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
     fn pop(&mut self) -> Option<Sender> {
-        std::iter::from_fn(|| self.stack.pop_back()).find(Sender::is_ready)
+        std::iter::from_fn(|| self.stack.pop_back()).find(|sender| sender.send.is_ready())
     }
 
     fn push(&mut self, sender: Sender, max: usize) {
-        if sender.is_closed() || max == 0 {
+        if sender.send.is_closed() || max == 0 {
             return;
         }
         if self.stack.len() >= max {
@@ -146,16 +152,15 @@ impl State {
 
 impl Lease {
     pub(super) fn is_closed(&self) -> bool {
-        self.sender.as_ref().is_none_or(Sender::is_closed)
+        self.sender
+            .as_ref()
+            .is_none_or(|sender| sender.send.is_closed())
     }
 
     /// Takes the connection into use: from here on only [`InUse::finish`] brings it back.
     pub(super) fn into_use(mut self) -> Option<InUse> {
         let sender = self.sender.take()?;
-        Some(InUse {
-            sender,
-            idle: self.idle.clone(),
-        })
+        Some(InUse::new(sender, self.idle.clone()))
     }
 }
 
@@ -163,63 +168,6 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let (Some(sender), Some(idle)) = (self.sender.take(), self.idle.upgrade()) {
             idle.put(sender);
-        }
-    }
-}
-
-/// A connection that carries a request. Dropped before the response's end, it closes.
-#[derive(Debug)]
-pub(super) struct InUse {
-    pub(super) sender: Sender,
-    idle: Weak<Idle>,
-}
-
-impl InUse {
-    /// The response has ended: the connection goes back as soon as hyper is done with it.
-    pub(super) fn finish(mut self) {
-        let Some(idle) = self.idle.upgrade() else {
-            return;
-        };
-        if self.sender.is_ready() {
-            return idle.put(self.sender);
-        }
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        if self.sender.is_closed() {
-            return;
-        }
-        let settling = Settling::new(&idle);
-        drop(idle);
-        runtime.spawn(async move {
-            let soon = tokio::time::timeout(SETTLE, self.sender.ready()).await;
-            let counted = soon.is_ok().then_some(settling);
-            let ready = match soon {
-                Ok(ready) => ready,
-                Err(_) => self.sender.ready().await,
-            };
-            if let (Ok(()), Some(idle)) = (ready, self.idle.upgrade()) {
-                idle.put(self.sender);
-            }
-            drop(counted);
-        });
-    }
-}
-
-/// Counts a connection as settling while it lives.
-struct Settling(Weak<Idle>);
-
-impl Settling {
-    fn new(idle: &Arc<Idle>) -> Self {
-        idle.lock().settling += 1;
-        Self(Arc::downgrade(idle))
-    }
-}
-
-impl Drop for Settling {
-    fn drop(&mut self) {
-        if let Some(idle) = self.0.upgrade() {
-            idle.lock().settling -= 1;
         }
     }
 }

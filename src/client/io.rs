@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,10 +24,41 @@ use tokio::time::{Instant, Sleep};
 pub(super) struct Socket {
     stream: TcpStream,
     stall: Stall,
+    broken: BrokenOff,
+    ended: Option<oneshot::Receiver<()>>,
     /// In here, not beside the request: what is bounded is sockets that exist.
     _permit: OwnedSemaphorePermit,
     /// Likewise: dropped with the socket, which tells [`Gone`].
     _gone: oneshot::Sender<Infallible>,
+}
+
+/// What is left in hand of a socket that hyper has.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) broken: BrokenOff,
+    pub(super) gone: Gone,
+    end: oneshot::Sender<()>,
+}
+
+impl Remote {
+    /// Ends the socket, unless it goes by itself in time.
+    pub(super) async fn end_after(self, limit: Duration) {
+        if tokio::time::timeout(limit, self.gone).await.is_err() {
+            self.broken.set(true);
+            let _ = self.end.send(());
+        }
+    }
+}
+
+/// Whether a request was given up on the socket, which is then reset when it closes. After an ordinary close
+/// the kernel would go on for minutes to offer what it holds of the request to a peer that does not read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BrokenOff(Arc<AtomicBool>);
+
+impl BrokenOff {
+    pub(super) fn set(&self, broken: bool) {
+        self.0.store(broken, Relaxed);
+    }
 }
 
 /// Ends when the socket is gone.
@@ -44,8 +77,15 @@ impl Socket {
         stream: TcpStream,
         permit: OwnedSemaphorePermit,
         limit: Duration,
-    ) -> (Self, Gone) {
+    ) -> (Self, Remote) {
         let (sender, gone) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let broken = BrokenOff::default();
+        let remote = Remote {
+            broken: broken.clone(),
+            gone: gone.shared(),
+            end,
+        };
         let socket = Self {
             stream,
             stall: Stall {
@@ -53,10 +93,20 @@ impl Socket {
                 stalled: false,
                 timer: None,
             },
+            broken,
+            ended: Some(ended),
             _permit: permit,
             _gone: sender,
         };
-        (socket, gone.shared())
+        (socket, remote)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.broken.0.load(Relaxed) {
+            let _ = self.stream.set_zero_linger();
+        }
     }
 }
 
@@ -65,7 +115,7 @@ impl Stall {
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
-        stream: &TcpStream,
+        broken: &BrokenOff,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stalled = false;
@@ -82,8 +132,7 @@ impl Stall {
             timer.as_mut().reset(deadline(limit));
         }
         ready!(timer.as_mut().poll(cx));
-        // A reset: an ordinary close would leave what the peer did not take with the kernel, which goes on trying.
-        let _ = stream.set_zero_linger();
+        broken.set(true);
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
             format!("no write progress for {limit:?}"),
@@ -104,6 +153,12 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(Poll::Ready(ended)) = self.ended.as_mut().map(|ended| ended.poll_unpin(cx)) {
+            self.ended = None;
+            if ended.is_ok() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
@@ -117,7 +172,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.stall.check(cx, written, &this.stream)
+        this.stall.check(cx, written, &this.broken)
     }
 
     fn poll_write_vectored(
@@ -127,7 +182,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.stall.check(cx, written, &this.stream)
+        this.stall.check(cx, written, &this.broken)
     }
 
     fn is_write_vectored(&self) -> bool {

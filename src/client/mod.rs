@@ -72,11 +72,13 @@ mod future;
 mod http1;
 mod http2;
 mod idle;
+mod in_use;
 mod io;
 mod pool;
 mod request;
 mod target;
 mod trailers;
+mod upload;
 mod url;
 
 pub use self::body::ResponseBody;

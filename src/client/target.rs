@@ -84,7 +84,8 @@ impl HttpTarget {
     }
 
     /// The longest that the peer may take nothing of what is to be written, before the connection is closed.
-    /// Default: 10 seconds.
+    /// Over HTTP/2, one whose peer takes nothing of a request that is over gets no more requests, and is closed
+    /// that long after the last of those that it has. Default: 10 seconds.
     #[must_use]
     pub fn write_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.write_timeout = limit)

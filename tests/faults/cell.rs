@@ -1,0 +1,223 @@
+//! One cell of the matrix: a fault, a body mode, a size, a client's protocol.
+
+use std::{
+    fs,
+    future::Future,
+    sync::{OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+
+use http::Method;
+use tokio::{runtime::Handle, task::yield_now, time::timeout};
+use tower::Layer;
+use tower_mirror::{
+    BodyMode, HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, sample,
+};
+
+use crate::{
+    front::{self, Digest, Server},
+    net::HANG,
+    shadow::Shadow,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Cell {
+    /// The client speaks HTTP/2.
+    pub(crate) http2: bool,
+    pub(crate) mode: BodyMode,
+    pub(crate) size: usize,
+}
+
+pub(crate) const SIZES: [usize; 3] = [0, 1 << 10, 1 << 20];
+const MODES: [BodyMode; 3] = [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit];
+/// For answers that are cut off.
+pub(crate) const MOST_OF_AN_ANSWER: u64 = 64 << 10;
+
+impl Cell {
+    /// One of each mode.
+    pub(crate) fn is_typical(self) -> bool {
+        let size = match self.mode {
+            BodyMode::Tee => 1 << 10,
+            BodyMode::Stream => 1 << 20,
+            _ => 0,
+        };
+        self.size == size && self.http2 == (self.mode == BodyMode::Omit)
+    }
+
+    fn all() -> Vec<Self> {
+        let mut cells = Vec::new();
+        for http2 in [false, true] {
+            for mode in MODES {
+                cells.extend(SIZES.map(|size| Self { http2, mode, size }));
+            }
+        }
+        cells
+    }
+
+    /// Bytes of the copy's body.
+    pub(crate) fn copied(self) -> usize {
+        match self.mode {
+            BodyMode::Omit => 0,
+            _ => self.size,
+        }
+    }
+}
+
+/// What may become of a copy. More than one only where the order of two events on two sockets decides.
+pub(crate) type Expected = &'static [Outcome];
+
+/// Runs `fault` in every cell, each in a thread and runtime of its own. `expected`: `None` where it makes no sense.
+pub(crate) fn in_every_cell<S, F>(
+    http2: bool,
+    expected: impl Fn(Cell) -> Option<Expected>,
+    shadow: S,
+) where
+    S: Fn(Cell) -> F + Sync,
+    F: Future<Output = Shadow>,
+{
+    let _together = DESCRIPTORS.read().unwrap_or_else(PoisonError::into_inner);
+    let cells: Vec<_> = Cell::all()
+        .into_iter()
+        .filter_map(|cell| Some((cell, expected(cell)?)))
+        .collect();
+    assert!(!cells.is_empty());
+    let shadow = &shadow;
+    std::thread::scope(|scope| {
+        let running = cells.into_iter().map(|(cell, expected)| {
+            scope.spawn(move || {
+                let runtime = runtime();
+                let ran = runtime.block_on(run(http2, cell, expected, shadow(cell)));
+                ran.map_err(|wrong| format!("{cell:?}: {wrong}"))
+            })
+        });
+        let running: Vec<_> = running.collect();
+        let wrong: Vec<_> = running
+            .into_iter()
+            .filter_map(|cell| cell.join().unwrap().err())
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+/// A target at `shadow`, which gives a stalled peer up after a while that is longer than any copy here that
+/// waits for its deadline.
+pub(crate) fn target(shadow: &Shadow, http2: bool) -> HttpTarget {
+    let target = HttpTarget::new(&format!("http://{}", shadow.address)).unwrap();
+    let target = if http2 { target.http2() } else { target };
+    target.write_timeout(Duration::from_secs(1))
+}
+
+/// A mirror of `POST`s. Who waits for its deadline waits for a short one; for the others none can be too long.
+pub(crate) fn mirror(target: HttpTarget, expected: Expected) -> MirrorBuilder {
+    let waits = expected.contains(&Outcome::TimedOut);
+    MirrorLayer::builder(target)
+        .filter(sample::methods([Method::POST]))
+        .max_response_bytes(MOST_OF_AN_ANSWER)
+        .timeout(if waits {
+            Duration::from_millis(250)
+        } else {
+            HANG
+        })
+}
+
+async fn run(
+    http2: bool,
+    cell: Cell,
+    expected: Expected,
+    shadow: impl Future<Output = Shadow>,
+) -> Result<(), String> {
+    let shadow = shadow.await;
+    let before = tasks();
+    let layer = mirror(target(&shadow, http2), expected)
+        .body(cell.mode)
+        .build();
+    let handle = layer.handle();
+    let server = Server::start(layer.layer(Digest)).await;
+    drop(layer);
+
+    let with = timeout(HANG, transcript(&server, cell)).await;
+    let with = with.map_err(|_| "the client hangs")?;
+    let without = without(cell);
+    if with != without {
+        return Err(format!("the client saw\n{with}\nand without:\n{without}"));
+    }
+    let ended = timeout(HANG, handle.idle()).await;
+    ended.map_err(|_| format!("the copy hangs\n{}", handle.stats()))?;
+    let stats = handle.stats();
+    if expected.iter().map(|end| stats.outcome(*end)).sum::<u64>() != 1 {
+        return Err(format!("not one of {expected:?}:\n{stats}"));
+    }
+    nothing_is_left(handle, server, &shadow, before).await
+}
+
+/// With the server, and so the target, gone: no copy, byte, connection or task.
+pub(crate) async fn nothing_is_left(
+    handle: MirrorHandle,
+    server: Server,
+    shadow: &Shadow,
+    tasks_before: usize,
+) -> Result<(), String> {
+    let drained = handle.drain(Duration::ZERO).await;
+    let stats = handle.stats();
+    let held = (
+        drained.aborted,
+        stats.in_flight(),
+        stats.buffered_bytes() as u64,
+    );
+    if held != (0, 0, 0) {
+        return Err(format!("aborted, in flight, bytes: {held:?}"));
+    }
+    // It keeps the shadow's service, and so the pool.
+    drop(handle);
+    drop(server);
+    if !shadow.closes(0).await {
+        return Err(format!("{} connections are left", shadow.open()));
+    }
+    let gone = async {
+        while tasks() > tasks_before {
+            yield_now().await;
+        }
+    };
+    let gone = timeout(HANG, gone).await;
+    gone.map_err(|_| format!("{} tasks, {tasks_before} before", tasks()))
+}
+
+pub(crate) fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+async fn transcript(server: &Server, cell: Cell) -> String {
+    match cell.http2 {
+        false => front::http1(server.address, cell.size).await,
+        true => front::http2(server.address, cell.size).await,
+    }
+}
+
+/// What a client sees without the layer.
+fn without(cell: Cell) -> &'static str {
+    static SEEN: [OnceLock<String>; 6] = [const { OnceLock::new() }; 6];
+    let size = SIZES.iter().position(|size| *size == cell.size).unwrap();
+    let seen = &SEEN[size + 3 * usize::from(cell.http2)];
+    seen.get_or_init(|| {
+        let bare = async move {
+            let server = Server::start(Digest).await;
+            transcript(&server, cell).await
+        };
+        let seen = std::thread::spawn(move || runtime().block_on(bare));
+        let seen = seen.join().unwrap();
+        assert!(seen.contains("200") && seen.contains(&format!(" {} ", cell.size)));
+        seen
+    })
+}
+
+/// Held for writing by who counts the process's descriptors.
+pub(crate) static DESCRIPTORS: RwLock<()> = RwLock::new(());
+
+pub(crate) fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}

@@ -1,0 +1,155 @@
+//! What a bad shadow must not pile up while the target lives, copy by copy.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use http::{Request, header::HeaderValue};
+use http_body_util::Full;
+use tokio::{task::yield_now, time::timeout};
+use tower::{Layer, ServiceExt};
+use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer, Outcome};
+
+use crate::{
+    cell::{DESCRIPTORS, descriptors, runtime, tasks},
+    frames::*,
+    front::{Digest, pattern},
+    net::HANG,
+    shadow::{Shadow, hold},
+};
+
+/// What a request carries, so that whoever still has it is found out.
+#[derive(Clone, Debug)]
+struct Token(#[allow(dead_code)] Arc<()>);
+
+fn mirror(shadow: &Shadow, http2: bool, mode: BodyMode) -> (MirrorLayer, HttpTarget) {
+    let target = HttpTarget::new(&format!("http://{}", shadow.address)).unwrap();
+    let target = if http2 { target.http2() } else { target };
+    let target = target.write_timeout(Duration::from_millis(200));
+    let layer = MirrorLayer::builder(target.clone())
+        .carry::<Token>()
+        .body(mode)
+        .max_buffered_bytes(256 << 20)
+        .timeout(Duration::from_millis(50))
+        .build();
+    (layer, target)
+}
+
+async fn send(layer: &MirrorLayer, token: &Token, copies: usize, size: usize) {
+    for number in 0..copies {
+        let mut request = Request::post("/").body(Full::new(pattern(size))).unwrap();
+        let host = HeaderValue::from_str(&format!("tenant-{number}")).unwrap();
+        request.headers_mut().insert("host", host);
+        request.extensions_mut().insert(token.clone());
+        let answer = layer.layer(Digest).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+}
+
+async fn idle(handle: &MirrorHandle) {
+    timeout(HANG, handle.idle()).await.unwrap();
+    assert_eq!(handle.stats().buffered_bytes(), 0);
+}
+
+/// With the target still alive: neither request nor task nor socket of these copies.
+async fn all_let_go(target: &HttpTarget, shadow: &Shadow, token: &Token, tasks_before: usize) {
+    let gone = async {
+        // One connection that may still be of use, with its task and hyper's own; the shadow's as well.
+        while Arc::strong_count(&token.0) > 1
+            || target.connections() > 1
+            || tasks() > tasks_before + 3 * shadow.open()
+        {
+            yield_now().await;
+        }
+    };
+    if timeout(HANG, gone).await.is_err() {
+        let (requests, sockets) = (Arc::strong_count(&token.0) - 1, target.connections());
+        panic!("{requests} requests, {sockets} sockets, {} tasks", tasks());
+    }
+}
+
+/// hyper keeps what it was given for a stream, and all that comes after it, until the stream is admitted.
+#[test]
+fn a_shadow_that_admits_no_stream_keeps_no_request() {
+    let _together = DESCRIPTORS.read().unwrap_or_else(PoisonError::into_inner);
+    runtime().block_on(async {
+        let shadow = Shadow::start(|_, stream| async move {
+            let mut peer = Peer::greet(stream, &[(MAX_STREAMS, 0)]).await?;
+            peer.read_on().await
+        })
+        .await;
+        let before = tasks();
+        for mode in [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit] {
+            let (layer, target) = mirror(&shadow, true, mode);
+            let token = Token(Arc::default());
+            for _ in 0..3 {
+                send(&layer, &token, 20, 100_000).await;
+                idle(&layer.handle()).await;
+            }
+            all_let_go(&target, &shadow, &token, before).await;
+            drop((layer, target));
+            assert!(shadow.closes(0).await);
+        }
+    });
+}
+
+/// Streams that are answered and wait for a window.
+#[test]
+fn a_shadow_that_never_opens_the_window_keeps_no_stream() {
+    let _together = DESCRIPTORS.read().unwrap_or_else(PoisonError::into_inner);
+    runtime().block_on(async {
+        let shadow = Shadow::start(|_, stream| async move {
+            let mut peer = Peer::greet(stream, &[(WINDOW, 0)]).await?;
+            loop {
+                let (stream, _) = peer.request().await?;
+                let head = frame(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200);
+                peer.write(&head).await?;
+            }
+        })
+        .await;
+        let before = tasks();
+        for mode in [BodyMode::Tee, BodyMode::Stream] {
+            let (layer, target) = mirror(&shadow, true, mode);
+            let token = Token(Arc::default());
+            for _ in 0..3 {
+                send(&layer, &token, 20, 100_000).await;
+                idle(&layer.handle()).await;
+            }
+            all_let_go(&target, &shadow, &token, before).await;
+            let stats = layer.handle().stats();
+            let ends = stats.outcome(Outcome::Completed) + stats.outcome(Outcome::TimedOut);
+            assert_eq!(ends, 60, "{stats}");
+            drop((layer, target));
+            assert!(shadow.closes(0).await);
+        }
+    });
+}
+
+/// An ordinary close would leave what it did not read with the kernel, unseen by any limit.
+#[test]
+fn a_shadow_that_never_reads_sees_its_connections_reset() {
+    let _alone = DESCRIPTORS.write().unwrap_or_else(PoisonError::into_inner);
+    runtime().block_on(async {
+        let shadow = Shadow::start(|_, stream| async move { hold(&stream).await }).await;
+        for mode in [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit] {
+            let (layer, target) = mirror(&shadow, false, mode);
+            let token = Token(Arc::default());
+            let (tasks_before, before) = (tasks(), descriptors());
+            send(&layer, &token, 20, 1 << 20).await;
+            idle(&layer.handle()).await;
+            assert!(shadow.closes(0).await, "{} open", shadow.open());
+            let gone = async {
+                while target.connections() > 0
+                    || tasks() > tasks_before
+                    || descriptors() > before
+                    || Arc::strong_count(&token.0) > 1
+                {
+                    yield_now().await;
+                }
+            };
+            timeout(HANG, gone).await.unwrap();
+            assert_eq!(shadow.accepted() % 20, 0);
+        }
+    });
+}
