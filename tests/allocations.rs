@@ -1,4 +1,4 @@
-//! What a request allocates in its whole life, copy included (M5, M6): against bars, and against
+//! What a request allocates in its whole life, copy included (M5): against bars, and against
 //! `allocations.txt`, so that a change is seen. `UPDATE=1 cargo test --test allocations` rewrites the file.
 
 #[path = "../benches/cases/mod.rs"]

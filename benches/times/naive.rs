@@ -6,8 +6,9 @@ use super::row;
 use crate::cases::{Shaped, body::Shape, copies};
 
 pub(super) fn bench(criterion: &mut Criterion) {
-    let rows: [Shaped; 3] = [
+    let rows: [Shaped; 4] = [
         ("naive", copies::naive),
+        ("floor", copies::by_hand),
         ("Tee", copies::tee),
         ("Stream", copies::stream),
     ];
