@@ -63,10 +63,12 @@ fn read(text: &str) -> BTreeMap<String, (u64, u64)> {
         .collect()
 }
 
-/// Allocations are the same for all compilers. Bytes are not: a task is as large as its future, which
-/// every compiler lays out as it likes.
+/// Exact as `cargo test` builds it; an optimizer may do without an allocation. Bytes vary: a task is as
+/// large as its future, which every compiler lays out as it likes.
 fn is_as_known((count, bytes): (u64, u64), (known, known_bytes): (u64, u64)) -> bool {
-    count == known && bytes.abs_diff(known_bytes) <= known_bytes / 8
+    let is_optimized = !cfg!(debug_assertions);
+    let is_known = count == known || is_optimized && count < known;
+    is_known && bytes.abs_diff(known_bytes) <= known_bytes / 8
 }
 
 #[test]
