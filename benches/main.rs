@@ -1,7 +1,25 @@
-//! `cargo bench`: each group holds its own baseline, and only ratios within a group mean anything.
+//! `cargo bench --bench main`: times. Each group holds its own baseline, which is its first row, and only
+//! ratios within a group mean anything.
 
-mod passthrough;
-mod split;
-mod support;
+mod cases;
+mod summary;
+mod times;
 
-criterion::criterion_main!(passthrough::group, split::group);
+use std::time::{Duration, SystemTime};
+
+use criterion::Criterion;
+
+fn main() {
+    let started = SystemTime::now();
+    let mut criterion = Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .without_plots()
+        .configure_from_args();
+    for topic in times::TOPICS {
+        topic(&mut criterion);
+    }
+    criterion.final_summary();
+    summary::print(started);
+}

@@ -87,12 +87,8 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
         (None, None) => Some(""),
     };
     let rewritten = original
-        .map(|host| shared.policy.host.apply(host))
-        .filter(|host| from_header.is_some() || !host.is_empty())
-        .and_then(|host| match host {
-            Cow::Borrowed(host) => HeaderValue::from_str(host).ok(),
-            Cow::Owned(host) => HeaderValue::try_from(host).ok(),
-        });
+        .and_then(|host| rewritten(host, shared))
+        .filter(|host| from_header.is_some() || !host.is_empty());
     if let Some(host) = rewritten.or(from_header) {
         parts.headers.insert(HOST, host);
     }
@@ -100,6 +96,23 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
         let path = parts.uri.path_and_query().cloned();
         parts.uri = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
     }
+}
+
+/// What the first host became is kept, since most services have one; no more, since clients choose hosts.
+fn rewritten(host: &str, shared: &Shared) -> Option<HeaderValue> {
+    let rewrite = &shared.policy.host;
+    match shared.first_host.get() {
+        Some((first, rewritten)) if **first == *host => return Some(rewritten.clone()),
+        _ => {}
+    }
+    let rewritten = match rewrite.apply(host) {
+        Cow::Borrowed(host) => HeaderValue::from_str(host).ok()?,
+        Cow::Owned(host) => HeaderValue::try_from(host).ok()?,
+    };
+    if rewrite.is_fixed() {
+        let _ = shared.first_host.set((host.into(), rewritten.clone()));
+    }
+    Some(rewritten)
 }
 
 /// RFC 9110, section 7.6.1, and `Expect`, which only a client that waits means.

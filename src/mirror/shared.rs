@@ -4,7 +4,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
 };
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     pub(super) counters: Counters,
     pub(super) shadow: Arc<dyn Launch>,
+    /// The first host and what it became.
+    pub(super) first_host: OnceLock<(Box<str>, HeaderValue)>,
     rate: AtomicU32,
 }
 
@@ -48,6 +50,7 @@ impl Shared {
             limits,
             counters: Counters::new(),
             shadow,
+            first_host: OnceLock::new(),
             rate: AtomicU32::new(rate.as_per_million()),
         }
     }

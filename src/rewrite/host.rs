@@ -102,6 +102,11 @@ impl HostRewrite {
         }
     }
 
+    /// Whether it makes the same of the same host at any time.
+    pub(crate) fn is_fixed(&self) -> bool {
+        !matches!(self.rule, Rule::Map(_))
+    }
+
     /// The host of a copy whose original went to `host`.
     #[must_use]
     pub fn apply<'h>(&'h self, host: &'h str) -> Cow<'h, str> {

@@ -1,0 +1,30 @@
+//! Bodies of all sizes, in all the ways of copying them, beside the service that reads them uncopied.
+
+use criterion::Criterion;
+
+use super::row;
+use crate::cases::{Shaped, body::Shape, copies};
+
+pub(super) fn bench(criterion: &mut Criterion) {
+    let shapes = [
+        Shape::EMPTY,
+        Shape::SMALL,
+        Shape::new(1, 64 << 10),
+        Shape::new(8, 8 << 10),
+        Shape::new(1, 1 << 20),
+        Shape::MEBIBYTE,
+    ];
+    let rows: [Shaped; 4] = [
+        ("bare service", copies::bare),
+        ("Tee", copies::tee),
+        ("Stream", copies::stream),
+        ("BufferLayer, Tee", copies::buffered),
+    ];
+    for shape in shapes {
+        let mut group = criterion.benchmark_group(format!("buffer, {shape}"));
+        for (name, make) in rows {
+            row(&mut group, name, make(shape));
+        }
+        group.finish();
+    }
+}

@@ -1,0 +1,15 @@
+//! The mirror beside the cheapest correct copy by hand.
+
+use criterion::Criterion;
+
+use super::row;
+use crate::cases::{copies, list::SHAPES};
+
+pub(super) fn bench(criterion: &mut Criterion) {
+    for shape in SHAPES {
+        let mut group = criterion.benchmark_group(format!("floor, {shape}"));
+        row(&mut group, "floor", copies::by_hand(shape));
+        row(&mut group, "Tee", copies::tee(shape));
+        group.finish();
+    }
+}

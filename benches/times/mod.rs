@@ -1,0 +1,35 @@
+//! What criterion runs: a module a topic.
+
+mod application;
+mod buffer;
+mod clone;
+mod floor;
+mod naive;
+mod observers;
+mod passthrough;
+mod split;
+mod threads;
+
+use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
+
+use crate::cases::Case;
+
+pub(crate) const TOPICS: [fn(&mut Criterion); 9] = [
+    passthrough::bench,
+    clone::bench,
+    buffer::bench,
+    floor::bench,
+    naive::bench,
+    split::bench,
+    observers::bench,
+    application::bench,
+    threads::bench,
+];
+
+/// One row of a group.
+fn row(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut case: Case) {
+    let make = case.maker();
+    group.bench_function(name, |bencher| {
+        bencher.iter_batched(&make, |request| case.run(request), BatchSize::SmallInput);
+    });
+}

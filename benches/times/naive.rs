@@ -1,0 +1,22 @@
+//! The mirror beside what is usually written by hand, which is the baseline.
+
+use criterion::Criterion;
+
+use super::row;
+use crate::cases::{Shaped, body::Shape, copies};
+
+pub(super) fn bench(criterion: &mut Criterion) {
+    let rows: [Shaped; 4] = [
+        ("naive", copies::naive),
+        ("floor", copies::by_hand),
+        ("Tee", copies::tee),
+        ("Stream", copies::stream),
+    ];
+    for shape in [Shape::SMALL, Shape::MEBIBYTE] {
+        let mut group = criterion.benchmark_group(format!("naive, {shape}"));
+        for (name, make) in rows {
+            row(&mut group, name, make(shape));
+        }
+        group.finish();
+    }
+}
