@@ -1,5 +1,7 @@
 //! The borrowed view of a request that every policy decides on.
 
+use std::fmt;
+
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 use http_body::{Body, SizeHint};
 
@@ -22,7 +24,7 @@ use http_body::{Body, SizeHint};
 /// assert_eq!(head.uri.path(), "/items");
 /// assert_eq!(head.body.exact(), Some(5));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
     /// The request's method.
@@ -51,5 +53,19 @@ impl<'a> RequestHead<'a> {
             extensions: request.extensions(),
             body: request.body().size_hint(),
         }
+    }
+}
+
+/// The names of the headers, and the path without its query: values are not for a log.
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("RequestHead")
+            .field("method", &self.method)
+            .field("path", &self.uri.path())
+            .field("version", &self.version)
+            .field("headers", &names)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
     }
 }

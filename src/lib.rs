@@ -12,8 +12,10 @@ pub mod client;
 mod clock;
 mod exact;
 mod head;
+mod mark;
 pub mod mirror;
 pub mod observe;
+pub mod receive;
 pub mod rewrite;
 pub mod sample;
 pub mod split;
@@ -28,6 +30,7 @@ pub use self::{
     head::RequestHead,
     mirror::{Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, Shadow},
     observe::{Outcome, Report, Stats, StatusClass},
+    receive::{Mirrored, ReadOnlyLayer},
     rewrite::HostRewrite,
     sample::{Draw, Key, SampleRate},
     split::{Force, Served, SplitHandle, WeightedSplit, WeightedSplitLayer},

@@ -19,18 +19,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("chain", &[]),
     ("clock", &[]),
     ("exact", &[]),
+    ("mark", &[]),
     ("tokens", &[]),
     (
         "mirror",
         &[
-            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "exact", "tokens",
-            "BoxError",
+            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "exact", "mark",
+            "tokens", "BoxError",
         ],
     ),
     (
         "split",
         &["head", "sample", "observe", "chain", "clock", "BoxError"],
     ),
+    ("receive", &["head", "sample", "mark"]),
     ("client", &["exact", "tokens", "BoxError"]),
 ];
 

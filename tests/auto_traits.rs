@@ -14,7 +14,8 @@ use tower_mirror::{
     body::ShadowBodyError,
     mirror::{Drained, ResponseFuture},
     observe::{PrimaryReport, ShadowReport, StatusClass},
-    rewrite::{InvalidHost, RemoveHeaders, SetHeader},
+    receive::{self, Empty, Mirrored, ReadOnly, ReadOnlyLayer},
+    rewrite::{InvalidHost, OnlyHeaders, RemoveHeaders, SetHeader},
     sample::{InvalidRate, Methods, Paths},
     split::{
         self, Beside, Branch, BranchFuture, Empty503, ForceSource, InvalidSplit, InvalidWeights,
@@ -55,6 +56,12 @@ fn every_type_crosses_threads() {
     cloned::<Paths>();
     cloned::<SetHeader>();
     cloned::<RemoveHeaders>();
+    cloned::<OnlyHeaders>();
+    cloned::<Mirrored>();
+    cloned::<ReadOnlyLayer>();
+    cloned::<ReadOnly<tower::util::ServiceFn<Primary>, Empty>>();
+    copied::<Empty>();
+    owned::<receive::ResponseFuture<Answer, Full<Bytes>, Full<Bytes>>>();
     cloned::<InvalidHost>();
     cloned::<InvalidRate>();
     copied::<BodyMode>();

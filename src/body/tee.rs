@@ -1,6 +1,7 @@
 //! What the primary reads.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, Waker, ready},
@@ -22,7 +23,6 @@ pin_project! {
     ///
     /// One exception: what the primary leaves of a body that a [`BufferLayer`](crate::BufferLayer) has
     /// already read whole is taken for the copy when the primary lets go of it.
-    #[derive(Debug)]
     pub struct TeeBody<B> {
         #[pin]
         inner: B,
@@ -37,6 +37,15 @@ pin_project! {
                 read_on(this.inner, capture);
             }
         }
+    }
+}
+
+/// Without the body itself, whose own form may show bytes.
+impl<B> fmt::Debug for TeeBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TeeBody")
+            .field("is_copied", &self.capture.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,6 @@ const JOINED: usize = 64 * 1024;
 
 /// Frames, joined where they are small: what they cost must follow from their bytes,
 /// not from how a client cuts them.
-#[derive(Debug)]
 pub(super) struct Collected {
     data: VecDeque<Bytes>,
     /// The end of the data, of small frames.
@@ -24,7 +23,7 @@ pub(super) struct Collected {
 }
 
 /// See [`Collected::take`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Held {
     data: VecDeque<Bytes>,
     pub(super) trailers: Option<HeaderMap>,

@@ -1,6 +1,7 @@
 //! The body on its way in, then the response.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -18,7 +19,6 @@ use crate::body::InMemory;
 pin_project! {
     /// The response of a [`Buffer`](super::Buffer). Dropped while the body is read, the
     /// service is not called.
-    #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, B, F> {
         #[pin]
@@ -28,7 +28,6 @@ pin_project! {
 
 pin_project! {
     #[project = StateProjection]
-    #[derive(Debug)]
     enum State<S, B, F> {
         Reading {
             // Made ready before.
@@ -40,6 +39,19 @@ pin_project! {
             #[pin]
             answer: F,
         },
+    }
+}
+
+/// Without the request and what has arrived of its body: neither belongs in a log.
+impl<S, B, F> fmt::Debug for ResponseFuture<S, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Reading { .. } => "Reading",
+            State::Calling { .. } => "Calling",
+        };
+        f.debug_tuple("ResponseFuture")
+            .field(&format_args!("{state}"))
+            .finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The body sent, erased, and the body received, which brings its connection back.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -77,17 +78,26 @@ impl Body for RequestBody {
 ///
 /// Read to its end it returns its HTTP/1.1 connection to the pool; dropped before that it closes the connection. One made
 /// from bytes, or by default of none, is of no connection: for an answer in place of the target's.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ResponseBody {
     connection: Option<InUse>, // dropped first: it says that the rest was given up
     source: Source,
     exchange: Option<Exchange>, // over HTTP/2
 }
 
-#[derive(Debug)]
 enum Source {
     Target(Incoming),
     Own(Full<Bytes>),
+}
+
+/// How much is left, never what.
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("is_own", &matches!(self.source, Source::Own(_)))
+            .field("length", &self.size_hint().exact())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Source {

@@ -58,13 +58,20 @@ pub(super) fn finish(parts: &mut Parts, body: &CopyBody, shared: &Shared) {
     rewrite_host(parts, shared);
     remove_hop_by_hop(&mut parts.headers);
     framing.write(&mut parts.headers);
-    if let Some(mark) = &shared.policy.mark {
-        parts
-            .headers
-            .insert(mark.clone(), shared.mark_value.clone());
-    }
+    mark(&mut parts.headers, shared);
     for rewrite in &shared.policy.rewrites {
         rewrite.rewrite(parts);
+    }
+    // A rewrite that keeps few headers must not disarm the loop guard.
+    let is_marked = |mark| parts.headers.contains_key(mark);
+    if !shared.policy.mark.as_ref().is_none_or(is_marked) {
+        mark(&mut parts.headers, shared);
+    }
+}
+
+fn mark(headers: &mut HeaderMap, shared: &Shared) {
+    if let Some(mark) = &shared.policy.mark {
+        headers.insert(mark.clone(), shared.mark_value.clone());
     }
 }
 

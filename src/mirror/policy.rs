@@ -7,6 +7,7 @@ use http::{Extensions, HeaderName};
 use crate::{
     body::BodyMode,
     head::RequestHead,
+    mark::MARK,
     observe::Observer,
     rewrite::{HostRewrite, Rewrite},
     sample::{Draw, Filter},
@@ -38,7 +39,7 @@ impl Default for Policy {
             carries: Vec::new(),
             rewrites: Vec::new(),
             body: BodyMode::default(),
-            mark: Some(HeaderName::from_static("x-mirrored-by")),
+            mark: Some(MARK.clone()),
             strip_inbound_mark: false,
             route: None,
             observers: Vec::new(),

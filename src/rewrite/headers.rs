@@ -1,13 +1,17 @@
 //! Edits of the copied head.
 
+use std::fmt;
+
 use http::{HeaderName, HeaderValue, request};
 
 /// Has the last word on the copy's head.
 ///
 /// Implemented for closures `Fn(&mut request::Parts)`; ready made:
-/// [`set_header`], [`remove_headers`]. It runs on the copy's own task, after
-/// everything else was decided, and only where a copy is sent; what it leaves is
-/// what the shadow gets. A panic in it ends the copy as `panicked`.
+/// [`set_header`], [`remove_headers`], [`strip_credentials`](super::strip_credentials),
+/// [`only`](super::only). It runs on the copy's own task, after everything else was
+/// decided, and only where a copy is sent; what it leaves is what the shadow gets. The
+/// one exception is the mirror's mark: a copy without it could be mirrored in turn without
+/// end, so it is put back where it was removed. A panic in it ends the copy as `panicked`.
 pub trait Rewrite: Send + Sync + 'static {
     /// Edits the head of the copy.
     fn rewrite(&self, copy: &mut request::Parts);
@@ -36,10 +40,17 @@ pub fn remove_headers(names: impl IntoIterator<Item = HeaderName>) -> RemoveHead
 }
 
 /// See [`set_header`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SetHeader {
     name: HeaderName,
     value: HeaderValue,
+}
+
+/// The name alone: the value may be the shadow's own credential.
+impl fmt::Debug for SetHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SetHeader").field(&self.name).finish()
+    }
 }
 
 impl Rewrite for SetHeader {

@@ -26,11 +26,30 @@
 //! rewrite::remove_headers([AUTHORIZATION]).rewrite(&mut copy);
 //! assert!(copy.headers.is_empty());
 //! ```
+//!
+//! For a shadow that is trusted less than the primary, [`strip_credentials`] removes what usually
+//! carries them, and [`only`] all but what it is given:
+//!
+//! ```
+//! use http::{Request, header::ACCEPT};
+//! use tower_mirror::rewrite::{self, Rewrite};
+//!
+//! let request = Request::get("/").header("accept", "*/*").header("cookie", "a=1").header("x-own-secret", "b");
+//! let (mut copy, ()) = request.body(()).unwrap().into_parts();
+//!
+//! rewrite::strip_credentials().rewrite(&mut copy);
+//! assert!(!copy.headers.contains_key("cookie") && copy.headers.contains_key("x-own-secret"));
+//!
+//! rewrite::only([ACCEPT]).rewrite(&mut copy);
+//! assert_eq!(copy.headers.len(), 1);
+//! ```
 
+mod credentials;
 mod headers;
 mod host;
 
 pub use self::{
+    credentials::{OnlyHeaders, only, strip_credentials},
     headers::{RemoveHeaders, Rewrite, SetHeader, remove_headers, set_header},
     host::{HostRewrite, InvalidHost},
 };

@@ -1,6 +1,7 @@
 //! The two kinds of subset that a layer has: the service it wraps, and those beside it.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -21,13 +22,22 @@ pub enum Branch<S, T> {
 }
 
 /// How a subset beside the wrapped service fails.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum SubsetError<R, E> {
     /// As the split itself fails.
     Own(E),
     /// It did not become ready; the answer for when there is no fallback.
     Unready(Response<R>),
+}
+
+/// Of the answer, its status alone.
+impl<R, E: fmt::Debug> fmt::Debug for SubsetError<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(error) => f.debug_tuple("Own").field(error).finish(),
+            Self::Unready(answer) => f.debug_tuple("Unready").field(&answer.status()).finish(),
+        }
+    }
 }
 
 pin_project! {

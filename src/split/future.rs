@@ -1,6 +1,7 @@
 //! The chosen subset's readiness, then its response.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -22,7 +23,6 @@ pin_project! {
     /// The response of a split. Until the subset is ready the request is owned here,
     /// unsent; dropping this releases whatever the subset had reserved.
     #[must_use = "futures do nothing unless polled"]
-    #[derive(Debug)]
     pub struct ResponseFuture<S, B, F, U> {
         #[pin]
         state: State<S, B, F>,
@@ -33,7 +33,6 @@ pin_project! {
 
 pin_project! {
     #[project = StateProjection]
-    #[derive(Debug)]
     enum State<S, B, F> {
         Readying {
             service: S,
@@ -51,7 +50,21 @@ pin_project! {
     }
 }
 
-#[derive(Debug)]
+/// Without the request: it does not belong in a log.
+impl<S, B, F, U> fmt::Debug for ResponseFuture<S, B, F, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Readying { .. } => "Readying",
+            State::Calling { .. } => "Calling",
+            State::Drained => "Drained",
+        };
+        f.debug_struct("ResponseFuture")
+            .field("state", &format_args!("{state}"))
+            .field("subset", &self.decided.subset)
+            .finish_non_exhaustive()
+    }
+}
+
 struct Decided {
     shared: Arc<Shared>,
     subset: usize,

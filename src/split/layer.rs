@@ -1,6 +1,7 @@
 //! The split around a service, which is one of its subsets.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -132,10 +133,15 @@ where
 pin_project! {
     /// The response of a [`LayeredSplit`].
     #[must_use = "futures do nothing unless polled"]
-    #[derive(Debug)]
     pub struct LayeredFuture<S, T, B, F, G, U> {
         #[pin]
         future: ResponseFuture<Branch<S, T>, B, BranchFuture<F, G>, U>,
+    }
+}
+
+impl<S, T, B, F, G, U> fmt::Debug for LayeredFuture<S, T, B, F, G, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LayeredFuture").field(&self.future).finish()
     }
 }
 
