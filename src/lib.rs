@@ -12,12 +12,16 @@ pub mod client;
 mod clock;
 mod exact;
 mod head;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 pub mod mirror;
 pub mod observe;
 pub mod rewrite;
 pub mod sample;
 pub mod split;
 mod tokens;
+mod traceparent;
 
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, request};
 /// Has the last word on the copy's head.
 ///
 /// Implemented for closures `Fn(&mut request::Parts)`; ready made:
-/// [`set_header`], [`remove_headers`]. It runs on the copy's own task, after
+/// [`set_header`], [`remove_headers`], [`TraceContext`](super::TraceContext). It runs on the copy's own task, after
 /// everything else was decided, and only where a copy is sent; what it leaves is
 /// what the shadow gets. A panic in it ends the copy as `panicked`.
 pub trait Rewrite: Send + Sync + 'static {
