@@ -97,6 +97,17 @@ fn a_request_that_is_not_copied_allocates_nothing() {
     assert_eq!(count, 0, "drawn");
 }
 
+#[test]
+fn nor_does_it_where_everything_is_traced() {
+    let subscriber = tracing_subscriber::registry();
+    tracing::subscriber::with_default(subscriber, || {
+        assert!(tracing::enabled!(target: "tower_mirror", tracing::Level::TRACE));
+        let (count, layer) = allocations(|mirror| mirror.sample(SampleRate::NONE));
+        assert_eq!(layer.handle().stats().outcome(Outcome::NotSampled), 2);
+        assert_eq!(count, 0);
+    });
+}
+
 /// The cheapest correct copy by hand: the head cloned, one task with one timer.
 fn floor(request: &Request<Full<Bytes>>) {
     let mut copy = Request::new(());
