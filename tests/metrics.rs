@@ -42,7 +42,7 @@ async fn all_that_is_exported() -> String {
         .observer(metrics::Histograms::new())
         .build();
     let handle = mirror.handle();
-    let primary = Primary::new(Reads::All, Then::Answers(201));
+    let primary = Primary::new(Reads::All, Then::Answers(404));
     for _ in 0..4 {
         serve(&mirror, &primary, post(Script::chunks([50, 20])))
             .await
@@ -102,11 +102,11 @@ async fn everything_counted_is_exported() {
         ),
         (r#"admitted_total{mirror="catalog"}"#, 4.0),
         (
-            r#"statuses_total{mirror="catalog",primary="2xx",shadow="2xx"}"#,
+            r#"statuses_total{mirror="catalog",primary="4xx",shadow="2xx"}"#,
             4.0,
         ),
         (
-            r#"statuses_total{mirror="catalog",primary="2xx",shadow="5xx"}"#,
+            r#"statuses_total{mirror="catalog",primary="2xx",shadow="4xx"}"#,
             0.0,
         ),
         (r#"observer_panics_total{mirror="catalog"}"#, 0.0),
