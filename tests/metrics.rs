@@ -65,7 +65,7 @@ async fn all_that_is_exported() -> String {
         Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
     });
     let split = WeightedSplit::builder("versions")
-        .subset("v1", 3, version.clone())
+        .subset("v1", 3, version)
         .subset("v2", 1, version)
         .force(Force::header(http::HeaderName::from_static("x-version")).when(|_| true))
         .build()
