@@ -49,10 +49,10 @@
 //! # use http::{Request, Response};
 //! # use tower::service_fn;
 //! # use tower_mirror::ShadowBody;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let shadow = service_fn(async |_: Request<ShadowBody>| Ok::<_, std::io::Error>(Response::new(String::new())));
 //! # let v1 = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
 //! # let v2 = v1.clone();
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!
 //! // Without bounds of its own, this exporter makes summaries of histograms.
 //! let prometheus = PrometheusBuilder::new()
