@@ -57,7 +57,10 @@ fn every_type_crosses_threads() {
     cloned::<RemoveHeaders>();
     cloned::<InvalidHost>();
     cloned::<InvalidRate>();
+    copied::<tower_mirror::rewrite::TraceContext>();
     copied::<BodyMode>();
+    #[cfg(feature = "metrics")]
+    cloned::<tower_mirror::metrics::Histograms>();
     copied::<Outcome>();
     copied::<SampleRate>();
     copied::<StatusClass>();
