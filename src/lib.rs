@@ -13,6 +13,9 @@ mod clock;
 mod exact;
 mod head;
 mod mark;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 pub mod mirror;
 pub mod observe;
 pub mod receive;
@@ -20,6 +23,7 @@ pub mod rewrite;
 pub mod sample;
 pub mod split;
 mod tokens;
+mod traceparent;
 
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]

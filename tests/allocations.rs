@@ -23,7 +23,7 @@ use cases::{
 };
 use http::Request;
 use tower::{Layer, Service};
-use tower_mirror::{BodyMode, MirrorLayer, Outcome};
+use tower_mirror::{BodyMode, MirrorLayer, Outcome, SampleRate};
 
 /// Allocations, and their bytes, of one request. All is warm by then.
 fn counted(mut case: Case) -> (u64, u64) {
@@ -122,6 +122,21 @@ fn nor_does_one_outside_a_runtime() {
     assert_eq!(layer.handle().stats().outcome(Outcome::NoRuntime), 2);
     // What is dropped with the request is no allocation.
     assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn nor_does_it_where_everything_is_traced() {
+    let subscriber = tracing_subscriber::registry();
+    tracing::subscriber::with_default(subscriber, || {
+        assert!(tracing::enabled!(target: "tower_mirror", tracing::Level::TRACE));
+        let mirror = MirrorLayer::builder(Null).sample(SampleRate::NONE).build();
+        let mut service = mirror.layer(Null);
+        call(&mut service, usual(Shape::SMALL)); // thread locals
+        let request = usual(Shape::SMALL);
+        let counted = measure(|| call(&mut service, request));
+        assert_eq!(mirror.handle().stats().outcome(Outcome::NotSampled), 2);
+        assert_eq!(counted.count_total, 0);
+    });
 }
 
 /// Bars that are not met yet. One that is met must leave this list, and is held from then on.

@@ -11,8 +11,8 @@ use std::{
 /// Each room with what it may use of the crate. `lib` is the root, which has all.
 const ROOMS: &[(&str, &[&str])] = &[
     ("head", &[]),
-    ("sample", &["head"]),
-    ("rewrite", &[]),
+    ("sample", &["head", "traceparent"]),
+    ("rewrite", &["traceparent"]),
     ("body", &[]),
     ("buffer", &["body"]),
     ("observe", &["head"]),
@@ -21,6 +21,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("exact", &[]),
     ("mark", &[]),
     ("tokens", &[]),
+    ("traceparent", &[]),
+    ("metrics", &["mirror", "split", "observe"]),
     (
         "mirror",
         &[

@@ -64,7 +64,10 @@ fn every_type_crosses_threads() {
     owned::<receive::ResponseFuture<Answer, Full<Bytes>, Full<Bytes>>>();
     cloned::<InvalidHost>();
     cloned::<InvalidRate>();
+    copied::<tower_mirror::rewrite::TraceContext>();
     copied::<BodyMode>();
+    #[cfg(feature = "metrics")]
+    cloned::<tower_mirror::metrics::Histograms>();
     copied::<Outcome>();
     copied::<SampleRate>();
     copied::<StatusClass>();

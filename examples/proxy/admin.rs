@@ -1,6 +1,9 @@
 //! Reading and steering the mirror and the split while they run.
 
+mod metrics;
 mod split;
+
+use std::io;
 
 use axum::{
     Json, Router,
@@ -13,12 +16,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::net::TcpListener;
 use tower_mirror::{MirrorHandle, SampleRate, SplitHandle, Stats};
 
-/// Serves for as long as the process lives, its drain included.
-pub(crate) async fn serve(
-    listener: TcpListener,
+pub(crate) fn router(
     mirror: Option<MirrorHandle>,
     split: Option<SplitHandle>,
-) {
+) -> io::Result<Router> {
+    let metrics = metrics::router(mirror.clone(), split.clone())?;
     let mirror = match mirror {
         Some(mirror) => Router::new()
             .route("/stats", get(stats))
@@ -30,8 +32,13 @@ pub(crate) async fn serve(
         Some(split) => split::router(split),
         None => absent(["/split"], "there is no split: no --subset\n"),
     };
+    Ok(metrics.merge(mirror).merge(split))
+}
+
+/// Serves for as long as the process lives, its drain included.
+pub(crate) async fn serve(listener: TcpListener, router: Router) {
     // It never returns: it goes on after a failed `accept`.
-    let _ = axum::serve(listener, mirror.merge(split)).await;
+    let _ = axum::serve(listener, router).await;
 }
 
 fn absent<const N: usize>(paths: [&'static str; N], reason: &'static str) -> Router {

@@ -6,7 +6,9 @@ use clap::{
     ArgGroup, Args as ClapArgs, CommandFactory, Parser, ValueEnum,
     error::ErrorKind::ValueValidation,
 };
-use tower_mirror::{BodyMode, HostRewrite, HttpTarget, MirrorLayer, SampleRate};
+use tower_mirror::{
+    BodyMode, HostRewrite, HttpTarget, MirrorLayer, SampleRate, metrics::Histograms,
+};
 
 use crate::{
     proxy::wide,
@@ -32,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     primary: Option<HttpTarget>,
 
-    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`.
+    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /metrics`.
     #[arg(long, value_name = "ADDR", requires = "steered")]
     pub(crate) admin: Option<SocketAddr>,
 
@@ -137,8 +139,11 @@ pub(crate) struct MirrorArgs {
 
 impl MirrorArgs {
     /// The layer, where there is a shadow.
-    pub(crate) fn layer(&self) -> Option<MirrorLayer> {
+    pub(crate) fn layer(&self, is_measured: bool) -> Option<MirrorLayer> {
         let mut builder = MirrorLayer::builder(self.target()?);
+        if is_measured {
+            builder = builder.observer(Histograms::new());
+        }
         if let Some(rate) = self.percent {
             builder = builder.sample(rate);
         }

@@ -7,6 +7,7 @@
 //!
 //! curl http://127.0.0.1:8080/                                             # through the proxy
 //! curl http://127.0.0.1:8081/stats                                        # what became of the copies
+//! curl http://127.0.0.1:8081/metrics                                      # the same and more, for Prometheus
 //! curl -X PUT -d '{"percent": 12.5}' http://127.0.0.1:8081/mirror         # or {"paused": true}
 //! ```
 //!
@@ -23,6 +24,8 @@
 //! curl http://127.0.0.1:8081/split                                        # what each has served
 //! curl -X PUT -d '{"v1": 50, "v2": 50}' http://127.0.0.1:8081/split       # a name left out keeps its weight
 //! ```
+//!
+//! `grafana.json` is a dashboard of these metrics, `alerts.yaml` are alerts for Prometheus.
 //!
 //! `--help` lists what else can be set. It speaks HTTP/1.1 and HTTP/2 (prior knowledge) to clients, HTTP/1.1 to the
 //! primary. The `Host` that the client sent goes to the primary as it is. It does not tunnel: `CONNECT` and requests
@@ -110,7 +113,9 @@ async fn run<S>(args: Args, backend: S, split: Option<SplitHandle>) -> io::Resul
 where
     S: Forward<Incoming> + Forward<TeeBody<Incoming>>,
 {
-    let mirror = args.mirror.layer();
+    // Only where somebody can read them.
+    let is_measured = args.admin.is_some();
+    let mirror = args.mirror.layer(is_measured);
     let limit = args.drain_timeout();
     let proxy = Proxy::new(backend);
     let served = proxy.served();
@@ -125,7 +130,8 @@ where
     if let Some(listener) = admin {
         say(format_args!("admin on {}", listener.local_addr()?));
         let mirror = mirror.as_ref().map(MirrorLayer::handle);
-        tokio::spawn(admin::serve(listener, mirror, split.clone()));
+        let router = admin::router(mirror, split.clone())?;
+        tokio::spawn(admin::serve(listener, router));
     }
 
     let mirrored = match mirror {

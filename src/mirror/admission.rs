@@ -16,6 +16,7 @@ use super::{
     join::{Join, PrimarySide},
     limits::HEAD_BYTES,
     shared::Shared,
+    span::{self, CopySpan},
     ticket::Ticket,
 };
 use crate::{
@@ -57,6 +58,7 @@ impl Shared {
             Err(outcome) => outcome,
         };
         self.counters.skipped(outcome);
+        span::skipped(&self.name, outcome);
         self.tell(|observer| observer.on_skip(outcome, &head));
         None
     }
@@ -133,10 +135,11 @@ impl Shared {
             }
         };
         self.counters.started();
+        let span = CopySpan::begin(&self.name, head, route.as_deref());
         let join = Arc::new(Join::new(Arc::clone(self), route));
         let body = recording.as_ref().map(|recording| recording.primary());
         let primary = PrimarySide::new(Arc::clone(&join), body);
-        let ticket = Ticket::new(join, recording, head_charge);
+        let ticket = Ticket::new(join, recording, head_charge, span);
         self.shadow.launch(&runtime, Copy { parts, ticket });
         Ok(Admitted { capture, primary })
     }

@@ -81,6 +81,8 @@ mod send;
 mod service;
 mod shadow;
 mod shared;
+#[cfg_attr(not(feature = "tracing"), path = "no_span.rs")]
+mod span;
 mod ticket;
 
 pub use self::{

@@ -43,6 +43,7 @@ where
         return failed(error, failure::of_readiness, ticket);
     }
     let parts = mem::replace(parts, head::empty());
+    ticket.span.sending(&parts);
     let answering = shadow.call(Request::from_parts(parts, body));
     ticket.report.sent = true;
     ticket.head_charge = None;
@@ -55,6 +56,7 @@ where
     let mut body = pin!(body);
     let mut answer = Answer::new(&mut ticket.report, sent, shared.limits.max_response_bytes);
     answer.head(&head);
+    ticket.span.answered(&head);
     loop {
         match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
             None => return answer.end(),

@@ -49,7 +49,8 @@ where
     R::Error: Into<BoxError>,
 {
     fn launch(&self, runtime: &Handle, copy: Copy) {
-        runtime.spawn(exchange(Arc::clone(&self.shadow), copy));
+        let span = copy.ticket.span.clone();
+        runtime.spawn(span.around(exchange(Arc::clone(&self.shadow), copy)));
     }
 }
 

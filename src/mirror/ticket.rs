@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use super::{join::Join, shared::Shared};
+use super::{join::Join, shared::Shared, span::CopySpan};
 use crate::{
     body::{Charge, Recording},
     observe::{Outcome, ShadowReport},
@@ -22,17 +22,24 @@ pub(super) struct Ticket {
     /// For the head, until the shadow's service has taken it.
     pub(super) head_charge: Option<Charge>,
     pub(super) report: ShadowReport,
+    pub(super) span: CopySpan,
     outcome: Option<Outcome>,
 }
 
 impl Ticket {
     /// Takes over a place that was entered.
-    pub(super) fn new(join: Arc<Join>, recording: Option<Recording>, head_charge: Charge) -> Self {
+    pub(super) fn new(
+        join: Arc<Join>,
+        recording: Option<Recording>,
+        head_charge: Charge,
+        span: CopySpan,
+    ) -> Self {
         Self {
             join,
             recording,
             head_charge: Some(head_charge),
             report: ShadowReport::default(),
+            span,
             outcome: None,
         }
     }
@@ -58,6 +65,7 @@ impl Drop for Ticket {
         // The destructor of a frame may be a user's, and panic.
         let _ = catch_unwind(AssertUnwindSafe(|| self.recording = None));
         self.head_charge = None;
+        self.span.ended(&shared.name, outcome, &self.report);
         self.join.shadow_ended(outcome, mem::take(&mut self.report));
         // Last, so that whoever waits for an empty mirror finds nothing of it left.
         shared.gate.leave();

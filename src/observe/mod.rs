@@ -30,13 +30,93 @@
 //! # }
 //! ```
 //!
-//! What a table, a metric or a dashboard is made of:
+//! What a table or a dashboard is made of (for metrics there is a feature of that name, which exports all of it):
 //!
 //! ```
 //! # use tower_mirror::observe::Stats;
-//! fn to_metrics(stats: &Stats) -> Vec<(&'static str, u64)> {
+//! fn to_table(stats: &Stats) -> Vec<(&'static str, u64)> {
 //!     stats.outcomes().map(|(outcome, count)| (outcome.as_str(), count)).collect()
 //! }
+//! ```
+//!
+//! # Tracing
+//!
+//! With the feature `tracing`, each copy has a span: `shadow request`, of the target `tower_mirror`, at `INFO`. It has
+//! no parent but follows from the span in which the mirror was called (a link, in OpenTelemetry), so the
+//! primary's trace ends when the primary does. The shadow's service and the [rewrites](crate::rewrite) run in it.
+//! Its fields are those of OpenTelemetry's [conventions for HTTP
+//! spans](https://opentelemetry.io/docs/specs/semconv/http/http-spans/), stable since their version 1.23:
+//!
+//! | field | value |
+//! |---|---|
+//! | `http.request.method` | the method; `_OTHER` if it is none of RFC 9110 or `PATCH` |
+//! | `http.request.method_original` | what `_OTHER` is |
+//! | `http.route` | what the mirror's [`route`](crate::MirrorBuilder::route) said |
+//! | `url.path` | the path that the mirror was called with, before any rewrite; never the query, and so no `url.full` |
+//! | `server.address`, `server.port` | the copy's `Host`, as far as it has them |
+//! | `http.response.status_code` | the status of the shadow's answer |
+//! | `network.protocol.version` | the version of the answer: `1.1` or `2` |
+//! | `error.type` | the outcome, unless it is `completed` or `completed_truncated`; of these the status, if 4xx or 5xx |
+//! | `otel.kind`, `otel.status_code` | `client`; `ERROR` where there is an `error.type` |
+//! | `mirror.name`, `mirror.outcome` | the mirror's name, the [`Outcome`] |
+//!
+//! And each outcome is an event of the same target: in the span of the copy, or, where there is none, in that of the primary.
+//! It has `mirror.name`, `mirror.outcome` and `mirror.reason`, that is the [hint](Outcome::hint); of copies also
+//! `http.response.status_code`, `latency_seconds` and `total_seconds` (as in [`ShadowReport`]), and
+//! `error`, what the shadow's service said. A request that is not sampled has no event, and costs a comparison more than without the feature.
+//!
+//! | level | outcomes |
+//! |---|---|
+//! | `ERROR` | `panicked`, `policy_panicked`, `no_runtime`: bugs |
+//! | `WARN` | `failed_connect`, `failed_transport`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's |
+//! | `DEBUG` | `completed`, `completed_truncated`; `no_room`, `no_bytes`, `too_large`, `unread`, `client_aborted`, `body_error` |
+//! | `TRACE` | `filtered`, `paused`, `loop`, `upgrade`, `draining`: as it was told |
+//!
+//! What may come with every request, on the primary's path, is, but for bugs, at `DEBUG` at most: a shadow that is too slow does not
+//! make the primary write a log. Neither headers nor bodies are recorded anywhere, but for the `Host`. A subscriber that panics loses
+//! what it was told, and hurts nobody.
+//!
+//! Which trace the shadow's own spans belong to is what the copy's `traceparent` says: see
+//! [`TraceContext`](crate::rewrite::TraceContext). A rewrite that writes the context of the current span there makes them children of the copy's.
+//!
+//! ```
+//! use tower_mirror::MirrorLayer;
+//! use tracing::{Instrument, info_span, level_filters::LevelFilter};
+//! use tracing_subscriber::{filter::Targets, prelude::*};
+//! # use std::sync::{Arc, atomic::{AtomicUsize, Ordering::Relaxed}};
+//! # use http::{Request, Response};
+//! # use http_body_util::Full;
+//! # use bytes::Bytes;
+//! # use tower::{Layer, ServiceExt, service_fn};
+//! # use tower_mirror::{ShadowBody, TeeBody};
+//! # #[derive(Clone, Default)]
+//! # struct Logs(Arc<AtomicUsize>);
+//! # impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Logs {
+//! #     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+//! #         assert_eq!(*event.metadata().level(), tracing::Level::WARN);
+//! #         self.0.fetch_add(1, Relaxed);
+//! #     }
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! # let logs = Logs::default();
+//! # let counted = logs.0.clone();
+//! # let shadow = service_fn(async |_: Request<ShadowBody>| Err::<Response<String>, _>(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)));
+//! # let primary = service_fn(async |_: Request<TeeBody<Full<Bytes>>>| Ok::<_, std::io::Error>(Response::new(())));
+//!
+//! // The copies that failed in the log, whatever else is in it.
+//! let filter = Targets::new().with_target("tower_mirror", LevelFilter::WARN);
+//! let subscriber = tracing_subscriber::registry().with(logs.with_filter(filter));
+//! # let guard = tracing::subscriber::set_default(subscriber);
+//! # #[cfg(any())]
+//! tracing::subscriber::set_global_default(subscriber)?;
+//!
+//! let mirror = MirrorLayer::new(shadow);
+//! let answer = mirror.layer(primary).oneshot(Request::new(Full::default()));
+//! answer.instrument(info_span!("request")).await.unwrap();
+//! # mirror.handle().idle().await;
+//! # assert_eq!(counted.load(Relaxed), 1);
+//! # }
 //! ```
 
 mod counters;

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, request};
 ///
 /// Implemented for closures `Fn(&mut request::Parts)`; ready made:
 /// [`set_header`], [`remove_headers`], [`strip_credentials`](super::strip_credentials),
-/// [`only`](super::only). It runs on the copy's own task, after everything else was
+/// [`only`](super::only), [`TraceContext`](super::TraceContext). It runs on the copy's own task, after everything else was
 /// decided, and only where a copy is sent; what it leaves is what the shadow gets. The
 /// one exception is the mirror's mark: a copy without it could be mirrored in turn without
 /// end, so it is put back where it was removed. A panic in it ends the copy as `panicked`.

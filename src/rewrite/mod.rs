@@ -1,4 +1,5 @@
-//! What differs on the copy: its `Host` ([`HostRewrite`]) and its headers ([`Rewrite`]).
+//! What differs on the copy: its `Host` ([`HostRewrite`]), its headers ([`Rewrite`]), and, if told
+//! so, its trace ([`TraceContext`]).
 //!
 //! # Example
 //!
@@ -43,13 +44,32 @@
 //! rewrite::only([ACCEPT]).rewrite(&mut copy);
 //! assert_eq!(copy.headers.len(), 1);
 //! ```
+//!
+//! A copy keeps the request's trace, unless told otherwise:
+//!
+//! ```
+//! use http::Request;
+//! use tower_mirror::rewrite::{Rewrite, TraceContext};
+//!
+//! let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+//! let (mut copy, ()) = Request::get("/").header("traceparent", parent).body(()).unwrap().into_parts();
+//!
+//! TraceContext::Keep.rewrite(&mut copy);
+//! assert_eq!(copy.headers["traceparent"], parent);
+//! TraceContext::New.rewrite(&mut copy);
+//! assert_ne!(copy.headers["traceparent"], parent);
+//! TraceContext::Drop.rewrite(&mut copy);
+//! assert!(copy.headers.is_empty());
+//! ```
 
 mod credentials;
 mod headers;
 mod host;
+mod trace;
 
 pub use self::{
     credentials::{OnlyHeaders, only, strip_credentials},
     headers::{RemoveHeaders, Rewrite, SetHeader, remove_headers, set_header},
     host::{HostRewrite, InvalidHost},
+    trace::TraceContext,
 };

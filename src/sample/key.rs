@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE, header::IntoHeaderName};
 use siphasher::sip::SipHasher24;
 
-use crate::head::RequestHead;
+use crate::{head::RequestHead, traceparent::Traceparent};
 
 /// All mirrors of the world share it, so that 5 % of one are among the 10 % of another.
 const DEFAULT_SALT: &str = "tower-mirror";
@@ -195,20 +195,7 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]
 }
 
 fn trace_id(value: &HeaderValue) -> Option<&[u8]> {
-    let mut fields = value.as_bytes().split(|byte| *byte == b'-');
-    let version = hex(fields.next()?, 2)?;
-    let trace = hex(fields.next()?, 32)?;
-    let parent = hex(fields.next()?, 16)?;
-    hex(fields.next()?, 2)?;
-    let is_zero = |id: &[u8]| id.iter().all(|digit| *digit == b'0');
-    // Later versions may append fields; version 00 may not.
-    let is_known = version != b"ff" && (version != b"00" || fields.next().is_none());
-    (is_known && !is_zero(trace) && !is_zero(parent)).then_some(trace)
-}
-
-fn hex(field: &[u8], digits: usize) -> Option<&[u8]> {
-    let is_lower_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    (field.len() == digits && field.iter().all(is_lower_hex)).then_some(field)
+    Traceparent::of(value.as_bytes()).map(|parent| parent.trace)
 }
 
 impl fmt::Debug for Source {

@@ -1,0 +1,83 @@
+//! Counters, gauges and histograms through the [`metrics`](https://docs.rs/metrics) facade, for whichever exporter a
+//! program has installed. With the feature `metrics`.
+//!
+//! A mirror and a split count anyway. [`publish_mirror`] and [`publish_split`] hand over what they have counted:
+//! called whenever metrics are read or pushed, they cost requests nothing. How long things take must be noted as it
+//! happens: by [`Histograms`], an [`Observer`](crate::observe::Observer), for each request that has a copy.
+//!
+//! | of a mirror | kind | unit | labels |
+//! |---|---|---|---|
+//! | `tower_mirror_requests_total` | counter | requests that have their outcome | `mirror`, `outcome` |
+//! | `tower_mirror_admitted_total` | counter | copies begun | `mirror` |
+//! | `tower_mirror_statuses_total` | counter | copies whose primary has ended too | `mirror`, `primary`, `shadow` |
+//! | `tower_mirror_observer_panics_total` | counter | panics | `mirror` |
+//! | `tower_mirror_in_flight` | gauge | copies | `mirror` |
+//! | `tower_mirror_buffered_bytes` | gauge | bytes, as `max_buffered_bytes` counts them | `mirror` |
+//! | `tower_mirror_sample_ratio` | gauge | share to be copied, from 0 to 1 | `mirror` |
+//! | `tower_mirror_paused` | gauge | 1 while paused, else 0 | `mirror` |
+//! | `tower_mirror_primary_latency_seconds` | histogram | seconds to the head of the answer, or the end without one | `mirror` |
+//! | `tower_mirror_shadow_latency_seconds` | histogram | seconds to the head of the answer | `mirror` |
+//! | `tower_mirror_request_bytes` | histogram | bytes of the copied body | `mirror` |
+//! | `tower_mirror_response_bytes` | histogram | bytes received of the shadow's body | `mirror` |
+//!
+//! | of a split | kind | unit | labels |
+//! |---|---|---|---|
+//! | `tower_mirror_split_requests_total` | counter | requests served | `split`, `subset`, `reason` |
+//! | `tower_mirror_split_unready_total` | counter | requests it was not ready for | `split`, `subset` |
+//! | `tower_mirror_split_refused_total` | counter | requests that no subset served | `split`, `reason` |
+//! | `tower_mirror_split_unknown_forced_total` | counter | requests | `split` |
+//! | `tower_mirror_split_policy_panics_total` | counter | panics | `split` |
+//! | `tower_mirror_split_weight` | gauge | weight in force | `split`, `subset` |
+//! | `tower_mirror_split_configured_ratio` | gauge | share by weight, from 0 to 1 | `split`, `subset` |
+//! | `tower_mirror_split_generation` | gauge | changes of weights | `split` |
+//!
+//! Every label has few values, none of which comes from a request: `mirror` and `split` are the names that these were
+//! built with (two of one name would be one in the metrics), `subset` the names of subsets, `outcome` is one of
+//! [`Outcome`](crate::Outcome), `primary` and `shadow` are classes of status as [`StatusClass`](crate::StatusClass)
+//! writes them. `reason` is `forced`, `keyed`, `weighted` or `fallback` of the served, `drained` or `not_ready` of the
+//! refused. A [route](crate::MirrorBuilder::route) is none of them. Counters are there from the first time they
+//! are published, zeros included.
+//!
+//! Names are as Prometheus wants them, with their unit at the end, see [Metric and label
+//! naming](https://prometheus.io/docs/practices/naming/).
+//!
+//! # Example
+//!
+//! ```
+//! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+//! use tower_mirror::{MirrorLayer, WeightedSplit, metrics};
+//! # use http::{Request, Response};
+//! # use tower::service_fn;
+//! # use tower_mirror::ShadowBody;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let shadow = service_fn(async |_: Request<ShadowBody>| Ok::<_, std::io::Error>(Response::new(String::new())));
+//! # let v1 = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
+//! # let v2 = v1.clone();
+//!
+//! // Without bounds of its own, this exporter makes summaries of histograms.
+//! let prometheus = PrometheusBuilder::new()
+//!     .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &[0.005, 0.025, 0.1, 0.5, 2.5, 10.0])?
+//!     .set_buckets_for_metric(Matcher::Suffix("_bytes".into()), &[0.0, 1024.0, 65536.0, 1048576.0])?
+//!     .install_recorder()?;
+//!
+//! let mirror = MirrorLayer::builder(shadow).observer(metrics::Histograms::new()).build();
+//! let split = WeightedSplit::builder("catalog").subset("v1", 90, v1).subset("v2", 10, v2).build()?;
+//!
+//! let (mirror, split) = (mirror.handle(), split.handle());
+//! let answer_to_a_scrape = || {
+//!     metrics::publish_mirror(&mirror);
+//!     metrics::publish_split(&split);
+//!     prometheus.render()
+//! };
+//! let text = answer_to_a_scrape();
+//! assert!(text.contains(r#"tower_mirror_requests_total{mirror="mirror",outcome="completed"} 0"#));
+//! assert!(text.contains(r#"tower_mirror_split_weight{split="catalog",subset="v1"} 90"#));
+//! # Ok(())
+//! # }
+//! ```
+
+mod histograms;
+mod mirror;
+mod split;
+
+pub use self::{histograms::Histograms, mirror::publish_mirror, split::publish_split};

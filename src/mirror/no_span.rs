@@ -1,0 +1,31 @@
+//! What stands for `span.rs` where the feature `tracing` is off: nothing.
+
+use std::future::Future;
+
+use http::{request, response};
+
+use crate::{
+    head::RequestHead,
+    observe::{Outcome, ShadowReport},
+};
+
+#[derive(Clone, Debug)]
+pub(super) struct CopySpan;
+
+impl CopySpan {
+    pub(super) fn begin(_: &str, _: &RequestHead<'_>, _: Option<&str>) -> Self {
+        Self
+    }
+
+    pub(super) fn around<F: Future>(self, exchange: F) -> F {
+        exchange
+    }
+
+    pub(super) fn sending(&self, _: &request::Parts) {}
+
+    pub(super) fn answered(&self, _: &response::Parts) {}
+
+    pub(super) fn ended(&self, _: &str, _: Outcome, _: &ShadowReport) {}
+}
+
+pub(super) fn skipped(_: &str, _: Outcome) {}

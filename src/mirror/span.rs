@@ -1,0 +1,196 @@
+//! The span of a copy, and the event of an outcome.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use http::{Method, Version, header::HOST, request, response, uri::Authority};
+use tracing::{Instrument, Level, Span, event, field::Empty, info_span};
+
+use crate::{
+    head::RequestHead,
+    observe::{Outcome, ShadowReport},
+};
+
+/// What filters call it, whatever its files are called.
+macro_rules! target {
+    () => {
+        "tower_mirror"
+    };
+}
+
+/// One event at the level of its outcome: each level has a place of its own that can be switched off.
+macro_rules! tell {
+    ($outcome:expr, [$($to:tt)*], $($fields:tt)*) => {
+        match level($outcome) {
+            Level::ERROR => event!(target: target!(), $($to)* Level::ERROR, $($fields)*),
+            Level::WARN => event!(target: target!(), $($to)* Level::WARN, $($fields)*),
+            Level::DEBUG => event!(target: target!(), $($to)* Level::DEBUG, $($fields)*),
+            _ => event!(target: target!(), $($to)* Level::TRACE, $($fields)*),
+        }
+    };
+}
+
+/// Of one copy, from its admission to its outcome.
+#[derive(Clone, Debug)]
+pub(super) struct CopySpan(Span);
+
+impl CopySpan {
+    /// Inside the primary's span it would keep that from ending; so the two are linked.
+    pub(super) fn begin(mirror: &str, head: &RequestHead<'_>, route: Option<&str>) -> Self {
+        let begin = || {
+            let method = known(head.method);
+            let original = method.is_none().then(|| head.method.as_str());
+            let span = info_span!(
+                target: target!(),
+                parent: None,
+                "shadow request",
+                otel.kind = "client",
+                otel.status_code = Empty,
+                http.request.method = method.unwrap_or("_OTHER"),
+                http.request.method_original = original,
+                http.route = route,
+                url.path = head.uri.path(),
+                server.address = Empty,
+                server.port = Empty,
+                http.response.status_code = Empty,
+                network.protocol.version = Empty,
+                error.r#type = Empty,
+                mirror.name = mirror,
+                mirror.outcome = Empty,
+            );
+            if !span.is_disabled() {
+                span.follows_from(Span::current().id());
+            }
+            span
+        };
+        Self(guarded(begin).unwrap_or_else(Span::none))
+    }
+
+    /// Whatever the exchange does, it does in the span.
+    pub(super) fn around<F: Future>(self, exchange: F) -> impl Future<Output = F::Output> {
+        exchange.instrument(self.0)
+    }
+
+    /// The copy is about to be sent like this.
+    pub(super) fn sending(&self, copy: &request::Parts) {
+        if self.0.is_disabled() {
+            return;
+        }
+        let host = copy.headers.get(HOST);
+        if let Some(host) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) {
+            let address = host.host().trim_matches(['[', ']']);
+            self.0.record("server.address", address);
+            self.0.record("server.port", host.port_u16());
+        }
+    }
+
+    /// The shadow has begun to answer.
+    pub(super) fn answered(&self, answer: &response::Parts) {
+        let status = answer.status.as_u16();
+        self.0.record("http.response.status_code", status);
+        self.0
+            .record("network.protocol.version", version(answer.version));
+    }
+
+    /// The copy has its outcome. This may run in a destructor.
+    pub(super) fn ended(&self, mirror: &str, outcome: Outcome, report: &ShadowReport) {
+        let _ = guarded(|| {
+            self.0.record("mirror.outcome", outcome.as_str());
+            let error = match (outcome, &report.status) {
+                (Outcome::Completed | Outcome::CompletedTruncated, Some(status)) => {
+                    let is_error = status.is_client_error() || status.is_server_error();
+                    is_error.then(|| status.as_str())
+                }
+                _ => Some(outcome.as_str()),
+            };
+            if let Some(error) = error {
+                self.0.record("error.type", error);
+                self.0.record("otel.status_code", "ERROR");
+            }
+            tell!(
+                outcome,
+                [parent: &self.0,],
+                mirror.name = mirror,
+                mirror.outcome = outcome.as_str(),
+                mirror.reason = outcome.hint(),
+                http.response.status_code = report.status.map(|status| status.as_u16()),
+                latency_seconds = report.latency.map(|latency| latency.as_secs_f64()),
+                total_seconds = report.total.map(|total| total.as_secs_f64()),
+                error = report.error.as_deref(),
+                "copy ended"
+            );
+        });
+    }
+}
+
+/// No copy of this request is made. That it was not drawn is what becomes of most, and costs nothing.
+pub(super) fn skipped(mirror: &str, outcome: Outcome) {
+    if outcome == Outcome::NotSampled {
+        return;
+    }
+    let _ = guarded(|| {
+        tell!(
+            outcome,
+            [],
+            mirror.name = mirror,
+            mirror.outcome = outcome.as_str(),
+            mirror.reason = outcome.hint(),
+            "not copied"
+        );
+    });
+}
+
+/// A subscriber is code of others: what it breaks must not reach the primary.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// What is told on the primary's path is seldom shown, lest a shadow that is too slow also slows the primary.
+fn level(outcome: Outcome) -> Level {
+    match outcome {
+        Outcome::NotSampled
+        | Outcome::Filtered
+        | Outcome::Paused
+        | Outcome::Loop
+        | Outcome::Upgrade
+        | Outcome::Draining => Level::TRACE,
+        Outcome::NoRoom
+        | Outcome::NoBytes
+        | Outcome::TooLarge
+        | Outcome::Unread
+        | Outcome::ClientAborted
+        | Outcome::BodyError
+        | Outcome::Completed
+        | Outcome::CompletedTruncated => Level::DEBUG,
+        Outcome::FailedConnect
+        | Outcome::FailedTransport
+        | Outcome::FailedService
+        | Outcome::TimedOut
+        | Outcome::Lagged
+        | Outcome::Aborted => Level::WARN,
+        Outcome::NoRuntime | Outcome::PolicyPanicked | Outcome::Panicked => Level::ERROR,
+    }
+}
+
+/// One of the few that a label may have as its value.
+fn known(method: &Method) -> Option<&str> {
+    let name = method.as_str();
+    let known = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+    ];
+    known.contains(&name).then_some(name)
+}
+
+/// As the protocol is called, without its name.
+fn version(version: Version) -> Option<&'static str> {
+    Some(match version {
+        Version::HTTP_09 => "0.9",
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => return None,
+    })
+}

@@ -1,0 +1,190 @@
+//! The feature `tracing`: what a subscriber sees of copies.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod outcomes;
+mod record;
+
+use std::time::Duration;
+
+use http::{Method, Request, header::AUTHORIZATION, request::Parts};
+use record::Records;
+use support::*;
+use tower_mirror::{HostRewrite, MirrorLayer, Outcome, SampleRate};
+use tracing::{Instrument, Level, info_span};
+use tracing_subscriber::{Layer, layer::Context, prelude::*};
+
+#[tokio::test(start_paused = true)]
+async fn each_copy_has_a_span_of_its_own_beside_its_primarys() {
+    let (records, _guard) = Records::begin();
+    let slow = TestShadow::new(Act::AnswersAfter(Duration::from_secs(3)));
+    let (mirror, primary) = (MirrorLayer::new(slow), Primary::reading());
+    for _ in 0..3 {
+        let answer = serve(&mirror, &primary, get());
+        answer
+            .instrument(info_span!("the primary's"))
+            .await
+            .unwrap();
+    }
+
+    // Its trace does not stretch: the shadow goes on alone.
+    let primaries = records.named("the primary's");
+    assert!(primaries.iter().all(|span| span.is_closed));
+    let copies = records.copies();
+    assert!(copies.iter().all(|span| !span.is_closed));
+    assert_eq!(records.events().len(), 0);
+
+    let linked: Vec<_> = copies.iter().map(|span| span.follows.clone()).collect();
+    let expected: Vec<_> = primaries.iter().map(|span| vec![span.id]).collect();
+    assert_eq!(linked, expected);
+    assert!(
+        copies.iter().all(|span| span.parent.is_none()),
+        "{copies:?}"
+    );
+
+    settled(&mirror.handle(), 3).await;
+    let copies = records.copies();
+    assert_eq!(copies.len(), 3);
+    for (copy, event) in copies.iter().zip(records.events()) {
+        assert!(copy.is_closed);
+        assert_eq!(
+            (copy.target.as_str(), copy.level),
+            ("tower_mirror", Level::INFO)
+        );
+        assert_eq!(event.span, Some(copy.id));
+        assert_eq!(event.fields["total_seconds"], "3.0");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_span_around_it_there_is_nothing_to_link() {
+    let (records, _guard) = Records::begin();
+    let mirror = MirrorLayer::new(TestShadow::recording());
+    serve(&mirror, &Primary::reading(), get()).await.unwrap();
+    settled(&mirror.handle(), 1).await;
+    let copy = records.copy();
+    assert_eq!((copy.parent, copy.follows.len()), (None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_are_opentelemetrys_and_hold_no_secret() {
+    for (host, address, port) in [
+        ("catalog:8000", "catalog-shadow", Some("8000")),
+        ("catalog", "catalog-shadow", None),
+        ("[::1]:80", "::1", Some("80")),
+    ] {
+        let (records, _guard) = Records::begin();
+        let mirror = MirrorLayer::builder(TestShadow::new(Act::Answers(404)))
+            .name("catalog-v2")
+            .host(HostRewrite::suffix("-shadow"))
+            .route(|_| Some("/items/{id}"))
+            .build();
+        let request = Request::post("/items/7?token=secret")
+            .header("host", host)
+            .header(AUTHORIZATION, "secret")
+            .header("x-anything", "secret")
+            .body(Script::new([Step::Data("secret".into())]))
+            .unwrap();
+        serve(&mirror, &Primary::reading(), request).await.unwrap();
+        settled(&mirror.handle(), 1).await;
+
+        let copy = records.copy();
+        let mut expected = vec![
+            ("error.type", "404"),
+            ("http.request.method", "POST"),
+            ("http.response.status_code", "404"),
+            ("http.route", "/items/{id}"),
+            ("mirror.name", "catalog-v2"),
+            ("mirror.outcome", "completed"),
+            ("network.protocol.version", "1.1"),
+            ("otel.kind", "client"),
+            ("otel.status_code", "ERROR"),
+            ("server.address", address),
+        ];
+        expected.extend(port.map(|port| ("server.port", port)));
+        expected.push(("url.path", "/items/7"));
+        let found = copy.fields.iter().map(|(name, value)| (&**name, &**value));
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{host}");
+        let everything = format!("{copy:?} {:?}", records.events());
+        assert!(!everything.contains("secret"), "{everything}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn methods_of_a_clients_invention_are_one_value() {
+    let (records, _guard) = Records::begin();
+    let mirror = MirrorLayer::new(TestShadow::recording());
+    let mut request = get();
+    *request.method_mut() = Method::from_bytes(b"BREW").unwrap();
+    serve(&mirror, &Primary::reading(), request).await.unwrap();
+    settled(&mirror.handle(), 1).await;
+    let fields = records.copy().fields;
+    assert_eq!(fields["http.request.method"], "_OTHER");
+    assert_eq!(fields["http.request.method_original"], "BREW");
+    assert!(!fields.contains_key("error.type"), "{fields:?}");
+    assert!(!fields.contains_key("otel.status_code"), "{fields:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shadow_and_the_rewrites_run_in_the_span() {
+    let (records, _guard) = Records::begin();
+    let mirror = MirrorLayer::builder(TestShadow::recording())
+        .rewrite(|copy: &mut Parts| {
+            tracing::info!(target: "tower_mirror::test", path = copy.uri.path(), "a rewrite's own");
+        })
+        .build();
+    serve(&mirror, &Primary::reading(), get()).await.unwrap();
+    settled(&mirror.handle(), 1).await;
+    let copy = Some(records.copy().id);
+    let events = records.events();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (&*event.target, event.span))
+        .collect();
+    assert_eq!(told, [("tower_mirror::test", copy), ("tower_mirror", copy)]);
+}
+
+/// Breaks wherever it is called.
+struct Breaks;
+
+impl<S: tracing::Subscriber> Layer<S> for Breaks {
+    fn on_new_span(
+        &self,
+        _: &tracing::span::Attributes<'_>,
+        _: &tracing::span::Id,
+        _: Context<'_, S>,
+    ) {
+        panic!("a panic in the subscriber, as told");
+    }
+
+    fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+        panic!("a panic in the subscriber, as told");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_panics_hurts_nobody() {
+    let subscriber = tracing_subscriber::registry().with(Breaks);
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let mirror = MirrorLayer::new(TestShadow::recording());
+    let handle = mirror.handle();
+    serve(&mirror, &Primary::reading(), get()).await.unwrap();
+    assert_only(&settled(&handle, 1).await, Outcome::Completed);
+    handle.pause();
+    serve(&mirror, &Primary::reading(), get()).await.unwrap();
+    assert_eq!(settled(&handle, 2).await.outcome(Outcome::Paused), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_requests_that_are_not_sampled_nothing_is_seen() {
+    let (records, _guard) = Records::begin();
+    let mirror = MirrorLayer::builder(TestShadow::recording())
+        .sample(SampleRate::NONE)
+        .build();
+    serve(&mirror, &Primary::reading(), get()).await.unwrap();
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::NotSampled);
+    assert_eq!((records.copies().len(), records.events().len()), (0, 0));
+}
