@@ -80,15 +80,11 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
     });
     let from_header = parts.headers.get(HOST).cloned();
 
-    let original = match (&from_target, &from_header) {
-        (Some(target), _) => Some(target.as_str()),
-        // Bytes that are no text are no host either.
-        (None, Some(header)) => header.to_str().ok(),
-        (None, None) => Some(""),
-    };
-    let rewritten = original
-        .map(|host| shared.policy.host.apply(host))
-        .filter(|host| from_header.is_some() || !host.is_empty())
+    // Bytes that are no text are no host, as if there were none.
+    let text = from_header.as_ref().and_then(|it| it.to_str().ok());
+    let original = from_target.as_deref().or(text).unwrap_or_default();
+    let rewritten = Some(shared.policy.host.apply(original))
+        .filter(|host| text.is_some() || !host.is_empty())
         .and_then(|host| match host {
             Cow::Borrowed(host) => HeaderValue::from_str(host).ok(),
             Cow::Owned(host) => HeaderValue::try_from(host).ok(),
