@@ -55,6 +55,7 @@ fn host() -> impl Strategy<Value = String> {
         1 => "[a-z.]{0,6}[_~!$&'()*+,;=%@\\[\\]:/?# \u{e9}\u{ff10}][a-z.]{0,6}",
         1 => "\\[[0-9a-f:.]{0,12}\\]?",
         1 => "\\PC{0,12}",
+        1 => "\\.{1,2}",
     ];
     let port = prop_oneof![
         4 => Just(String::new()),
