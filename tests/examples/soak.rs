@@ -12,7 +12,7 @@ const MET: [&str; 6] = [
 
 #[tokio::test]
 async fn a_short_soak_leaves_nothing_over() {
-    let arguments = "--requests 8000 --round 2000 --seconds 120 --seed 11";
+    let arguments = "--requests 16000 --round 4000 --seconds 120 --seed 11";
     let arguments: Vec<_> = arguments.split(' ').collect();
     let output = run("soak", &arguments).await;
     let shown = String::from_utf8_lossy(&output.stdout);
