@@ -132,6 +132,17 @@ async fn a_host_of_odd_bytes_is_left() {
     assert_eq!(list(&copy.headers, "host"), [odd.as_bytes()]);
 }
 
+/// Behind a router by host it decides where the copy goes, which is not for a client to say.
+#[tokio::test(start_paused = true)]
+async fn a_literal_replaces_a_host_of_odd_bytes() {
+    let odd = HeaderValue::from_bytes(b"h\xf6st:80").unwrap();
+    let request = Request::get("/").header("host", &odd);
+    let literal = HostRewrite::literal("v2:9").unwrap();
+    let (primary, copy) = both(request.body(empty()).unwrap(), |it| it.host(literal)).await;
+    assert_eq!(list(&copy.headers, "host"), [b"v2:9"]);
+    assert_eq!(list(&primary.headers, "host"), [odd.as_bytes()]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_other_host_rules_reach_the_copy() {
     let literal = HostRewrite::literal("v2:9").unwrap();

@@ -55,6 +55,7 @@ fn the_suffix_goes_on_the_name_before_the_port() {
         ("a:65536", LEFT),
         ("a:99999999999999999999", LEFT),
         ("a:-1", LEFT),
+        ("a:+1", LEFT),
         ("a:1:2", LEFT),
         ("a b", LEFT),
         ("a/b", LEFT),
@@ -142,7 +143,8 @@ fn a_literal_replaces_every_host() {
 #[test]
 fn a_bad_literal_is_an_error_that_names_it_and_the_rule() {
     let bad = [
-        "", ":80", "a b", "a/", "http://a", "user@a", "a:65536", "a:abc", "::1", "a:1:2", "?",
+        "", ":80", "a b", "a/", "http://a", "user@a", "a:65536", "a:abc", "a:+1", "::1", "a:1:2",
+        "?",
     ];
     for bad in bad {
         let error = HostRewrite::literal(bad).unwrap_err().to_string();

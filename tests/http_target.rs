@@ -252,7 +252,15 @@ fn a_url_says_where_and_nothing_else() {
         );
     }
 
-    for url in ["http://user:secret@catalog", "https://user:secret@catalog"] {
+    let urls = [
+        "http://user:secret@catalog",
+        "https://user:secret@catalog",
+        "http:/user:secret@catalog",
+        "http:/user:secret@catalog/://",
+        "//user:secret@catalog/a",
+        "user:secret@catalog",
+    ];
+    for url in urls {
         let message = HttpTarget::new(url).unwrap_err().to_string();
         assert!(
             message.contains("***@catalog") && !message.contains("secret"),

@@ -104,12 +104,16 @@ impl FromStr for Endpoint {
     }
 }
 
-/// The URL without its user information, which may hold a password.
+/// The URL without its user information, which may hold a password. Where there is no scheme it may be anywhere.
 fn redact(url: &str) -> String {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..]
-        .find(['/', '?', '#'])
-        .map_or(url.len(), |at| start + at);
+    let scheme = url
+        .find("://")
+        .filter(|at| !url[..*at].contains(['/', '@']));
+    let (start, end) = match scheme.map(|length| length + 3) {
+        Some(start) => (start, url[start..].find(['/', '?', '#'])),
+        None => (0, None),
+    };
+    let end = end.map_or(url.len(), |length| start + length);
     match url[start..end].rfind('@') {
         Some(at) => format!("{}***{}", &url[..start], &url[start + at..]),
         None => url.to_owned(),

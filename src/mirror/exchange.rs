@@ -31,27 +31,28 @@ pub(super) struct Copy {
     pub(super) ticket: Ticket,
 }
 
-/// Runs one copy to its one outcome.
-pub(super) async fn exchange<S, R>(shadow: Arc<S>, copy: Copy)
+/// Runs one copy to its one outcome. A block, not an `async fn`, which would hold the copy twice.
+pub(super) fn exchange<S, R>(shadow: Arc<S>, mut copy: Copy) -> impl Future<Output = ()>
 where
     S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
     R: Body,
     R::Error: Into<BoxError>,
 {
-    let mut copy = copy;
-    let shared = Arc::clone(copy.ticket.shared());
-    let outcome = {
-        let aborted = pin!(shared.gate.aborted());
-        // The shadow, the rewrites and the timers are code that may panic.
-        let work = pin!(AssertUnwindSafe(run(&shadow, &mut copy, &shared)).catch_unwind());
-        match until(work, aborted).await {
-            Some(Ok(outcome)) => outcome,
-            Some(Err(_panic)) => Outcome::Panicked,
-            None => Outcome::Aborted,
-        }
-    };
-    copy.ticket.end(outcome);
+    async move {
+        let shared = Arc::clone(copy.ticket.shared());
+        let outcome = {
+            let aborted = pin!(shared.gate.aborted());
+            // The shadow, the rewrites and the timers are code that may panic.
+            let work = pin!(AssertUnwindSafe(run(&shadow, &mut copy, &shared)).catch_unwind());
+            match until(work, aborted).await {
+                Some(Ok(outcome)) => outcome,
+                Some(Err(_panic)) => Outcome::Panicked,
+                None => Outcome::Aborted,
+            }
+        };
+        copy.ticket.end(outcome);
+    }
 }
 
 async fn run<S, R>(shadow: &Arc<S>, copy: &mut Copy, shared: &Shared) -> Outcome

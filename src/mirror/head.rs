@@ -87,15 +87,10 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
     });
     let from_header = parts.headers.get(HOST).cloned();
 
-    let original = match (&from_target, &from_header) {
-        (Some(target), _) => Some(target.as_str()),
-        // Bytes that are no text are no host either.
-        (None, Some(header)) => header.to_str().ok(),
-        (None, None) => Some(""),
-    };
-    let rewritten = original
-        .and_then(|host| rewritten(host, shared))
-        .filter(|host| from_header.is_some() || !host.is_empty());
+    // Bytes that are no text are no host, as if there were none.
+    let text = from_header.as_ref().and_then(|it| it.to_str().ok());
+    let original = from_target.as_deref().or(text).unwrap_or_default();
+    let rewritten = rewritten(original, shared).filter(|host| text.is_some() || !host.is_empty());
     if let Some(host) = rewritten.or(from_header) {
         parts.headers.insert(HOST, host);
     }
@@ -116,7 +111,7 @@ fn rewritten(host: &str, shared: &Shared) -> Option<HeaderValue> {
         Cow::Borrowed(host) => HeaderValue::from_str(host).ok()?,
         Cow::Owned(host) => HeaderValue::try_from(host).ok()?,
     };
-    if rewrite.is_fixed() {
+    if rewrite.is_fixed() && !host.is_empty() {
         let _ = shared.first_host.set((host.into(), rewritten.clone()));
     }
     Some(rewritten)

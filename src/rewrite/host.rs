@@ -145,7 +145,10 @@ fn parse(host: &str) -> Option<Authority> {
     let authority: Authority = host.parse().ok()?;
     let port_is_valid = match authority.as_str().strip_prefix(authority.host()) {
         Some("" | ":") => true,
-        Some(_) => authority.port_u16().is_some(),
+        // Digits: as a number `+80` would do.
+        Some(port) => {
+            port[1..].bytes().all(|byte| byte.is_ascii_digit()) && authority.port_u16().is_some()
+        }
         None => false, // user information comes first
     };
     (port_is_valid && !authority.host().is_empty()).then_some(authority)

@@ -5,6 +5,7 @@
 mod canary;
 mod catalog;
 mod hedge;
+mod soak;
 
 use std::{
     env,
