@@ -1,4 +1,4 @@
-//! Dialling the endpoint and starting HTTP on the socket.
+//! Dialling the endpoint and starting HTTP on the stream.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use http::Version;
+use http::uri::Scheme;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -15,12 +17,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::body::RequestBody;
 use super::error::Error;
 use super::io::{Gone, Socket};
+use super::stream::Stream;
+#[cfg(feature = "rustls")]
+use super::tls::{Handshake, Peer};
 use super::url::Endpoint;
 
 /// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) http2: bool,
+    /// `None`: what is usual. HTTP/1.1, or over TLS what the server selects.
+    pub(super) only: Option<Version>,
+    /// There is one if the scheme is `https`.
+    #[cfg(feature = "rustls")]
+    pub(super) tls: Option<Peer>,
     pub(super) max_connections: usize,
     pub(super) max_idle: usize,
     pub(super) connect_timeout: Duration,
@@ -30,7 +39,9 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            http2: false,
+            only: None,
+            #[cfg(feature = "rustls")]
+            tls: None,
             max_connections: 128,
             max_idle: 16,
             connect_timeout: Duration::from_secs(1),
@@ -44,7 +55,15 @@ impl Default for Settings {
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
     pub(super) settings: Settings,
+    #[cfg(feature = "rustls")]
+    handshake: Option<Handshake>,
     permits: Arc<Semaphore>,
+}
+
+/// A sender that is ready for its first request.
+pub(super) enum Dialled {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>, Gone),
 }
 
 impl Connector {
@@ -52,6 +71,11 @@ impl Connector {
         settings.max_connections = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         let permits = Arc::new(Semaphore::new(settings.max_connections));
         Self {
+            #[cfg(feature = "rustls")]
+            handshake: settings
+                .tls
+                .as_ref()
+                .map(|peer| peer.handshake(settings.only)),
             endpoint,
             settings,
             permits,
@@ -62,54 +86,62 @@ impl Connector {
         self.settings.max_connections - self.permits.available_permits()
     }
 
-    /// Dials once there is a permit; the sender is ready for its first request.
-    pub(super) async fn http1(&self) -> Result<http1::SendRequest<RequestBody>, Error> {
-        let (runtime, socket, _) = self.dial().await?;
-        let (mut sender, connection) = http1::handshake(socket).await.map_err(Error::handshake)?;
-        // What ends the connection reaches whoever uses it; an idle one just goes.
-        runtime.spawn(connection.map(drop));
-        sender.ready().await.map_err(Error::handshake)?;
-        Ok(sender)
+    pub(super) fn may_speak_http2(&self) -> bool {
+        match self.settings.only {
+            Some(version) => version == Version::HTTP_2,
+            None => self.endpoint.scheme == Scheme::HTTPS,
+        }
     }
 
     /// Dials once there is a permit.
-    pub(super) async fn http2(&self) -> Result<(http2::SendRequest<RequestBody>, Gone), Error> {
-        let (runtime, socket, gone) = self.dial().await?;
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), socket)
-            .await
-            .map_err(Error::handshake)?;
+    pub(super) async fn connect(&self) -> Result<Dialled, Error> {
+        let (runtime, stream, gone) = self.dial().await?;
+        let version = stream.selected().or(self.settings.only);
+        let stream = TokioIo::new(stream);
+        // What ends the connection reaches whoever uses it; an idle one just goes.
+        if version == Some(Version::HTTP_2) {
+            let handshake = http2::handshake(TokioExecutor::new(), stream).await;
+            let (sender, connection) = handshake.map_err(Error::handshake)?;
+            runtime.spawn(connection.map(drop));
+            return Ok(Dialled::Http2(sender, gone));
+        }
+        let handshake = http1::handshake(stream).await;
+        let (mut sender, connection) = handshake.map_err(Error::handshake)?;
         runtime.spawn(connection.map(drop));
-        Ok((sender, gone))
+        sender.ready().await.map_err(Error::handshake)?;
+        Ok(Dialled::Http1(sender))
     }
 
-    async fn dial(&self) -> Result<(Handle, TokioIo<Socket>, Gone), Error> {
+    async fn dial(&self) -> Result<(Handle, Stream, Gone), Error> {
         let runtime = Handle::try_current().map_err(|e| Error::connect(io::Error::other(e)))?;
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|e| Error::connect(io::Error::other(e)))?;
         // tokio panics where the runtime has no IO or no timers; to the caller that is one more way not to connect.
-        let socket = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
-        let socket = socket
+        let stream = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
+        let stream = stream
             .unwrap_or_else(|_| Err(io::Error::other("the tokio runtime has no IO or no timers")));
-        let (socket, gone) = socket.map_err(Error::connect)?;
-        Ok((runtime, TokioIo::new(socket), gone))
+        let (stream, gone) = stream.map_err(Error::connect)?;
+        Ok((runtime, stream, gone))
     }
 
-    async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<(Socket, Gone)> {
-        let Settings {
-            connect_timeout,
-            write_timeout,
-            ..
-        } = self.settings;
-        let connect = TcpStream::connect((&*self.endpoint.host, self.endpoint.port));
-        let stream = tokio::time::timeout(connect_timeout, connect)
-            .await
-            .map_err(|_| {
-                io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("no connection within {connect_timeout:?}"),
-                )
-            })??;
-        stream.set_nodelay(true)?;
-        Ok(Socket::new(stream, permit, write_timeout))
+    async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<(Stream, Gone)> {
+        let limit = self.settings.connect_timeout;
+        let opened = tokio::time::timeout(limit, async {
+            let address = (&*self.endpoint.host, self.endpoint.port);
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let (socket, gone) = Socket::new(stream, permit, self.settings.write_timeout);
+            #[cfg(feature = "rustls")]
+            if let Some(handshake) = &self.handshake {
+                return Ok((handshake.shake(socket).await?, gone));
+            }
+            Ok((Stream::Plain(socket), gone))
+        });
+        opened.await.unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no connection within {limit:?}"),
+            ))
+        })
     }
 }

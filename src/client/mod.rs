@@ -75,7 +75,10 @@ mod idle;
 mod io;
 mod pool;
 mod request;
+mod stream;
 mod target;
+#[cfg(feature = "rustls")]
+mod tls;
 mod trailers;
 mod url;
 
@@ -83,4 +86,7 @@ pub use self::body::ResponseBody;
 pub use self::error::Error;
 pub use self::future::ResponseFuture;
 pub use self::target::HttpTarget;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls::{InvalidTls, Tls};
 pub use self::url::InvalidUrl;
