@@ -22,6 +22,13 @@ pub enum InvalidTls {
     Provider(String),
 }
 
+pub(super) fn of_platform(error: rustls::Error) -> InvalidTls {
+    InvalidTls::PlatformRoots(match error {
+        rustls::Error::General(why) => why,
+        error => error.to_string(),
+    })
+}
+
 /// rustls looks at the key first, and at the certificate only to compare the two.
 pub(super) fn of_client(error: rustls::Error) -> InvalidTls {
     match error {

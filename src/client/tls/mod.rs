@@ -55,8 +55,7 @@ impl Tls {
     /// [`InvalidTls::PlatformRoots`] when there are none; [`InvalidTls::Provider`].
     pub fn platform() -> Result<Self, InvalidTls> {
         let provider = provider();
-        let verifier = Verifier::new(provider.clone())
-            .map_err(|error| InvalidTls::PlatformRoots(error.to_string()))?;
+        let verifier = Verifier::new(provider.clone()).map_err(error::of_platform)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| InvalidTls::Provider(error.to_string()))?;
