@@ -44,12 +44,21 @@
 //! # Ok::<_, tower_mirror::client::InvalidUrl>(())
 //! ```
 //!
+//! # TLS
+//!
+//! With the feature `rustls` (off by default) the URL may be an `https` one. The server's certificate is always verified:
+//! by the platform's roots, or as a `Tls` says, which may also hold a certificate to show to the server. At each
+//! handshake the server selects HTTP/2 or HTTP/1.1 (ALPN), unless [`http1`](HttpTarget::http1) or
+//! [`http2`](HttpTarget::http2) leaves it no choice. A handshake that fails is a connection that cannot be made. The name
+//! asked for (SNI) is the URL's host, whatever the request names.
+//!
 //! # The request head
 //!
 //! The host is, in this order: the authority of the request's URI without its user information, the first `Host`
 //! header, the target's own [`authority`](HttpTarget::authority). Over HTTP/1.1 the request goes out in origin form with
 //! exactly one `Host`, cookie fields joined, and without `TE`. Over HTTP/2 it goes out with `:authority` and without `Host` and the
 //! connection-specific fields of RFC 9113, 8.2.2; a host that is no valid authority is replaced by the target's own.
+//! `:scheme` is that of the target's URL.
 //! `CONNECT` is refused.
 //!
 //! # Connections

@@ -61,7 +61,7 @@ impl HttpTarget {
         Ok(Self::with(endpoint, Settings::default()))
     }
 
-    /// Speaks HTTP/1.1 alone, each request on a connection of its own. Default for `http` URLs; for `https` ones the
+    /// Speaks HTTP/1.1 alone, one request at a time on each connection. Default for `http` URLs; for `https` ones the
     /// server selects.
     #[must_use]
     pub fn http1(self) -> Self {

@@ -3,7 +3,7 @@
 use std::{future::poll_fn, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use http::{Request, Version, header::HOST};
 use http_body_util::{BodyExt, Empty, Full};
 use tokio::net::TcpListener;
@@ -101,6 +101,23 @@ async fn each_of_the_first_requests_gets_an_http1_connection_in_its_turn() {
         drop(target);
         server.all_closed().await;
     }
+}
+
+/// Of a server that is known to speak HTTP/1.1 nobody waits for another's connection.
+#[tokio::test]
+async fn a_known_http1_server_is_dialled_for_each() {
+    let (server, tls) = named(HTTP1).await;
+    let target = server.target(tls);
+    version(&target).await;
+    let mut held = target.clone();
+    ready(&mut held).await;
+    assert_eq!(target.connections(), 1);
+    let mut waiting: Vec<_> = (0..3).map(|_| target.clone()).collect();
+    for target in &mut waiting {
+        let ready = poll_fn(|cx| Service::<Request<Empty<Bytes>>>::poll_ready(target, cx));
+        assert!(ready.now_or_never().is_none());
+    }
+    assert_eq!(target.connections(), 4);
 }
 
 /// A server that comes back with the other version: for requests that find no connection, and for one that was
