@@ -16,10 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::RequestBody;
 use super::error::Error;
+#[cfg(feature = "rustls")]
+use super::handshake::{Handshake, Peer};
 use super::io::{Gone, Socket};
 use super::stream::Stream;
-#[cfg(feature = "rustls")]
-use super::tls::{Handshake, Peer};
 use super::url::Endpoint;
 
 /// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).

@@ -78,6 +78,8 @@ mod body;
 mod connect;
 mod error;
 mod future;
+#[cfg(feature = "rustls")]
+mod handshake;
 mod http1;
 mod http2;
 mod idle;
@@ -88,6 +90,8 @@ mod stream;
 mod target;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "rustls")]
+mod tls_error;
 mod trailers;
 mod url;
 
@@ -97,5 +101,8 @@ pub use self::future::ResponseFuture;
 pub use self::target::HttpTarget;
 #[cfg(feature = "rustls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
-pub use self::tls::{InvalidTls, Tls};
+pub use self::tls::Tls;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls_error::InvalidTls;
 pub use self::url::InvalidUrl;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use http::uri::{Authority, Scheme};
 
 #[cfg(feature = "rustls")]
-use super::tls::InvalidTls;
+use super::tls_error::InvalidTls;
 
 /// Where a target dials, and its own name.
 #[derive(Clone, Debug)]

@@ -1,8 +1,5 @@
 //! TLS: whom to believe, and as whom to be known.
 
-mod error;
-mod handshake;
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,10 +11,10 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
-pub use self::error::InvalidTls;
-pub(super) use self::handshake::{Handshake, Peer};
 use super::connect::Settings;
+use super::handshake::Peer;
 use super::target::HttpTarget;
+use super::tls_error::{self, InvalidTls};
 use super::url::{Endpoint, InvalidUrl, redact};
 
 /// How an `https` target is to be spoken to: the roots that must vouch for its certificate, and, if it asks for one,
@@ -55,7 +52,7 @@ impl Tls {
     /// [`InvalidTls::PlatformRoots`] when there are none; [`InvalidTls::Provider`].
     pub fn platform() -> Result<Self, InvalidTls> {
         let provider = provider();
-        let verifier = Verifier::new(provider.clone()).map_err(error::of_platform)?;
+        let verifier = Verifier::new(provider.clone()).map_err(tls_error::of_platform)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| InvalidTls::Provider(error.to_string()))?;
@@ -107,7 +104,7 @@ impl Tls {
             .anonymous
             .clone()
             .with_client_auth_cert(chain, key)
-            .map_err(error::of_client)?;
+            .map_err(tls_error::of_client)?;
         Ok(self)
     }
 

@@ -8,17 +8,17 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::client::io::Socket;
-use crate::client::stream::Stream;
+use super::io::Socket;
+use super::stream::Stream;
 
 /// Whom to ask for, and how.
 #[derive(Clone)]
-pub(in crate::client) struct Peer {
+pub(super) struct Peer {
     pub(super) config: ClientConfig,
     pub(super) name: ServerName<'static>,
 }
 
-pub(in crate::client) struct Handshake {
+pub(super) struct Handshake {
     connector: TlsConnector,
     name: ServerName<'static>,
     only: Option<Version>,
@@ -26,7 +26,7 @@ pub(in crate::client) struct Handshake {
 
 impl Peer {
     /// One that offers the one version, or both, the newer first.
-    pub(in crate::client) fn handshake(&self, only: Option<Version>) -> Handshake {
+    pub(super) fn handshake(&self, only: Option<Version>) -> Handshake {
         let offered: &[&[u8]] = match only {
             Some(Version::HTTP_2) => &[b"h2"],
             Some(_) => &[b"http/1.1"],
@@ -43,7 +43,7 @@ impl Peer {
 }
 
 impl Handshake {
-    pub(in crate::client) async fn shake(&self, socket: Socket) -> io::Result<Stream> {
+    pub(super) async fn shake(&self, socket: Socket) -> io::Result<Stream> {
         let tls = self.connector.connect(self.name.clone(), socket).await?;
         let stream = Stream::Tls(Box::new(tls));
         // A server may select nothing, which is HTTP/1.1.
