@@ -10,7 +10,14 @@ use std::{
 use serde_json::Value;
 
 /// Besides MIT and Apache-2.0, which every other crate offers.
-const LICENCES: [(&str, &str); 1] = [("unicode-ident", "(MIT OR Apache-2.0) AND Unicode-3.0")];
+const LICENCES: [(&str, &str); 6] = [
+    ("foldhash", "Zlib"),
+    ("ring", "Apache-2.0 AND ISC"),
+    ("rustls-webpki", "ISC"),
+    ("subtle", "BSD-3-Clause"),
+    ("unicode-ident", "(MIT OR Apache-2.0) AND Unicode-3.0"),
+    ("untrusted", "ISC"),
+];
 
 fn cargo(arguments: &[&str]) -> String {
     let root = env!("CARGO_MANIFEST_DIR");

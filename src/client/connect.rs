@@ -1,4 +1,4 @@
-//! Dialling the endpoint and starting HTTP on the socket.
+//! Dialling the endpoint and starting HTTP on the stream.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::select;
+use http::Version;
+use http::uri::Scheme;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -15,15 +17,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::RequestBody;
 use super::error::Error;
+#[cfg(feature = "rustls")]
+use super::handshake::{Handshake, Peer};
 use super::idle::Sender;
 use super::io::{Gone, Remote, Socket};
+use super::stream::Stream;
 use super::upload::Using;
 use super::url::Endpoint;
 
 /// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) http2: bool,
+    /// `None`: what is usual. HTTP/1.1, or over TLS what the server selects.
+    pub(super) only: Option<Version>,
+    /// There is one if the scheme is `https`.
+    #[cfg(feature = "rustls")]
+    pub(super) tls: Option<Peer>,
     pub(super) max_connections: usize,
     pub(super) max_idle: usize,
     pub(super) connect_timeout: Duration,
@@ -33,7 +42,9 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            http2: false,
+            only: None,
+            #[cfg(feature = "rustls")]
+            tls: None,
             max_connections: 128,
             max_idle: 16,
             connect_timeout: Duration::from_secs(1),
@@ -47,7 +58,15 @@ impl Default for Settings {
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
     pub(super) settings: Settings,
+    #[cfg(feature = "rustls")]
+    handshake: Option<Handshake>,
     permits: Arc<Semaphore>,
+}
+
+/// A sender that is ready for its first request.
+pub(super) enum Dialled {
+    Http1(Sender),
+    Http2(http2::SendRequest<RequestBody>, Gone, Using),
 }
 
 impl Connector {
@@ -55,6 +74,11 @@ impl Connector {
         settings.max_connections = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         let permits = Arc::new(Semaphore::new(settings.max_connections));
         Self {
+            #[cfg(feature = "rustls")]
+            handshake: settings
+                .tls
+                .as_ref()
+                .map(|peer| peer.handshake(settings.only)),
             endpoint,
             settings,
             permits,
@@ -65,65 +89,72 @@ impl Connector {
         self.settings.max_connections - self.permits.available_permits()
     }
 
-    /// Dials once there is a permit; the sender is ready for its first request.
-    pub(super) async fn http1(&self) -> Result<Sender, Error> {
-        let (runtime, socket, Remote { broken, .. }) = self.dial().await?;
-        let (mut send, connection) = http1::handshake(socket).await.map_err(Error::handshake)?;
+    pub(super) fn may_speak_http2(&self) -> bool {
+        match self.settings.only {
+            Some(version) => version == Version::HTTP_2,
+            None => self.endpoint.scheme == Scheme::HTTPS,
+        }
+    }
+
+    /// Dials once there is a permit.
+    pub(super) async fn connect(&self) -> Result<Dialled, Error> {
+        let (runtime, stream, remote) = self.dial().await?;
+        let version = stream.selected().or(self.settings.only);
+        let stream = TokioIo::new(stream);
+        if version == Some(Version::HTTP_2) {
+            let handshake = http2::handshake(TokioExecutor::new(), stream).await;
+            let (send, connection) = handshake.map_err(Error::handshake)?;
+            let (using, unused) = Using::new();
+            let (gone, limit) = (remote.gone.clone(), self.settings.write_timeout);
+            runtime.spawn(async move {
+                // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
+                // nor closes while one waits for a window.
+                let mut unused = select(unused, remote.gone.clone());
+                drop(select(connection, &mut unused).await);
+                unused.await;
+                remote.end_after(limit).await;
+            });
+            return Ok(Dialled::Http2(send, gone, using));
+        }
+        let handshake = http1::handshake(stream).await;
+        let (mut send, connection) = handshake.map_err(Error::handshake)?;
         // What ends the connection reaches whoever uses it; an idle one just goes.
         runtime.spawn(connection.map(drop));
         send.ready().await.map_err(Error::handshake)?;
-        Ok(Sender { send, broken })
+        let broken = remote.broken;
+        Ok(Dialled::Http1(Sender { send, broken }))
     }
 
-    /// Dials once there is a permit. Once the last that uses it is gone, so is the connection.
-    pub(super) async fn http2(
-        &self,
-    ) -> Result<(http2::SendRequest<RequestBody>, Gone, Using), Error> {
-        let (runtime, socket, remote) = self.dial().await?;
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), socket)
-            .await
-            .map_err(Error::handshake)?;
-        let (using, unused) = Using::new();
-        let (gone, limit) = (remote.gone.clone(), self.settings.write_timeout);
-        runtime.spawn(async move {
-            // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
-            // nor closes while one waits for a window.
-            let mut unused = select(unused, remote.gone.clone());
-            drop(select(connection, &mut unused).await);
-            unused.await;
-            remote.end_after(limit).await;
-        });
-        Ok((sender, gone, using))
-    }
-
-    async fn dial(&self) -> Result<(Handle, TokioIo<Socket>, Remote), Error> {
+    async fn dial(&self) -> Result<(Handle, Stream, Remote), Error> {
         let runtime = Handle::try_current().map_err(|e| Error::connect(io::Error::other(e)))?;
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|e| Error::connect(io::Error::other(e)))?;
         // tokio panics where the runtime has no IO or no timers; to the caller that is one more way not to connect.
-        let socket = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
-        let socket = socket
+        let stream = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
+        let stream = stream
             .unwrap_or_else(|_| Err(io::Error::other("the tokio runtime has no IO or no timers")));
-        let (socket, remote) = socket.map_err(Error::connect)?;
-        Ok((runtime, TokioIo::new(socket), remote))
+        let (stream, remote) = stream.map_err(Error::connect)?;
+        Ok((runtime, stream, remote))
     }
 
-    async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<(Socket, Remote)> {
-        let Settings {
-            connect_timeout,
-            write_timeout,
-            ..
-        } = self.settings;
-        let connect = TcpStream::connect((&*self.endpoint.host, self.endpoint.port));
-        let stream = tokio::time::timeout(connect_timeout, connect)
-            .await
-            .map_err(|_| {
-                io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("no connection within {connect_timeout:?}"),
-                )
-            })??;
-        stream.set_nodelay(true)?;
-        Ok(Socket::new(stream, permit, write_timeout))
+    async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<(Stream, Remote)> {
+        let limit = self.settings.connect_timeout;
+        let opened = tokio::time::timeout(limit, async {
+            let address = (&*self.endpoint.host, self.endpoint.port);
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let (socket, remote) = Socket::new(stream, permit, self.settings.write_timeout);
+            #[cfg(feature = "rustls")]
+            if let Some(handshake) = &self.handshake {
+                return Ok((handshake.shake(socket).await?, remote));
+            }
+            Ok((Stream::Plain(socket), remote))
+        });
+        opened.await.unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no connection within {limit:?}"),
+            ))
+        })
     }
 }

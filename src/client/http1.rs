@@ -1,73 +1,18 @@
 //! HTTP/1.1: a connection serves one request at a time.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures_util::future::{Either, select};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use tokio::sync::oneshot;
 
 use super::body::{RequestBody, ResponseBody};
-use super::connect::Connector;
 use super::error::Error;
-use super::idle::{Asked, Idle, Lease, SETTLE};
 use super::in_use::InUse;
-
-#[derive(Debug)]
-pub(super) struct Pool {
-    connector: Arc<Connector>,
-    pub(super) idle: Arc<Idle>,
-}
-
-impl Pool {
-    pub(super) fn new(connector: Arc<Connector>) -> Self {
-        Self {
-            idle: Idle::new(connector.settings.max_idle),
-            connector,
-        }
-    }
-
-    /// An idle connection, else the first of one that comes back and one dialled.
-    pub(super) async fn obtain(&self) -> Result<Lease, Error> {
-        match self.idle.pop_or_wait() {
-            Asked::Have(lease) => Ok(lease),
-            Asked::Wait { mut returned, soon } => {
-                if soon {
-                    if let Ok(Ok(lease)) = tokio::time::timeout(SETTLE, &mut returned).await {
-                        return Ok(lease);
-                    }
-                }
-                self.returned_or_dialled(returned).await
-            }
-        }
-    }
-
-    /// A connection that was not idle: the peer of one that just closed may have closed the others too.
-    async fn obtain_fresh(&self) -> Result<Lease, Error> {
-        let fresh = self.returned_or_dialled(self.idle.evict_and_wait()).await;
-        if fresh.is_err() {
-            self.idle.clear();
-        }
-        fresh
-    }
-
-    async fn returned_or_dialled(
-        &self,
-        returned: oneshot::Receiver<Lease>,
-    ) -> Result<Lease, Error> {
-        let dial = pin!(self.connector.http1());
-        let dialled = match select(returned, dial).await {
-            Either::Left((Ok(lease), _)) => return Ok(lease),
-            Either::Left((Err(_), dial)) => dial.await,
-            Either::Right((dialled, _)) => dialled,
-        };
-        dialled.map(|sender| self.idle.lease(sender))
-    }
-}
+use super::pool::Pool;
 
 type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
@@ -128,14 +73,20 @@ impl Sending {
 impl Unsent {
     /// On a fresh connection.
     pub(super) async fn again(self) -> Result<Response<ResponseBody>, Error> {
-        let lease = self.pool.obtain_fresh().await?;
-        let connection = lease.into_use().ok_or_else(Error::closed)?;
-        let mut sending = Sending::new(self.pool, connection, self.request);
-        poll_fn(|cx| sending.poll(cx))
-            .await
-            .map_err(|failed| match failed {
-                Failed::Sent(error) => error,
-                Failed::Unsent(_) => Error::closed(),
-            })
+        self.pool.resend(self.request).await
     }
+}
+
+/// The one more time.
+pub(super) async fn send(
+    pool: Arc<Pool>,
+    connection: InUse,
+    request: Request<RequestBody>,
+) -> Result<Response<ResponseBody>, Error> {
+    let mut sending = Sending::new(pool, connection, request);
+    let sent = poll_fn(|cx| sending.poll(cx)).await;
+    sent.map_err(|failed| match failed {
+        Failed::Sent(error) => error,
+        Failed::Unsent(_) => Error::closed(),
+    })
 }

@@ -5,16 +5,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, Either, FutureExt, Shared, WeakShared, select};
+use futures_util::future::{self, BoxFuture, Either, FutureExt, WeakShared, select};
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::SendRequest;
 use tokio::runtime::Handle;
 
 use super::body::{RequestBody, ResponseBody};
-use super::connect::Connector;
 use super::error::Error;
+use super::idle::Lease;
 use super::io::Gone;
 use super::upload::{Upload, Using, UsingId, watch};
 
@@ -24,6 +22,15 @@ pub(super) struct Sender {
     send: SendRequest<RequestBody>,
     gone: Gone,
     using: Using,
+    limit: Duration,
+    state: Weak<Mutex<State>>,
+}
+
+/// Why there is no answer.
+pub(super) enum Failed {
+    /// Its connection was closing. Here is the request, for another.
+    Unsent(Box<Request<RequestBody>>, Error),
+    Sent(Error),
 }
 
 impl Sender {
@@ -33,24 +40,35 @@ impl Sender {
 
     /// hyper 1.12 can leave a request that met the connection's end without any answer. When the
     /// socket is gone all streams on it have been told so, and whoever still has no answer gets none.
-    async fn try_send(&mut self, request: Request<RequestBody>) -> Sent {
+    pub(super) async fn send(
+        mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, Failed> {
+        let (head, body) = request.into_parts();
+        let (upload, body) = watch(body);
+        let exchange = Exchange {
+            upload: Some(upload),
+            using: self.using,
+            limit: self.limit,
+            state: self.state,
+        };
+        let request = Request::from_parts(head, body);
         let answer = pin!(self.send.try_send_request(request));
-        match select(answer, self.gone.clone()).await {
-            Either::Left((Ok(answer), _)) => Sent::Answered(answer),
-            Either::Left((Err(failed), _)) => Sent::Failed(failed),
-            Either::Right((_, answer)) => match answer.now_or_never() {
-                Some(Ok(answer)) => Sent::Answered(answer),
-                Some(Err(failed)) => Sent::Failed(failed),
-                None => Sent::Forgotten,
-            },
+        let answer = match select(answer, self.gone).await {
+            Either::Left((answer, _)) => Some(answer),
+            Either::Right((_, answer)) => answer.now_or_never(),
+        };
+        match answer {
+            Some(Ok(answer)) => Ok(answer.map(|body| ResponseBody::http2(body, exchange))),
+            Some(Err(mut failed)) => Err(match failed.take_message() {
+                Some(request) => {
+                    Failed::Unsent(Box::new(request), Error::transport(failed.into_error()))
+                }
+                None => Failed::Sent(Error::transport(failed.into_error())),
+            }),
+            None => Err(Failed::Sent(Error::closed())),
         }
     }
-}
-
-enum Sent {
-    Answered(Response<Incoming>),
-    Failed(TrySendError<Request<RequestBody>>),
-    Forgotten,
 }
 
 /// A request and its answer. Its drop is their end, whatever hyper still has of the request.
@@ -98,12 +116,22 @@ fn retire(state: &Mutex<State>, using: UsingId) {
     drop(retired);
 }
 
-type Dial = BoxFuture<'static, Result<Sender, Error>>;
+/// What a dial that many wait for has come to.
+#[derive(Clone)]
+pub(super) enum Made {
+    Http2(Sender),
+    /// The server speaks HTTP/1.1: for the first who takes it.
+    Http1(Arc<Mutex<Option<Lease>>>),
+}
 
+pub(super) type Dial = BoxFuture<'static, Result<Made, Error>>;
+
+/// The one connection, and the one dial for it.
+///
 /// Not hyper-util's `Singleton` (as of 0.1.21): there, whoever finds the connection closed also throws away one being made by others,
 /// who then panic, and a waiter that is not polled holds up the rest.
-pub(super) struct Pool {
-    connector: Arc<Connector>,
+#[derive(Default)]
+pub(super) struct Shared {
     state: Arc<Mutex<State>>,
 }
 
@@ -114,83 +142,75 @@ struct State {
     making: Option<WeakShared<Dial>>,
 }
 
-impl Pool {
-    pub(super) fn new(connector: Arc<Connector>) -> Self {
-        Self {
-            connector,
-            state: Arc::default(),
-        }
+impl Made {
+    pub(super) fn http1(lease: Lease) -> Self {
+        Self::Http1(Arc::new(Mutex::new(Some(lease))))
     }
+}
 
+impl Shared {
     /// The open connection.
-    pub(super) fn made(&self) -> Option<Sender> {
-        lock(&self.state).open()
+    pub(super) fn open(&self) -> Option<Sender> {
+        self.lock().open()
     }
 
-    /// The open connection, else the one being made, else a new one.
-    pub(super) async fn obtain(&self) -> Result<Sender, Error> {
-        let making = {
-            let mut state = lock(&self.state);
-            if let Some(made) = state.open() {
-                return Ok(made);
-            }
-            match state.making.as_ref().and_then(WeakShared::upgrade) {
-                Some(making) => making,
-                None => {
-                    let making = self.make();
-                    state.making = making.downgrade();
-                    making
-                }
-            }
-        };
-        making.await
-    }
-
-    fn make(&self) -> Shared<Dial> {
-        let (connector, state) = (self.connector.clone(), self.state.clone());
-        let dial = async move {
-            let made = connector.http2().await;
-            let made = made.map(|(send, gone, using)| Sender { send, gone, using });
-            let mut state = lock(&state);
-            state.making = None;
-            state.made = made.as_ref().ok().cloned();
-            drop(state);
-            made
-        };
-        dial.boxed().shared()
-    }
-
-    pub(super) async fn send(
+    /// The open connection, else the one being made, else the one that `make` makes.
+    pub(super) fn open_or_make(
         &self,
-        mut sender: Sender,
-        mut request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, Error> {
-        let mut retried = false;
-        loop {
-            let (head, body) = request.into_parts();
-            let (upload, body) = watch(body);
-            let exchange = Exchange {
-                upload: Some(upload),
-                using: sender.using.clone(),
-                limit: self.connector.settings.write_timeout,
-                state: Arc::downgrade(&self.state),
-            };
-            let mut failed = match sender.try_send(Request::from_parts(head, body)).await {
-                Sent::Answered(response) => {
-                    return Ok(response.map(|body| ResponseBody::http2(body, exchange)));
-                }
-                Sent::Failed(failed) => failed,
-                Sent::Forgotten => return Err(Error::closed()),
-            };
-            match failed.take_message() {
-                Some(unsent) if !retried => request = unsent,
-                _ => return Err(Error::transport(failed.into_error())),
-            }
-            retried = true;
-            // The closed one is not open any more, so this is another.
-            sender = self.obtain().await?;
+        make: impl FnOnce() -> Dial,
+    ) -> Result<Sender, future::Shared<Dial>> {
+        let mut state = self.lock();
+        if let Some(made) = state.open() {
+            return Ok(made);
         }
+        let making = state.making.as_ref().and_then(WeakShared::upgrade);
+        Err(making.unwrap_or_else(|| {
+            let making = make().shared();
+            state.making = making.downgrade();
+            making
+        }))
     }
+
+    /// A new connection is the one for all, unless there is one.
+    pub(super) fn adopt(
+        &self,
+        send: SendRequest<RequestBody>,
+        gone: Gone,
+        using: Using,
+        limit: Duration,
+    ) -> Sender {
+        let sender = Sender {
+            send,
+            gone,
+            using,
+            limit,
+            state: Arc::downgrade(&self.state),
+        };
+        let mut state = self.lock();
+        let closed = match state.open() {
+            Some(open) => {
+                drop(state);
+                return open;
+            }
+            None => state.made.replace(sender.clone()),
+        };
+        drop(state);
+        drop(closed);
+        sender
+    }
+
+    /// The dial has ended.
+    pub(super) fn ended(&self) {
+        self.lock().making = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -199,14 +219,10 @@ impl State {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl fmt::Debug for Pool {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool")
-            .field("made", &self.made().is_some())
+        f.debug_struct("Shared")
+            .field("made", &self.open().is_some())
             .finish_non_exhaustive()
     }
 }

@@ -44,12 +44,21 @@
 //! # Ok::<_, tower_mirror::client::InvalidUrl>(())
 //! ```
 //!
+//! # TLS
+//!
+//! With the feature `rustls` (off by default) the URL may be an `https` one. The server's certificate is always verified:
+//! by the platform's roots, or as a `Tls` says, which may also hold a certificate to show to the server. At each
+//! handshake the server selects HTTP/2 or HTTP/1.1 (ALPN), unless [`http1`](HttpTarget::http1) or
+//! [`http2`](HttpTarget::http2) leaves it no choice. A handshake that fails is a connection that cannot be made. The name
+//! asked for (SNI) is the URL's host, whatever the request names.
+//!
 //! # The request head
 //!
 //! The host is, in this order: the authority of the request's URI without its user information, the first `Host`
 //! header, the target's own [`authority`](HttpTarget::authority). Over HTTP/1.1 the request goes out in origin form with
 //! exactly one `Host`, cookie fields joined, and without `TE`. Over HTTP/2 it goes out with `:authority` and without `Host` and the
 //! connection-specific fields of RFC 9113, 8.2.2; a host that is no valid authority is replaced by the target's own.
+//! `:scheme` is that of the target's URL.
 //! `CONNECT` is refused.
 //!
 //! # Connections
@@ -69,6 +78,8 @@ mod body;
 mod connect;
 mod error;
 mod future;
+#[cfg(feature = "rustls")]
+mod handshake;
 mod http1;
 mod http2;
 mod idle;
@@ -76,7 +87,12 @@ mod in_use;
 mod io;
 mod pool;
 mod request;
+mod stream;
 mod target;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "rustls")]
+mod tls_error;
 mod trailers;
 mod upload;
 mod url;
@@ -85,4 +101,10 @@ pub use self::body::ResponseBody;
 pub use self::error::Error;
 pub use self::future::ResponseFuture;
 pub use self::target::HttpTarget;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls::Tls;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls_error::InvalidTls;
 pub use self::url::InvalidUrl;

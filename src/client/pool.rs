@@ -1,73 +1,191 @@
-//! Either protocol's pool, and a connection from it.
+//! The connections of a target, of either protocol: which one the server speaks may be known only once it was dialled.
 
 use std::future::ready;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
-use http::Request;
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+use http::{Request, Response, Version};
+use tokio::sync::oneshot;
 
-use super::body::RequestBody;
-use super::connect::Connector;
+use super::body::{RequestBody, ResponseBody};
+use super::connect::{Connector, Dialled};
 use super::error::Error;
 use super::future::ResponseFuture;
-use super::idle::Lease;
-use super::{http1, http2};
+use super::http1::{self, Sending};
+use super::http2::{Dial, Failed, Made, Sender, Shared};
+use super::idle::{Asked, Idle, Lease, SETTLE};
+use super::request;
 
-#[derive(Clone, Debug)]
-pub(super) enum Pool {
-    Http1(Arc<http1::Pool>),
-    Http2(Arc<http2::Pool>),
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) connector: Arc<Connector>,
+    idle: Arc<Idle>,
+    shared: Shared,
+    /// What the server spoke last. Until it spoke: whether it may, since then its first dial is worth sharing.
+    http2: AtomicBool,
 }
 
 /// A connection, with the pool that has another should this one be closing.
 #[derive(Debug)]
 pub(super) enum Connection {
-    Http1(Arc<http1::Pool>, Lease),
-    Http2(Arc<http2::Pool>, http2::Sender),
+    Http1(Arc<Pool>, Lease),
+    Http2(Arc<Pool>, Sender),
 }
 
 impl Pool {
-    pub(super) fn new(connector: Arc<Connector>) -> Self {
-        if connector.settings.http2 {
-            Self::Http2(Arc::new(http2::Pool::new(connector)))
-        } else {
-            Self::Http1(Arc::new(http1::Pool::new(connector)))
+    pub(super) fn new(connector: Connector) -> Self {
+        Self {
+            idle: Idle::new(connector.settings.max_idle),
+            shared: Shared::default(),
+            http2: AtomicBool::new(connector.may_speak_http2()),
+            connector: Arc::new(connector),
         }
     }
 
     /// A connection that is there already.
-    pub(super) fn at_hand(&self) -> Option<Connection> {
-        match self {
-            Self::Http1(pool) => Some(Connection::Http1(pool.clone(), pool.idle.pop()?)),
-            Self::Http2(pool) => Some(Connection::Http2(pool.clone(), pool.made()?)),
+    pub(super) fn at_hand(self: &Arc<Self>) -> Option<Connection> {
+        if self.speaks_http2() {
+            if let Some(sender) = self.shared.open() {
+                return Some(Connection::Http2(self.clone(), sender));
+            }
+        }
+        Some(Connection::Http1(self.clone(), self.idle.pop()?))
+    }
+
+    /// A connection at hand, else the first of one that comes back and one dialled.
+    pub(super) async fn obtain(self: Arc<Self>) -> Result<Connection, Error> {
+        match self.idle.pop_or_wait() {
+            Asked::Have(lease) => Ok(Connection::Http1(self, lease)),
+            Asked::Wait { mut returned, soon } => {
+                if soon {
+                    if let Ok(Ok(lease)) = tokio::time::timeout(SETTLE, &mut returned).await {
+                        return Ok(Connection::Http1(self, lease));
+                    }
+                }
+                self.returned_or_made(returned).await
+            }
         }
     }
 
-    pub(super) async fn obtain(self) -> Result<Connection, Error> {
-        match self {
-            Self::Http1(pool) => pool
-                .obtain()
-                .await
-                .map(|lease| Connection::Http1(pool, lease)),
-            Self::Http2(pool) => pool
-                .obtain()
-                .await
-                .map(|sender| Connection::Http2(pool, sender)),
+    /// Sends what was not sent, once more and on a fresh connection, which may be of the other protocol.
+    pub(super) async fn resend(
+        self: Arc<Self>,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, Error> {
+        let connection = self.obtain_fresh().await?;
+        if request.version() != connection.version() {
+            request = request::fit(request, connection.version(), &self.connector.endpoint)?;
         }
+        match connection {
+            Connection::Http1(_, lease) => {
+                let connection = lease.into_use().ok_or_else(Error::closed)?;
+                http1::send(self, connection, request).await
+            }
+            Connection::Http2(_, sender) => match sender.send(request).await {
+                Ok(answer) => Ok(answer),
+                Err(Failed::Unsent(_, error) | Failed::Sent(error)) => Err(error),
+            },
+        }
+    }
+
+    /// A connection that was not idle: the peer of one that just closed may have closed the others too.
+    async fn obtain_fresh(self: &Arc<Self>) -> Result<Connection, Error> {
+        let fresh = self.returned_or_made(self.idle.evict_and_wait()).await;
+        if fresh.is_err() {
+            self.idle.clear();
+        }
+        fresh
+    }
+
+    async fn returned_or_made(
+        self: &Arc<Self>,
+        returned: oneshot::Receiver<Lease>,
+    ) -> Result<Connection, Error> {
+        let make = pin!(self.make());
+        match select(returned, make).await {
+            Either::Left((Ok(lease), _)) => Ok(Connection::Http1(self.clone(), lease)),
+            Either::Left((Err(_), make)) => make.await,
+            Either::Right((made, _)) => made,
+        }
+    }
+
+    async fn make(self: &Arc<Self>) -> Result<Connection, Error> {
+        if self.speaks_http2() {
+            let made = match self.shared.open_or_make(|| self.dial_for_all()) {
+                Ok(open) => return Ok(Connection::Http2(self.clone(), open)),
+                Err(making) => making.await?,
+            };
+            match made {
+                Made::Http2(sender) => return Ok(Connection::Http2(self.clone(), sender)),
+                Made::Http1(lease) => {
+                    let first = lease.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(lease) = first {
+                        return Ok(Connection::Http1(self.clone(), lease));
+                    }
+                }
+            }
+        }
+        self.dial().await
+    }
+
+    fn dial_for_all(self: &Arc<Self>) -> Dial {
+        let pool = self.clone();
+        let dial = async move {
+            let dialled = pool.dial().await;
+            pool.shared.ended();
+            Ok(match dialled? {
+                Connection::Http1(_, lease) => Made::http1(lease),
+                Connection::Http2(_, sender) => Made::Http2(sender),
+            })
+        };
+        dial.boxed()
+    }
+
+    /// Dials. From here on the server is taken to speak what it speaks now.
+    async fn dial(self: &Arc<Self>) -> Result<Connection, Error> {
+        let dialled = self.connector.connect().await?;
+        let is_http2 = matches!(dialled, Dialled::Http2(..));
+        self.http2.store(is_http2, Ordering::Relaxed);
+        Ok(match dialled {
+            Dialled::Http1(send) => Connection::Http1(self.clone(), self.idle.lease(send)),
+            Dialled::Http2(send, gone, using) => {
+                let limit = self.connector.settings.write_timeout;
+                let sender = self.shared.adopt(send, gone, using, limit);
+                Connection::Http2(self.clone(), sender)
+            }
+        })
+    }
+
+    fn speaks_http2(&self) -> bool {
+        self.http2.load(Ordering::Relaxed)
     }
 }
 
 impl Connection {
+    /// Sends a request [fit](request::fit) for its version.
     pub(super) fn send(self, request: Request<RequestBody>) -> ResponseFuture {
         match self {
             Self::Http1(pool, lease) => match lease.into_use() {
-                Some(connection) => {
-                    ResponseFuture::http1(http1::Sending::new(pool, connection, request))
-                }
+                Some(connection) => ResponseFuture::http1(Sending::new(pool, connection, request)),
                 None => ResponseFuture::boxed(ready(Err(Error::closed()))),
             },
-            Self::Http2(pool, sender) => {
-                ResponseFuture::boxed(async move { pool.send(sender, request).await })
-            }
+            Self::Http2(pool, sender) => ResponseFuture::boxed(async move {
+                match sender.send(request).await {
+                    Ok(answer) => Ok(answer),
+                    Err(Failed::Unsent(request, _)) => Box::pin(pool.resend(*request)).await,
+                    Err(Failed::Sent(error)) => Err(error),
+                }
+            }),
+        }
+    }
+
+    pub(super) fn version(&self) -> Version {
+        match self {
+            Self::Http1(..) => Version::HTTP_11,
+            Self::Http2(..) => Version::HTTP_2,
         }
     }
 

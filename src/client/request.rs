@@ -1,23 +1,56 @@
 //! The head of a request, as each protocol wants it.
 
+use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
-use http::{Method, Version};
+use http::uri::{self, Authority, PathAndQuery, Uri};
+use http::{Method, Request, Version};
+use http_body::Body;
 
+use super::body::RequestBody;
 use super::error::Error;
+use super::trailers::Declared;
+use super::url::Endpoint;
+use crate::BoxError;
+use crate::exact::ExactTrailers;
 use crate::tokens::tokens;
 
+/// The request as the endpoint is to get it over `version`. It may have been fit for the other one.
+pub(super) fn fit<B>(
+    request: Request<B>,
+    version: Version,
+    endpoint: &Endpoint,
+) -> Result<Request<RequestBody>, Error>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (mut head, body) = request.into_parts();
+    if version == Version::HTTP_2 {
+        http2(&mut head, endpoint)?;
+        return Ok(Request::from_parts(head, RequestBody::new(body)));
+    }
+    let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
+    http1(&mut head, unknown_length, &endpoint.authority)?;
+    let body = match head.extensions.get::<ExactTrailers>() {
+        Some(ExactTrailers) => RequestBody::new(Declared::new(body, &head.headers)),
+        None => RequestBody::new(body),
+    };
+    Ok(Request::from_parts(head, body))
+}
+
+pub(super) fn refuse_connect(method: &Method) -> Result<(), Error> {
+    if method == Method::CONNECT {
+        return Err(Error::request("CONNECT is not supported"));
+    }
+    Ok(())
+}
+
 /// Origin form, exactly one `Host`, at most one `Cookie`, no `TE`; a body of `unknown_length` is announced.
-pub(super) fn http1(
-    head: &mut Parts,
-    unknown_length: bool,
-    target: &Authority,
-) -> Result<(), Error> {
-    refuse_connect(head)?;
+fn http1(head: &mut Parts, unknown_length: bool, target: &Authority) -> Result<(), Error> {
     let named = named_host(&head.uri)
         .map(HeaderValue::from_str)
         .transpose()
@@ -51,29 +84,21 @@ pub(super) fn http1(
 }
 
 /// Absolute form, from which hyper takes `:scheme` and `:authority`; nothing that only means something over HTTP/1.1.
-pub(super) fn http2(head: &mut Parts, target: &Authority) -> Result<(), Error> {
-    refuse_connect(head)?;
+fn http2(head: &mut Parts, target: &Endpoint) -> Result<(), Error> {
     let host = match named_host(&head.uri) {
         Some(named) => Authority::try_from(named).ok(),
         None => head.headers.get(HOST).and_then(authority),
     };
 
     let mut parts = uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(host.unwrap_or_else(|| target.clone()));
+    parts.scheme = Some(target.scheme.clone());
+    parts.authority = Some(host.unwrap_or_else(|| target.authority.clone()));
     parts.path_and_query = Some(path_and_query(&head.uri));
     head.uri = Uri::from_parts(parts).map_err(Error::request)?;
 
     head.headers.remove(HOST);
     remove_connection_specific(&mut head.headers);
     head.version = Version::HTTP_2;
-    Ok(())
-}
-
-fn refuse_connect(head: &Parts) -> Result<(), Error> {
-    if head.method == Method::CONNECT {
-        return Err(Error::request("CONNECT is not supported"));
-    }
     Ok(())
 }
 

@@ -10,27 +10,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Authority;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
 
-use super::body::{RequestBody, ResponseBody};
+use super::body::ResponseBody;
 use super::connect::{Connector, Settings};
 use super::error::Error;
 use super::future::ResponseFuture;
 use super::pool::{Connection, Pool};
 use super::request;
-use super::trailers::Declared;
 use super::url::{Endpoint, InvalidUrl};
 use crate::BoxError;
-use crate::exact::ExactTrailers;
 
 /// One HTTP server, with a pool of connections to it. See the [module docs](super).
 ///
 /// Clones share the pool. Each setter returns a target with a pool of its own, so call them before cloning.
 pub struct HttpTarget {
-    connector: Arc<Connector>,
-    pool: Pool,
+    pool: Arc<Pool>,
     readiness: Readiness,
 }
 
@@ -45,21 +42,37 @@ enum Readiness {
 type Obtaining = Pin<Box<dyn Future<Output = Result<Connection, Error>> + Send>>;
 
 impl HttpTarget {
-    /// A target at `http://host[:port]`, port 80 if none is given, spoken to in HTTP/1.1.
+    /// A target at `http://host[:port]`, port 80 if none is given, spoken to in HTTP/1.1; with the feature `rustls` also
+    /// at `https://host[:port]`, port 443 if none is given, whose certificate the platform's roots must vouch for, spoken
+    /// to in HTTP/2 or HTTP/1.1 as the server selects.
     ///
     /// Nothing is dialled or resolved before the first request.
     ///
     /// # Errors
     ///
-    /// [`InvalidUrl`] when the URL is anything else, or has user information, a path, a query or a fragment.
+    /// [`InvalidUrl`] when the URL is anything else, or has user information, a path, a query or a fragment; when the
+    /// platform's roots cannot be had.
     pub fn new(url: &str) -> Result<Self, InvalidUrl> {
-        Ok(Self::with(url.parse()?, Settings::default()))
+        let endpoint: Endpoint = url.parse()?;
+        #[cfg(feature = "rustls")]
+        if endpoint.scheme == http::uri::Scheme::HTTPS {
+            return Self::platform_tls(url, endpoint);
+        }
+        Ok(Self::with(endpoint, Settings::default()))
     }
 
-    /// Speaks HTTP/2 by prior knowledge, over one connection for all requests. Default: HTTP/1.1.
+    /// Speaks HTTP/1.1 alone, one request at a time on each connection. Default for `http` URLs; for `https` ones the
+    /// server selects.
+    #[must_use]
+    pub fn http1(self) -> Self {
+        self.set(|settings| settings.only = Some(Version::HTTP_11))
+    }
+
+    /// Speaks HTTP/2 alone, over one connection for all requests: to `http` URLs by prior knowledge; an `https` server
+    /// that does not select it is one that cannot be connected to.
     #[must_use]
     pub fn http2(self) -> Self {
-        self.set(|settings| settings.http2 = true)
+        self.set(|settings| settings.only = Some(Version::HTTP_2))
     }
 
     /// The most sockets open or being dialled at any time, over all clones; at least 1. Default: 128.
@@ -77,7 +90,7 @@ impl HttpTarget {
         self.set(|settings| settings.max_idle = max)
     }
 
-    /// The longest that resolving the host and connecting may take. Default: 1 second.
+    /// The longest that resolving the host and connecting may take, the TLS handshake included. Default: 1 second.
     #[must_use]
     pub fn connect_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.connect_timeout = limit)
@@ -94,28 +107,40 @@ impl HttpTarget {
     /// The target's own name: `host[:port]` as written in its URL.
     #[must_use]
     pub fn authority(&self) -> &Authority {
-        &self.connector.endpoint.authority
+        &self.pool.connector.endpoint.authority
     }
 
     /// How many sockets are open or being dialled right now, over all clones.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.connector.connections()
+        self.pool.connector.connections()
     }
 
-    fn with(endpoint: Endpoint, settings: Settings) -> Self {
-        let connector = Arc::new(Connector::new(endpoint, settings));
+    pub(super) fn with(endpoint: Endpoint, settings: Settings) -> Self {
         Self {
-            pool: Pool::new(connector.clone()),
-            connector,
+            pool: Arc::new(Pool::new(Connector::new(endpoint, settings))),
             readiness: Readiness::Nothing,
         }
     }
 
     fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = self.connector.settings.clone();
+        let Connector {
+            endpoint, settings, ..
+        } = &*self.pool.connector;
+        let mut settings = settings.clone();
         change(&mut settings);
-        Self::with(self.connector.endpoint.clone(), settings)
+        Self::with(endpoint.clone(), settings)
+    }
+
+    fn send<B>(&self, connection: Connection, request: Request<B>) -> ResponseFuture
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        match request::fit(request, connection.version(), &self.pool.connector.endpoint) {
+            Ok(request) => connection.send(request),
+            Err(error) => ResponseFuture::boxed(future::ready(Err(error))),
+        }
     }
 
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -160,40 +185,26 @@ where
 
     /// Sends `request` on the connection `poll_ready` obtained, or, without one, obtains it first.
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let pool = self.pool.clone();
-        let (mut head, body) = request.into_parts();
-        let fit = match &pool {
-            Pool::Http1(_) => {
-                let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
-                request::http1(&mut head, unknown_length, self.authority())
-            }
-            Pool::Http2(_) => request::http2(&mut head, self.authority()),
-        };
         let readiness = std::mem::replace(&mut self.readiness, Readiness::Nothing);
-        if let Err(error) = fit {
+        if let Err(error) = request::refuse_connect(request.method()) {
             return ResponseFuture::boxed(future::ready(Err(error)));
         }
-        let body = match (&pool, head.extensions.get::<ExactTrailers>()) {
-            (Pool::Http1(_), Some(ExactTrailers)) => {
-                RequestBody::new(Declared::new(body, &head.headers))
-            }
-            _ => RequestBody::new(body),
-        };
-        let request = Request::from_parts(head, body);
-        match readiness {
-            Readiness::Have(connection) => connection.send(request),
-            Readiness::Obtaining(obtaining) => ResponseFuture::boxed(async move {
-                let obtaining = obtaining.into_inner();
-                let obtaining = obtaining.unwrap_or_else(PoisonError::into_inner);
-                obtaining.await?.send(request).await
-            }),
-            Readiness::Nothing => match pool.at_hand() {
-                Some(connection) => connection.send(request),
-                None => {
-                    ResponseFuture::boxed(async move { pool.obtain().await?.send(request).await })
-                }
+        let obtaining = match readiness {
+            Readiness::Have(connection) => return self.send(connection, request),
+            Readiness::Obtaining(obtaining) => obtaining
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+            Readiness::Nothing => match self.pool.at_hand() {
+                Some(connection) => return self.send(connection, request),
+                None => Box::pin(self.pool.clone().obtain()),
             },
-        }
+        };
+        let pool = self.pool.clone();
+        ResponseFuture::boxed(async move {
+            let connection = obtaining.await?;
+            let request = request::fit(request, connection.version(), &pool.connector.endpoint)?;
+            connection.send(request).await
+        })
     }
 }
 
@@ -201,7 +212,6 @@ impl Clone for HttpTarget {
     /// A target of the same pool, without the connection this one may have been readied with.
     fn clone(&self) -> Self {
         Self {
-            connector: self.connector.clone(),
             pool: self.pool.clone(),
             readiness: Readiness::Nothing,
         }
@@ -228,7 +238,7 @@ impl fmt::Debug for HttpTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpTarget")
             .field("authority", self.authority())
-            .field("settings", &self.connector.settings)
+            .field("settings", &self.pool.connector.settings)
             .field("connections", &self.connections())
             .finish_non_exhaustive()
     }

@@ -4,11 +4,16 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
+
+#[cfg(feature = "rustls")]
+use super::tls_error::InvalidTls;
 
 /// Where a target dials, and its own name.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
+    /// `http` or `https`.
+    pub(super) scheme: Scheme,
     /// `host[:port]` as written in the URL.
     pub(super) authority: Authority,
     /// The host to resolve: an IPv6 literal has no brackets here.
@@ -24,10 +29,18 @@ pub enum InvalidUrl {
     Malformed(String),
     /// It has no scheme: `http://` is missing.
     NoScheme(String),
-    /// Its scheme is not `http`.
+    /// Its scheme is neither `http` nor `https`.
     UnknownScheme(String),
-    /// Its scheme is `https`, which this version does not speak.
+    /// Its scheme is `https`, for which the feature `rustls` is needed.
     Https(String),
+    /// Its scheme is `http`, though it came with settings for TLS.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    NotHttps(String),
+    /// TLS cannot be spoken to it, for this reason.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    Tls(String, InvalidTls),
     /// It has no host.
     NoHost(String),
     /// Its port is not a number from 1 to 65535.
@@ -55,12 +68,15 @@ impl FromStr for Endpoint {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(broken(InvalidUrl::NoScheme));
         };
-        match scheme {
+        let (scheme, default_port) = match scheme {
             "" => return Err(broken(InvalidUrl::NoScheme)),
-            _ if scheme.eq_ignore_ascii_case("http") => {}
-            _ if scheme.eq_ignore_ascii_case("https") => return Err(broken(InvalidUrl::Https)),
-            _ => return Err(broken(InvalidUrl::UnknownScheme)),
-        }
+            _ if scheme.eq_ignore_ascii_case("http") => (Scheme::HTTP, 80),
+            _ if !scheme.eq_ignore_ascii_case("https") => {
+                return Err(broken(InvalidUrl::UnknownScheme));
+            }
+            _ if cfg!(feature = "rustls") => (Scheme::HTTPS, 443),
+            _ => return Err(broken(InvalidUrl::Https)),
+        };
 
         let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if authority.contains('@') {
@@ -82,7 +98,7 @@ impl FromStr for Endpoint {
         };
         let (host, port) = authority.split_at(host_len);
         let port = match port.strip_prefix(':') {
-            None if port.is_empty() => 80,
+            None if port.is_empty() => default_port,
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => match digits.parse() {
                 Ok(port @ 1..) => port,
                 _ => return Err(broken(InvalidUrl::Port)),
@@ -97,6 +113,7 @@ impl FromStr for Endpoint {
         let authority =
             Authority::from_str(authority).map_err(|_| broken(InvalidUrl::Malformed))?;
         Ok(Self {
+            scheme,
             host: host.to_owned(),
             port,
             authority,
@@ -105,7 +122,7 @@ impl FromStr for Endpoint {
 }
 
 /// The URL without its user information, which may hold a password. Where there is no scheme it may be anywhere.
-fn redact(url: &str) -> String {
+pub(super) fn redact(url: &str) -> String {
     let scheme = url
         .find("://")
         .filter(|at| !url[..*at].contains(['/', '@']));
@@ -134,8 +151,12 @@ impl fmt::Display for InvalidUrl {
             }
             Self::Https(url) => (
                 url,
-                "https targets are not supported by this version; use http://",
+                "https needs the feature `rustls` of tower-mirror; enable it or use http://",
             ),
+            #[cfg(feature = "rustls")]
+            Self::NotHttps(url) => (url, "it came with settings for TLS; use https://"),
+            #[cfg(feature = "rustls")]
+            Self::Tls(url, why) => return write!(f, "invalid target URL {url:?}: {why}"),
             Self::NoHost(url) => (url, "it has no host"),
             Self::Port(url) => (url, "its port is not a number from 1 to 65535"),
             Self::UserInfo(url) => (

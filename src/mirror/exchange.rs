@@ -31,7 +31,8 @@ pub(super) struct Copy {
     pub(super) ticket: Ticket,
 }
 
-/// Runs one copy to its one outcome. A block, not an `async fn`, which would hold the copy twice.
+/// Runs one copy to its one outcome.
+#[allow(clippy::manual_async_fn)] // which would hold the copy twice
 pub(super) fn exchange<S, R>(shadow: Arc<S>, mut copy: Copy) -> impl Future<Output = ()>
 where
     S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
