@@ -11,6 +11,7 @@ mod chain;
 pub mod client;
 mod clock;
 mod exact;
+pub mod guide;
 mod head;
 pub mod mirror;
 pub mod observe;

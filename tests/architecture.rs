@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("exact", &[]),
     ("tokens", &[]),
+    ("guide", &[]),
     (
         "mirror",
         &[
