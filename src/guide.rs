@@ -24,6 +24,8 @@ macro_rules! chapters {
             /// [sizing]: super::sizing
             /// [shutting down]: super::shutting_down
             /// [from a mesh]: super::from_a_mesh
+            /// [conformance]: https://docs.rs/crate/tower-mirror/latest/source/docs/conformance.md
+            /// [comparison]: https://docs.rs/crate/tower-mirror/latest/source/docs/comparison.md
             ///
             #[doc = include_str!(concat!("../docs/guide/", $file))]
             pub mod $chapter {}
