@@ -16,14 +16,14 @@ macro_rules! chapters {
         $(
             $(#[$summary])*
             ///
-            /// [body modes]: super::body_mode
-            /// [sampling]: super::sampling
-            /// [safe writes]: super::safe_writes
-            /// [rolling out]: super::rolling_out
-            /// [outcomes]: super::outcomes
-            /// [sizing]: super::sizing
-            /// [shutting down]: super::shutting_down
-            /// [from a mesh]: super::from_a_mesh
+            /// [body modes]: self::body_mode
+            /// [sampling]: self::sampling
+            /// [safe writes]: self::safe_writes
+            /// [rolling out]: self::rolling_out
+            /// [outcomes]: self::outcomes
+            /// [sizing]: self::sizing
+            /// [shutting down]: self::shutting_down
+            /// [from a mesh]: self::from_a_mesh
             /// [conformance]: https://docs.rs/crate/tower-mirror/latest/source/docs/conformance.md
             /// [comparison]: https://docs.rs/crate/tower-mirror/latest/source/docs/comparison.md
             ///

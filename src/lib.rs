@@ -1,4 +1,11 @@
+//! [conformance]: https://docs.rs/crate/tower-mirror/latest/source/docs/conformance.md
+//! [comparison]: https://docs.rs/crate/tower-mirror/latest/source/docs/comparison.md
+//! [from a mesh]: guide::from_a_mesh
+//!
 #![doc = include_str!("../README.md")]
+//!
+//! The [`guide`] has what a reference does not: which body mode, how to roll out a version, how large the limits, in which
+//! order to shut down.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -7,7 +14,6 @@ pub mod body;
 pub mod buffer;
 mod chain;
 #[cfg(feature = "client")]
-#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub mod client;
 mod clock;
 mod exact;
@@ -21,7 +27,6 @@ pub mod split;
 mod tokens;
 
 #[cfg(feature = "client")]
-#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use self::client::HttpTarget;
 pub use self::{
     body::{BodyMode, ShadowBody, TeeBody},
