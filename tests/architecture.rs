@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tokens", &[]),
     ("traceparent", &[]),
     ("metrics", &["mirror", "split", "observe"]),
+    ("guide", &[]),
     (
         "mirror",
         &[
@@ -235,5 +236,25 @@ fn every_file_says_what_it_is() {
             "{:?}",
             source.path
         );
+    }
+}
+
+#[test]
+fn every_chapter_is_in_the_guide_and_short_enough_to_be_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(root.join("src/guide.rs")).expect("text");
+    let chapters: Vec<_> = fs::read_dir(root.join("docs/guide"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    assert!(!chapters.is_empty());
+    for chapter in chapters {
+        let name = chapter.file_name().expect("a name").to_string_lossy();
+        assert!(
+            guide.contains(&format!("{name:?}")),
+            "{name} is in no module"
+        );
+        let lines = fs::read_to_string(&chapter).expect("text").lines().count();
+        assert!(lines <= MOST_LINES, "{name}: {lines} lines");
     }
 }

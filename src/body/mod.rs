@@ -39,6 +39,38 @@
 //! assert_eq!(mirror.handle().stats().outcome(tower_mirror::Outcome::Completed), 1);
 //! # }
 //! ```
+//!
+//! In another [mode](BodyMode), for a shadow that needs the head alone:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response, header::CONTENT_LENGTH};
+//! use http_body::Body;
+//! use http_body_util::{BodyExt, Full};
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_mirror::{BodyMode, BoxError, MirrorLayer, Outcome, ShadowBody, TeeBody};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let primary = service_fn(async |request: Request<TeeBody<Full<Bytes>>>| {
+//!     let body = request.into_body().collect().await?.to_bytes();
+//!     Ok::<_, BoxError>(Response::new(body.len()))
+//! });
+//! let shadow = service_fn(async |request: Request<ShadowBody>| {
+//!     assert_eq!(request.headers()[CONTENT_LENGTH], "0");
+//!     assert!(request.body().is_end_stream());
+//!     Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
+//! });
+//!
+//! let mirror = MirrorLayer::builder(shadow).body(BodyMode::Omit).build();
+//! let request = Request::put("/film").body(Full::from(vec![0; 5 << 20]))?;
+//! assert_eq!(mirror.layer(primary).oneshot(request).await?.into_body(), 5 << 20);
+//!
+//! mirror.handle().idle().await;
+//! assert_eq!(mirror.handle().stats().outcome(Outcome::Completed), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod budget;
 mod capture;

@@ -15,13 +15,14 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use tower_mirror::{HttpTarget, MirrorLayer};
+//! use tower_mirror::{HttpTarget, MirrorLayer, SampleRate};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mirror = MirrorLayer::new(HttpTarget::new("http://127.0.0.1:9002")?);
 //! let app: Router = Router::new()
 //!     .route("/items", get(async || "[]"))
 //!     .layer(mirror.clone());
+//! assert_eq!(mirror.handle().sample_rate(), SampleRate::ALL);
 //! # Ok(())
 //! # }
 //! ```
@@ -60,6 +61,7 @@
 //! let handle = mirror.handle();
 //! handle.set_sample_rate(SampleRate::percent(50.0)?);
 //! handle.pause();
+//! assert_eq!((handle.name(), handle.is_paused()), ("catalog-v2", true));
 //! # Ok(())
 //! # }
 //! ```

@@ -4,7 +4,7 @@
 //! # Example
 //!
 //! ```
-//! use tower_mirror::observe::{Outcome, Report};
+//! use tower_mirror::observe::{Outcome, Report, StatusClass};
 //! # use http::{Request, Response};
 //! # use http_body_util::Full;
 //! # use bytes::Bytes;
@@ -26,7 +26,47 @@
 //! # mirror.layer(primary).oneshot(Request::new(Full::default())).await.unwrap();
 //! # mirror.handle().idle().await;
 //!
-//! println!("{}", mirror.handle().stats());
+//! let stats = mirror.handle().stats();
+//! println!("{stats}");
+//! assert_eq!(stats.statuses(StatusClass::Success, StatusClass::Success), 1);
+//! # }
+//! ```
+//!
+//! An observer of its own kind, told of skipped requests too:
+//!
+//! ```
+//! use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
+//!
+//! use axum::{Router, body::Body};
+//! use http::Request;
+//! use tower::ServiceExt;
+//! use tower_mirror::{MirrorLayer, Outcome, Report, RequestHead, observe::Observer, sample};
+//!
+//! #[derive(Clone, Default)]
+//! struct Writes(Arc<AtomicU64>);
+//!
+//! impl Observer for Writes {
+//!     fn on_report(&self, _: &Report) {}
+//!
+//!     fn on_skip(&self, outcome: Outcome, head: &RequestHead<'_>) {
+//!         if outcome == Outcome::Filtered && !head.method.is_safe() {
+//!             self.0.fetch_add(1, Relaxed);
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! # let shadow = Router::<()>::new();
+//! let writes = Writes::default();
+//! let mirror = MirrorLayer::builder(shadow)
+//!     .filter(sample::safe_methods())
+//!     .observer(writes.clone())
+//!     .build();
+//! let app: Router = Router::new().layer(mirror);
+//!
+//! app.oneshot(Request::post("/items").body(Body::empty()).unwrap()).await.unwrap();
+//! assert_eq!(writes.0.load(Relaxed), 1);
 //! # }
 //! ```
 //!

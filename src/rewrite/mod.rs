@@ -6,11 +6,11 @@
 //! ```
 //! use tower_mirror::rewrite::HostRewrite;
 //!
-//! let suffix = HostRewrite::suffix("-shadow");
+//! # fn main() -> Result<(), tower_mirror::rewrite::InvalidHost> {
+//! let suffix = HostRewrite::default();
 //! assert_eq!(suffix.apply("catalog:8000"), "catalog-shadow:8000");
 //! assert_eq!(suffix.apply("[::1]:8000"), "[::1]:8000");
 //!
-//! # fn main() -> Result<(), tower_mirror::rewrite::InvalidHost> {
 //! let literal = HostRewrite::literal("catalog-v2.internal:8443")?;
 //! assert_eq!(literal.apply("catalog:8000"), "catalog-v2.internal:8443");
 //! # Ok(())
