@@ -8,6 +8,11 @@ use http::{HeaderName, HeaderValue, request};
 /// [`set_header`], [`remove_headers`]. It runs on the copy's own task, after
 /// everything else was decided, and only where a copy is sent; what it leaves is
 /// what the shadow gets. A panic in it ends the copy as `panicked`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot rewrite copies",
+    label = "neither a `Rewrite` nor a closure `|copy: &mut http::request::Parts| {{ .. }}`",
+    note = "ready made are `rewrite::set_header` and `rewrite::remove_headers`"
+)]
 pub trait Rewrite: Send + Sync + 'static {
     /// Edits the head of the copy.
     fn rewrite(&self, copy: &mut request::Parts);
