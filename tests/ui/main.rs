@@ -87,12 +87,16 @@ fn says_so(mistake: &str) {
 fn check(file: &Path, more: &[&str]) -> Output {
     let built = built();
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    // It also writes the names there that are too long for a message.
+    let name = file.file_stem().expect("a name").to_string_lossy();
+    let suffix = if more.is_empty() { "wrong" } else { "right" };
+    let out = format!("{}/ui-{name}-{suffix}.rmeta", env!("CARGO_TARGET_TMPDIR"));
     rustc.args([
         "--edition=2024",
         "--crate-type=lib",
         "--emit=metadata",
         "-o",
-        "-",
+        &out,
     ]);
     for name in CRATES {
         let library = &built[name];
