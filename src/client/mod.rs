@@ -44,6 +44,20 @@
 //! # Ok::<_, tower_mirror::client::InvalidUrl>(())
 //! ```
 //!
+//! In axum, whose services never fail, an error is made an answer:
+//!
+//! ```
+//! use axum::{Router, error_handling::HandleError, http::StatusCode};
+//! use tower_mirror::client::{Error, HttpTarget};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let v1 = HttpTarget::new("http://127.0.0.1:9001")?;
+//! let v1 = HandleError::new(v1, async |error: Error| (StatusCode::BAD_GATEWAY, error.to_string()));
+//! let app: Router = Router::new().fallback_service(v1);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # TLS
 //!
 //! With the feature `rustls` (off by default) the URL may be an `https` one. The server's certificate is always verified:

@@ -63,7 +63,8 @@ impl MirrorBuilder {
     }
 
     /// Requests that do not pass are not copied, nor do they take part in the draw.
-    /// Several filters must all be passed. Default: none.
+    /// Several filters must all be passed. A closure says the type of what it is given:
+    /// `|head: &RequestHead<'_>| head.method == Method::GET`. Default: none.
     pub fn filter(mut self, filter: impl Filter) -> Self {
         self.policy.filters.push(Box::new(filter));
         self
@@ -91,7 +92,8 @@ impl MirrorBuilder {
         self
     }
 
-    /// Has the last word on the copy's head. Several run in turn. Default: none.
+    /// Has the last word on the copy's head. Several run in turn. A closure says the type of
+    /// what it is given: `|copy: &mut request::Parts| { .. }`. Default: none.
     pub fn rewrite(mut self, rewrite: impl Rewrite) -> Self {
         self.policy.rewrites.push(Box::new(rewrite));
         self
@@ -137,7 +139,8 @@ impl MirrorBuilder {
         self
     }
 
-    /// Tells an observer of every request. Several are told in turn. Default: none.
+    /// Tells an observer of every request. Several are told in turn. A closure says the type
+    /// of what it is given: `|report: &Report| { .. }`. Default: none.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.policy.observers.push(Box::new(observer));
         self

@@ -16,7 +16,8 @@ use crate::body::{InMemory, TeeBody};
 /// Answers as the primary `S` does, and sends copies to a shadow.
 ///
 /// Made by [`MirrorLayer`](super::MirrorLayer). Response, error and readiness are
-/// the primary's own; only the body that it reads is wrapped, in [`TeeBody`].
+/// the primary's own; only the body that it reads is wrapped, in [`TeeBody`]: called with a
+/// `Request<B>`, where `B` is any body whose data is [`Bytes`], it calls `S` with a `Request<TeeBody<B>>`.
 #[derive(Clone, Debug)]
 pub struct Mirror<S> {
     primary: S,

@@ -21,8 +21,9 @@ use crate::{BoxError, body::ShadowBody};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the shadow of a mirror",
     label = "not a `Service<Request<ShadowBody>>` that is `Clone + Send + Sync + 'static`",
-    note = "a shadow answers `http::Request<tower_mirror::ShadowBody>` with an `http::Response<_>`; use `HttpTarget::new(url)?`, an axum `Router`, or a `hyper_util` `Client<_, ShadowBody>`",
-    note = "a service that is not `Clone` can be put behind `tower::buffer::Buffer`; one that is not `Sync` in `tower::util::BoxCloneSyncService`"
+    note = "a shadow answers `http::Request<tower_mirror::ShadowBody>` with an `http::Response<_>`: an `HttpTarget`, an axum `Router`, a `hyper_util` `Client<_, ShadowBody>`, a `tower::service_fn`",
+    note = "a URL goes through `HttpTarget::new(url)?`, with the `?`; a `Router<S>` first needs `.with_state(..)`; a function needs `tower::service_fn` around it",
+    note = "a service that is not `Clone`, or not `Sync`, can be put behind `tower::buffer::Buffer`; where one is boxed, use `tower::util::BoxCloneSyncService`"
 )]
 pub trait Shadow<R>: sealed::Erase<R> {}
 

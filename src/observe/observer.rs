@@ -9,6 +9,10 @@ use crate::head::RequestHead;
 /// block: it runs on the copy's task, or, where the primary ends last, on the
 /// primary's. Have it count, or send to a channel. A panic in it is caught and
 /// counted in [`Stats::observer_panics`](super::Stats::observer_panics).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot observe a mirror",
+    label = "neither an `Observer` nor a closure `|report: &Report| {{ .. }}`"
+)]
 pub trait Observer: Send + Sync + 'static {
     /// A copy that was admitted has ended, and so has its primary. Called once for
     /// each admitted request, after its outcome was counted.

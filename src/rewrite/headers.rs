@@ -12,6 +12,11 @@ use http::{HeaderName, HeaderValue, request};
 /// decided, and only where a copy is sent; what it leaves is what the shadow gets. The
 /// one exception is the mirror's mark: a copy without it could be mirrored in turn without
 /// end, so it is put back where it was removed. A panic in it ends the copy as `panicked`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot rewrite copies",
+    label = "neither a `Rewrite` nor a closure `|copy: &mut http::request::Parts| {{ .. }}`",
+    note = "ready made are `rewrite::set_header`, `remove_headers`, `strip_credentials` and `only`"
+)]
 pub trait Rewrite: Send + Sync + 'static {
     /// Edits the head of the copy.
     fn rewrite(&self, copy: &mut request::Parts);

@@ -11,6 +11,11 @@ use crate::head::RequestHead;
 ///
 /// It runs on the primary's path, for every request: it must not block. A panic
 /// in it is caught and counted as `policy_panicked`; the primary gets its request.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a filter",
+    label = "neither a `Filter` nor a closure `|head: &RequestHead<'_>| -> bool`",
+    note = "ready made are `sample::methods`, `safe_methods`, `paths` and `skip_paths`"
+)]
 pub trait Filter: Send + Sync + 'static {
     /// Whether the request passes.
     fn passes(&self, head: &RequestHead<'_>) -> bool;

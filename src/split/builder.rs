@@ -104,7 +104,8 @@ impl<K, U> SplitBuilder<K, U> {
 
 impl<S, U> SplitBuilder<Subsets<S>, U> {
     /// A subset of this name and weight. Weights are relative: 9 and 1 are 90 % and
-    /// 10 %. One of weight 0 is never chosen by weight or key.
+    /// 10 %. One of weight 0 is never chosen by weight or key. All are of one type; the
+    /// [module](crate::split) shows how different ones are boxed into one.
     pub fn subset(mut self, name: impl Into<String>, weight: u32, service: S) -> Self {
         self.declare(name, weight);
         self.kind.0.push(service);
@@ -136,7 +137,8 @@ where
     }
 
     /// A subset beside the wrapped service, of this name and weight; see
-    /// [`inner`](Self::inner). It answers with the same body and fails with the same error.
+    /// [`inner`](Self::inner). It answers with the same body and fails with the same error;
+    /// an `HttpTarget` around an axum service does neither: see [`fallible_subset`](Self::fallible_subset).
     pub fn subset<S>(mut self, name: impl Into<String>, weight: u32, service: S) -> Self
     where
         S: Service<Request<B>, Response = Response<R>, Error = E> + Clone + Send + Sync + 'static,

@@ -5,6 +5,7 @@
 mod canary;
 mod catalog;
 mod hedge;
+mod one_file;
 mod soak;
 
 use std::{

@@ -1,0 +1,12 @@
+//~ RequestHead<
+//~ Filter`
+use tower_mirror::MirrorBuilder;
+
+#[cfg(not(right))]
+type Head = http::Request<axum::body::Body>;
+#[cfg(right)]
+type Head<'a> = tower_mirror::RequestHead<'a>;
+
+pub fn all(mirror: MirrorBuilder) -> MirrorBuilder {
+    mirror.filter(|_: &Head| true)
+}
