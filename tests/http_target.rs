@@ -524,6 +524,25 @@ async fn who_waits_for_a_connection_gets_the_one_that_comes_back_or_the_place_of
 }
 
 #[tokio::test]
+async fn a_dial_that_a_returned_connection_overtakes_is_kept() {
+    let server = Server::start(whoami()).await;
+    let target = server.target().max_connections(2);
+    let (mut first, mut second) = (target.clone(), target.clone());
+    ready(&mut first).await.unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_pending!(poll_ready(&mut second, &mut cx));
+    drop(first);
+    assert_ready_ok!(poll_ready(&mut second, &mut cx));
+    // With one connection lent out and no third allowed, only the one that was being made can serve.
+    let mut third = target.clone();
+    ready(&mut third).await.unwrap();
+    send(&mut third, get("/")).await.unwrap();
+    assert_eq!((server.accepted(), target.connections()), (2, 2));
+    drop((second, third, target));
+    server.open(0).await;
+}
+
+#[tokio::test]
 async fn no_more_idle_connections_than_allowed() {
     let server = Server::start(whoami()).await;
     for (max, left) in [(2, 2), (0, 0)] {

@@ -96,9 +96,15 @@ impl Connector {
         }
     }
 
-    /// Dials once there is a permit.
-    pub(super) async fn connect(&self) -> Result<Dialled, Error> {
-        let (runtime, stream, remote) = self.dial().await?;
+    /// Waits for the right to one more connection.
+    pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let permit = self.permits.clone().acquire_owned().await;
+        permit.map_err(|e| Error::connect(io::Error::other(e)))
+    }
+
+    /// Dials.
+    pub(super) async fn connect(&self, permit: OwnedSemaphorePermit) -> Result<Dialled, Error> {
+        let (runtime, stream, remote) = self.dial(permit).await?;
         let version = stream.selected().or(self.settings.only);
         let stream = TokioIo::new(stream);
         if version == Some(Version::HTTP_2) {
@@ -125,10 +131,8 @@ impl Connector {
         Ok(Dialled::Http1(Sender { send, broken }))
     }
 
-    async fn dial(&self) -> Result<(Handle, Stream, Remote), Error> {
+    async fn dial(&self, permit: OwnedSemaphorePermit) -> Result<(Handle, Stream, Remote), Error> {
         let runtime = Handle::try_current().map_err(|e| Error::connect(io::Error::other(e)))?;
-        let permit = self.permits.clone().acquire_owned().await;
-        let permit = permit.map_err(|e| Error::connect(io::Error::other(e)))?;
         // tokio panics where the runtime has no IO or no timers; to the caller that is one more way not to connect.
         let stream = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
         let stream = stream

@@ -1,6 +1,6 @@
 //! The connections of a target, of either protocol: which one the server speaks may be known only once it was dialled.
 
-use std::future::ready;
+use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -8,7 +8,8 @@ use std::sync::{Arc, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use http::{Request, Response, Version};
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::body::{RequestBody, ResponseBody};
 use super::connect::{Connector, Dialled};
@@ -100,14 +101,32 @@ impl Pool {
         fresh
     }
 
+    /// A dial that a returned connection overtakes goes on, since it shows that there are too few: dropped, the next
+    /// request would begin it again.
     async fn returned_or_made(
         self: &Arc<Self>,
-        returned: oneshot::Receiver<Lease>,
+        mut returned: oneshot::Receiver<Lease>,
     ) -> Result<Connection, Error> {
-        let make = pin!(self.make());
-        match select(returned, make).await {
-            Either::Left((Ok(lease), _)) => Ok(Connection::Http1(self.clone(), lease)),
-            Either::Left((Err(_), make)) => make.await,
+        if self.speaks_http2() {
+            return match select(returned, pin!(self.make())).await {
+                Either::Left((Ok(lease), _)) => Ok(Connection::Http1(self.clone(), lease)),
+                Either::Left((Err(_), make)) => make.await,
+                Either::Right((made, _)) => made,
+            };
+        }
+        let permit = match select(&mut returned, pin!(self.connector.permit())).await {
+            Either::Left((Ok(lease), _)) => return Ok(Connection::Http1(self.clone(), lease)),
+            Either::Left((Err(_), permit)) => return self.dial(permit.await?).await,
+            Either::Right((permit, _)) => permit?,
+        };
+        match select(returned, Box::pin(self.dial(permit))).await {
+            Either::Left((Ok(lease), dial)) => {
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(dial.map(drop));
+                }
+                Ok(Connection::Http1(self.clone(), lease))
+            }
+            Either::Left((Err(_), dial)) => dial.await,
             Either::Right((made, _)) => made,
         }
     }
@@ -128,13 +147,13 @@ impl Pool {
                 }
             }
         }
-        self.dial().await
+        self.dial_once_permitted().await
     }
 
     fn dial_for_all(self: &Arc<Self>) -> Dial {
         let pool = self.clone();
         let dial = async move {
-            let dialled = pool.dial().await;
+            let dialled = pool.dial_once_permitted().await;
             pool.shared.ended();
             Ok(match dialled? {
                 Connection::Http1(_, lease) => Made::http1(lease),
@@ -144,19 +163,34 @@ impl Pool {
         dial.boxed()
     }
 
-    /// Dials. From here on the server is taken to speak what it speaks now.
-    async fn dial(self: &Arc<Self>) -> Result<Connection, Error> {
-        let dialled = self.connector.connect().await?;
-        let is_http2 = matches!(dialled, Dialled::Http2(..));
-        self.http2.store(is_http2, Ordering::Relaxed);
-        Ok(match dialled {
-            Dialled::Http1(send) => Connection::Http1(self.clone(), self.idle.lease(send)),
-            Dialled::Http2(send, gone, using) => {
-                let limit = self.connector.settings.write_timeout;
-                let sender = self.shared.adopt(send, gone, using, limit);
-                Connection::Http2(self.clone(), sender)
-            }
-        })
+    async fn dial_once_permitted(self: &Arc<Self>) -> Result<Connection, Error> {
+        let permit = self.connector.permit().await?;
+        self.dial(permit).await
+    }
+
+    /// Dials. From here on the server is taken to speak what it speaks now. Keeps no pool that nobody else does.
+    fn dial(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+    ) -> impl Future<Output = Result<Connection, Error>> + Send + use<> {
+        let (pool, connector) = (Arc::downgrade(self), self.connector.clone());
+        async move {
+            let dialled = connector.connect(permit).await?;
+            let pool = pool.upgrade().ok_or_else(Error::closed)?;
+            let is_http2 = matches!(dialled, Dialled::Http2(..));
+            pool.http2.store(is_http2, Ordering::Relaxed);
+            Ok(match dialled {
+                Dialled::Http1(send) => {
+                    let lease = pool.idle.lease(send);
+                    Connection::Http1(pool, lease)
+                }
+                Dialled::Http2(send, gone, using) => {
+                    let limit = connector.settings.write_timeout;
+                    let sender = pool.shared.adopt(send, gone, using, limit);
+                    Connection::Http2(pool, sender)
+                }
+            })
+        }
     }
 
     fn speaks_http2(&self) -> bool {
