@@ -12,7 +12,10 @@ use http_body_util::Full;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use support::*;
 use tower::{ServiceExt, service_fn};
-use tower_mirror::{BoxError, Force, MirrorLayer, SampleRate, WeightedSplit, metrics};
+use tower_mirror::{
+    BoxError, Force, MirrorLayer, SampleRate, WeightedSplit, metrics,
+    observe::{Observer, Report},
+};
 
 fn prometheus() -> PrometheusRecorder {
     let seconds = Matcher::Suffix("_seconds".into());
@@ -223,4 +226,29 @@ async fn what_is_documented_is_what_is_exported() {
         .collect();
     assert_eq!(exported, documented());
     assert_eq!(exported.len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_of_two_mirrors_records_each_under_its_name() {
+    let recorder = prometheus();
+    let prometheus = recorder.handle();
+    let _guard = ::metrics::set_default_local_recorder(&recorder);
+    let histograms = std::sync::Arc::new(metrics::Histograms::new());
+    for (name, requests) in [("first", 1), ("second", 2)] {
+        let histograms = histograms.clone();
+        let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAfter(Duration::ZERO)))
+            .name(name)
+            .observer(move |report: &Report| histograms.on_report(report))
+            .build();
+        for _ in 0..requests {
+            let primary = Primary::new(Reads::All, Then::Answers(200));
+            serve(&mirror, &primary, get()).await.unwrap();
+        }
+        settled(&mirror.handle(), requests).await;
+    }
+    let text = prometheus.render();
+    for (name, requests) in [("first", 1.0), ("second", 2.0)] {
+        let series = format!("tower_mirror_primary_latency_seconds_count{{mirror=\"{name}\"}}");
+        assert_eq!(value(&text, &series), requests);
+    }
 }
