@@ -82,6 +82,13 @@ impl Decided {
         }
     }
 
+    /// To be called with this request, now.
+    #[inline]
+    fn serve(&self, request: &mut Extensions) {
+        self.shared.counters.serve(self.subset, &self.reason);
+        self.tell(request);
+    }
+
     fn stamp<R>(&self, answer: &mut Response<R>) {
         if let Some(name) = &self.shared.policy.response_header {
             let subset = self.shared.subsets[self.subset].header.clone();
@@ -103,8 +110,9 @@ impl Decided {
     }
 }
 
-impl<S: Clone, B, F, U> ResponseFuture<S, B, F, U> {
+impl<S, B, F, U> ResponseFuture<S, B, F, U> {
     /// `service_of`: a clone of a subset's service, by its place.
+    #[inline]
     pub(super) fn new(
         shared: &Arc<Shared>,
         choice: Choice,
@@ -112,27 +120,31 @@ impl<S: Clone, B, F, U> ResponseFuture<S, B, F, U> {
         refuse: U,
         service_of: impl Fn(usize) -> S,
     ) -> Self {
-        let state = match choice.subset {
-            Some(subset) => State::Readying {
-                service: service_of(subset),
-                request: Some(request),
-                fallback: shared.subsets[subset]
-                    .fallback
-                    .map(|to| (to, service_of(to))),
-                is_timed: false,
-                deadline: None,
-            },
-            None => State::Drained,
+        let decided = Decided {
+            shared: Arc::clone(shared),
+            subset: choice.subset.unwrap_or_default(),
+            reason: choice.reason,
+            generation: choice.generation,
         };
-        Self {
-            state,
-            decided: Decided {
-                shared: Arc::clone(shared),
-                subset: choice.subset.unwrap_or_default(),
-                reason: choice.reason,
-                generation: choice.generation,
+        match choice.subset {
+            Some(subset) => Self {
+                state: State::Readying {
+                    service: service_of(subset),
+                    request: Some(request),
+                    fallback: shared.subsets[subset]
+                        .fallback
+                        .map(|to| (to, service_of(to))),
+                    is_timed: false,
+                    deadline: None,
+                },
+                decided,
+                refuse,
             },
-            refuse,
+            None => Self {
+                state: State::Drained,
+                decided,
+                refuse,
+            },
         }
     }
 }
@@ -149,6 +161,9 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProjection::Calling { answer } => {
+                    if !this.decided.shared.policy.stamps() {
+                        return answer.poll(cx);
+                    }
                     let mut answer = ready!(answer.poll(cx));
                     if let Ok(answer) = &mut answer {
                         this.decided.stamp(answer);
@@ -190,8 +205,7 @@ where
                             let Some(mut request) = request.take() else {
                                 return Poll::Pending; // polled after its end
                             };
-                            counters.serve(this.decided.subset, &this.decided.reason);
-                            this.decided.tell(request.extensions_mut());
+                            this.decided.serve(request.extensions_mut());
                             State::Calling {
                                 answer: service.call(request),
                             }

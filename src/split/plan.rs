@@ -33,6 +33,13 @@ pub(super) struct Policy {
     pub(super) is_told: bool,
 }
 
+impl Policy {
+    /// Whether a response says who served it.
+    pub(super) fn stamps(&self) -> bool {
+        self.is_told || self.response_header.is_some()
+    }
+}
+
 impl Plan {
     pub(super) fn new(name: Arc<str>) -> Self {
         Self {
