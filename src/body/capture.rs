@@ -42,19 +42,8 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Takes a frame that the primary has read. `None`: the copy is lost.
-    #[must_use]
-    pub(super) fn frame(mut self, frame: &Frame<Bytes>) -> Option<Self> {
-        match self.try_frame(frame) {
-            Ok(()) => Some(self),
-            Err(lost) => {
-                self.lose(lost);
-                None
-            }
-        }
-    }
-
-    fn try_frame(&mut self, frame: &Frame<Bytes>) -> Result<(), Lost> {
+    /// Takes a frame that the primary has read.
+    pub(super) fn frame(&mut self, frame: &Frame<Bytes>) -> Result<(), Lost> {
         let data = frame.data_ref().map_or(0, Bytes::len) as u64;
         self.length = self.length.saturating_add(data);
         if self.length > self.max_bytes {
@@ -67,11 +56,11 @@ impl Capture {
     }
 
     /// The body has ended and is whole.
-    pub(super) fn end(self) {
+    pub(super) fn end(&self) {
         self.queue.end_capture(Ok(self.length));
     }
 
-    pub(super) fn lose(self, lost: Lost) {
+    pub(super) fn lose(&self, lost: Lost) {
         self.queue.end_capture(Err(lost));
     }
 }

@@ -26,14 +26,13 @@ pin_project! {
     pub struct TeeBody<B> {
         #[pin]
         inner: B,
-        capture: Option<Capture>,
-        read_on: Option<ReadOn<B>>,
+        copying: Option<Copying<B>>,
     }
 
     impl<B> PinnedDrop for TeeBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let (Some(capture), Some(read_on)) = (this.capture.take(), this.read_on) {
+            if let Some(Copying { capture, read_on: Some(read_on) }) = this.copying.take() {
                 read_on(this.inner, capture);
             }
         }
@@ -44,9 +43,15 @@ pin_project! {
 impl<B> fmt::Debug for TeeBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TeeBody")
-            .field("is_copied", &self.capture.is_some())
+            .field("is_copied", &self.copying.is_some())
             .finish_non_exhaustive()
     }
+}
+
+struct Copying<B> {
+    capture: Capture,
+    /// For what the primary leaves.
+    read_on: Option<ReadOn<B>>,
 }
 
 /// A pointer, since a destructor knows nothing of `B`.
@@ -54,11 +59,11 @@ type ReadOn<B> = fn(Pin<&mut B>, Capture);
 
 impl<B> TeeBody<B> {
     pub(crate) fn new(inner: B, capture: Option<Capture>) -> Self {
-        Self {
-            inner,
+        let copying = capture.map(|capture| Copying {
             capture,
             read_on: None,
-        }
+        });
+        Self { inner, copying }
     }
 
     /// The request's own body.
@@ -72,7 +77,9 @@ impl<B: Body<Data = Bytes>> TeeBody<B> {
     /// For a body that is [in memory](super::InMemory): what the primary leaves of it is copied too.
     #[must_use]
     pub(crate) fn reading_on(mut self) -> Self {
-        self.read_on = Some(read_on);
+        if let Some(copying) = &mut self.copying {
+            copying.read_on = Some(read_on);
+        }
         self
     }
 }
@@ -86,12 +93,12 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        if this.capture.is_none() {
+        let Some(copying) = this.copying else {
             return this.inner.poll_frame(cx);
-        }
+        };
         let polled = ready!(this.inner.as_mut().poll_frame(cx));
-        if let Some(capture) = this.capture.take() {
-            *this.capture = copy(capture, &polled, &*this.inner);
+        if !copy(&mut copying.capture, &polled, &*this.inner) {
+            *this.copying = None;
         }
         Poll::Ready(polled)
     }
@@ -105,39 +112,40 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
     }
 }
 
-/// Takes what was read. `None`: the copy has ended, whole or not.
+/// Takes what was read, and says whether there may be more: else the copy has ended, whole or not.
 fn copy<B: Body<Data = Bytes>>(
-    capture: Capture,
+    capture: &mut Capture,
     polled: &Option<Result<Frame<Bytes>, B::Error>>,
     inner: &B,
-) -> Option<Capture> {
+) -> bool {
     match polled {
         Some(Ok(frame)) => {
-            let capture = capture.frame(frame)?;
+            if let Err(lost) = capture.frame(frame) {
+                capture.lose(lost);
+                return false;
+            }
             // A reader of a known length, or of trailers, never asks for the final `None`.
             if !frame.is_trailers() && !inner.is_end_stream() {
-                return Some(capture);
+                return true;
             }
             capture.end();
         }
         Some(Err(_)) => capture.lose(Lost::BodyError),
         None => capture.end(),
     }
-    None
+    false
 }
 
 /// What was not read, for as long as it is there at once.
-fn read_on<B: Body<Data = Bytes>>(mut inner: Pin<&mut B>, capture: Capture) {
+fn read_on<B: Body<Data = Bytes>>(mut inner: Pin<&mut B>, mut capture: Capture) {
     let mut cx = Context::from_waker(Waker::noop());
     // Between the buffer and this there may be a user's body, which may panic, and
     // maybe the primary panics already.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let mut capturing = Some(capture);
-        while let Some(capture) = capturing.take() {
-            let Poll::Ready(polled) = inner.as_mut().poll_frame(&mut cx) else {
+        while let Poll::Ready(polled) = inner.as_mut().poll_frame(&mut cx) {
+            if !copy(&mut capture, &polled, &*inner) {
                 return;
-            };
-            capturing = copy(capture, &polled, &*inner);
+            }
         }
     }));
 }

@@ -38,6 +38,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        if this.side.is_none() {
+            return this.primary.poll(cx);
+        }
         let answer = ready!(this.primary.poll(cx));
         if let Some(side) = this.side.take() {
             side.ended(answer.as_ref().ok().map(Response::status));
