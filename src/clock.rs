@@ -10,19 +10,23 @@ use std::{
 
 use tokio::{
     task::unconstrained,
-    time::{Instant, Sleep, sleep},
+    time::{Instant, Sleep, sleep_until},
 };
 
-/// `None` in a runtime without timers, where tokio panics.
-pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
-    catch_unwind(AssertUnwindSafe(|| sleep(duration))).ok()
+/// So long after `from`; at the latest in thirty years, in which a body or an answer would end.
+pub(crate) fn later(from: Instant, duration: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    from + duration.min(FAR)
 }
 
-/// Moves a deadline to so far from now. One beyond the end of time stays where
-/// it is: thirty years at the least, in which a body or an answer would end.
-pub(crate) fn restart(deadline: Pin<&mut Sleep>, duration: Duration) {
-    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    deadline.reset(Instant::now() + duration.min(FAR));
+/// `None` in a runtime without timers, where tokio panics.
+pub(crate) fn try_sleep_until(deadline: Instant) -> Option<Sleep> {
+    catch_unwind(AssertUnwindSafe(|| sleep_until(deadline))).ok()
+}
+
+/// See [`try_sleep_until`].
+pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
+    try_sleep_until(later(Instant::now(), duration))
 }
 
 /// What `work` gives, unless `stop` ends before it. Work that is ready is never

@@ -1,32 +1,34 @@
 //! Where the shadow's answer goes: received whole, counted, dropped.
 
 use bytes::Buf;
-use http::response;
+use http::Response;
 use http_body::Frame;
 use tokio::time::Instant;
 
+use super::span::CopySpan;
 use crate::observe::{Outcome, ShadowReport};
 
 /// Is given the head, the frames and the end of one answer. Whatever is to look at
 /// answers one day, looks here.
 pub(super) struct Answer<'a> {
     report: &'a mut ShadowReport,
-    sent: Instant,
     max_bytes: u64,
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new(report: &'a mut ShadowReport, sent: Instant, max_bytes: u64) -> Self {
-        Self {
-            report,
-            sent,
-            max_bytes,
-        }
-    }
-
-    pub(super) fn head(&mut self, head: &response::Parts) {
-        self.report.status = Some(head.status);
-        self.report.latency = Some(self.sent.elapsed());
+    /// Takes the head, and gives the body back.
+    pub(super) fn begin<R>(
+        answer: Response<R>,
+        report: &'a mut ShadowReport,
+        span: &CopySpan,
+        sent: Instant,
+        max_bytes: u64,
+    ) -> (Self, R) {
+        let (head, body) = answer.into_parts();
+        report.status = Some(head.status);
+        report.latency = Some(sent.elapsed());
+        span.answered(&head);
+        (Self { report, max_bytes }, body)
     }
 
     /// `Err`: it is enough.

@@ -3,25 +3,28 @@
 use std::{
     future::{Future, poll_fn},
     panic::AssertUnwindSafe,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
-use futures_util::{
-    FutureExt,
-    future::{Either, select},
-};
+use futures_util::FutureExt;
 use http::{Request, Response, request::Parts};
 use http_body::Body;
-use tokio::time::{Instant, Sleep};
+use tokio::{task::unconstrained, time::Instant};
 use tower_service::Service;
 
-use super::{head::CopyBody, send::send, shared::Shared, ticket::Ticket};
+use super::{
+    head::{self, CopyBody},
+    send::send,
+    shared::Shared,
+    ticket::Ticket,
+};
 use crate::{
     BoxError,
     body::{BodyMode, Lost, ShadowBody, Watch},
-    clock::{restart, try_sleep, until},
+    clock::{later, try_sleep_until, until},
     observe::Outcome,
 };
 
@@ -70,16 +73,20 @@ where
         Some(_) => limits.capture_timeout,
         None => limits.timeout,
     };
-    let Some(deadline) = try_sleep(first) else {
+    let mut sent = Instant::now();
+    let Some(deadline) = try_sleep_until(later(sent, first)) else {
         return Outcome::NoRuntime;
     };
     let mut deadline = pin!(deadline);
 
-    let (body, capture) = match &copy.ticket.recording {
-        None => (CopyBody::None, None),
+    // Of a body that is sent while it is captured.
+    let mut capture = None;
+    match &copy.ticket.recording {
+        None => head::finish(&mut copy.parts, &CopyBody::None, shared),
         Some(recording) if is_live => {
             let declared = recording.declared();
-            (CopyBody::Live { declared }, Some(recording.watch()))
+            head::finish(&mut copy.parts, &CopyBody::Live { declared }, shared);
+            capture = Some(recording.watch());
         }
         Some(recording) => {
             let captured = pin!(poll_fn(|cx| recording.poll_captured(cx)));
@@ -88,45 +95,45 @@ where
                 Some(Err(lost)) => return lost.into(),
                 None => return Outcome::TimedOut,
             };
-            restart(deadline.as_mut(), limits.timeout);
+            sent = Instant::now();
+            deadline.as_mut().reset(later(sent, limits.timeout));
             copy.ticket.report.request_bytes = captured.bytes;
-            (CopyBody::Whole(captured), None)
+            head::finish(&mut copy.parts, &CopyBody::Whole(captured), shared);
         }
-    };
+    }
 
-    let sent = Instant::now();
     let mut relayed = 0;
     let outcome = {
-        let sending = pin!(send(shadow, copy, body, sent, shared));
-        match capture {
-            None => until(sending, deadline).await.unwrap_or(Outcome::TimedOut),
-            Some(capture) => relay(sending, &capture, &mut relayed, deadline, limits.timeout).await,
-        }
+        let mut sending = pin!(send(shadow, copy, sent, shared));
+        poll_fn(|cx| {
+            match capture.as_ref().map(|capture| capture.poll_captured(cx)) {
+                Some(Poll::Ready(Err(lost))) => return Poll::Ready(lost.into()),
+                Some(Poll::Ready(Ok(captured))) => {
+                    relayed = captured.bytes;
+                    deadline
+                        .as_mut()
+                        .reset(later(Instant::now(), limits.timeout));
+                    capture = None;
+                }
+                Some(Poll::Pending) | None => {}
+            }
+            if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
+                // It failed because the body did, where that is lost.
+                let lost = capture.as_ref().and_then(Watch::lost);
+                return Poll::Ready(lost.map_or(outcome, Outcome::from));
+            }
+            if capture.is_some() {
+                return Poll::Pending;
+            }
+            // Unconstrained, or an answer that uses up tokio's budget would hold off its own deadline.
+            let passed = pin!(unconstrained(deadline.as_mut())).poll(cx);
+            passed.map(|()| Outcome::TimedOut)
+        })
+        .await
     };
     copy.ticket.report.request_bytes += relayed;
     copy.ticket.report.total = Some(sent.elapsed());
     outcome
-}
-
-/// Sends a body that is still being captured: its loss ends the copy, its end starts the deadline.
-async fn relay(
-    mut sending: Pin<&mut impl Future<Output = Outcome>>,
-    capture: &Watch,
-    relayed: &mut u64,
-    mut deadline: Pin<&mut Sleep>,
-    timeout: Duration,
-) -> Outcome {
-    let captured = pin!(poll_fn(|cx| capture.poll_captured(cx)));
-    match select(captured, sending.as_mut()).await {
-        Either::Left((Err(lost), _)) => lost.into(),
-        Either::Left((Ok(captured), _)) => {
-            *relayed = captured.bytes;
-            restart(deadline.as_mut(), timeout);
-            until(sending, deadline).await.unwrap_or(Outcome::TimedOut)
-        }
-        // It failed because the body did, where that is lost.
-        Either::Right((outcome, _)) => capture.lost().map_or(outcome, Outcome::from),
-    }
 }
 
 impl From<Lost> for Outcome {

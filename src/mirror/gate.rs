@@ -1,11 +1,12 @@
 //! Who may enter, how many are inside, and when they must leave.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     pin::pin,
     sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst},
 };
 
+use futures_util::future::Either;
 use tokio::sync::Notify;
 
 use crate::observe::Outcome;
@@ -104,10 +105,11 @@ impl Gate {
         // Made before the look at the state, so that no call in between is missed.
         let called = self.abort.notified();
         let is_aborting = self.state.load(SeqCst) & ABORTING != 0;
-        async move {
-            if !is_aborting {
-                called.await;
-            }
+        // Not a block, which would hold what it awaits twice.
+        if is_aborting {
+            Either::Left(ready(()))
+        } else {
+            Either::Right(called)
         }
     }
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
-    header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    },
     request::Parts,
     uri::PathAndQuery,
 };
@@ -51,14 +53,20 @@ pub(super) enum CopyBody {
 
 /// Makes a head that was copied into the head that is sent.
 pub(super) fn finish(parts: &mut Parts, body: &CopyBody, shared: &Shared) {
-    let framing = Framing::of(parts, body, shared.policy.body);
+    let seen = Seen::of(&parts.headers);
+    let framing = Framing::of(parts, &seen, body, shared.policy.body);
     if matches!(body, CopyBody::Live { .. }) {
         parts.extensions.insert(ExactTrailers);
     }
     rewrite_host(parts, shared);
-    remove_hop_by_hop(&mut parts.headers);
-    framing.write(&mut parts.headers);
+    if seen.hop_by_hop {
+        remove_hop_by_hop(&mut parts.headers);
+    }
+    framing.write(&mut parts.headers, &seen);
     mark(&mut parts.headers, shared);
+    if shared.policy.rewrites.is_empty() {
+        return;
+    }
     for rewrite in &shared.policy.rewrites {
         rewrite.rewrite(parts);
     }
@@ -66,6 +74,33 @@ pub(super) fn finish(parts: &mut Parts, body: &CopyBody, shared: &Shared) {
     let is_marked = |mark| parts.headers.contains_key(mark);
     if !shared.policy.mark.as_ref().is_none_or(is_marked) {
         mark(&mut parts.headers, shared);
+    }
+}
+
+/// What one look at each name finds, which is cheaper than looking all of these up.
+#[derive(Default)]
+struct Seen {
+    length: bool,
+    transfer_encoding: bool,
+    hop_by_hop: bool,
+}
+
+impl Seen {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for name in headers.keys() {
+            match name.as_str() {
+                "content-length" => seen.length = true,
+                "transfer-encoding" => {
+                    seen.transfer_encoding = true;
+                    seen.hop_by_hop = true;
+                }
+                "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "upgrade"
+                | "expect" => seen.hop_by_hop = true,
+                _ => {}
+            }
+        }
+        seen
     }
 }
 
@@ -85,14 +120,27 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
             .map_or(text, |(_, host)| host)
             .to_owned()
     });
-    let from_header = parts.headers.get(HOST).cloned();
-
+    // Looked up once, and at most one is left of many.
+    let from_header = match parts.headers.entry(HOST) {
+        Entry::Occupied(header) => Ok(header),
+        Entry::Vacant(place) => Err(place),
+    };
     // Bytes that are no text are no host, as if there were none.
-    let text = from_header.as_ref().and_then(|it| it.to_str().ok());
+    let text = from_header
+        .as_ref()
+        .ok()
+        .and_then(|header| header.get().to_str().ok());
     let original = from_target.as_deref().or(text).unwrap_or_default();
     let rewritten = rewritten(original, shared).filter(|host| text.is_some() || !host.is_empty());
-    if let Some(host) = rewritten.or(from_header) {
-        parts.headers.insert(HOST, host);
+    match (from_header, rewritten) {
+        (Ok(mut header), rewritten) => {
+            let host = rewritten.unwrap_or_else(|| header.get().clone());
+            header.insert(host);
+        }
+        (Err(place), Some(host)) => {
+            place.insert(host);
+        }
+        (Err(_), None) => {}
     }
     if from_target.is_some() || parts.uri.scheme().is_some() {
         let path = parts.uri.path_and_query().cloned();
@@ -117,7 +165,7 @@ fn rewritten(host: &str, shared: &Shared) -> Option<HeaderValue> {
     Some(rewritten)
 }
 
-/// RFC 9110, section 7.6.1, and `Expect`, which only a client that waits means.
+/// RFC 9110, section 7.6.1, and `Expect`, which only a client that waits means. As in [`Seen::of`].
 static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -130,10 +178,6 @@ static HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Most requests have none, and one look at each name is cheaper than looking all of them up.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        return;
-    }
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter(|name| !name.eq_ignore_ascii_case(b"host"))
@@ -160,7 +204,7 @@ enum Framing {
 }
 
 impl Framing {
-    fn of(parts: &Parts, body: &CopyBody, mode: BodyMode) -> Self {
+    fn of(parts: &Parts, seen: &Seen, body: &CopyBody, mode: BodyMode) -> Self {
         let length = match body {
             CopyBody::Live {
                 declared: Some(length),
@@ -179,9 +223,7 @@ impl Framing {
             },
             CopyBody::None => 0,
         };
-        let is_declared = mode != BodyMode::Omit
-            && (parts.headers.contains_key(CONTENT_LENGTH)
-                || parts.headers.contains_key(TRANSFER_ENCODING));
+        let is_declared = mode != BodyMode::Omit && (seen.length || seen.transfer_encoding);
         if length > 0 || is_declared || expects_body(&parts.method) {
             Self::Length(length)
         } else {
@@ -189,10 +231,12 @@ impl Framing {
         }
     }
 
-    fn write(self, headers: &mut HeaderMap) {
+    fn write(self, headers: &mut HeaderMap, seen: &Seen) {
         match self {
             Self::Bare => {
-                headers.remove(CONTENT_LENGTH);
+                if seen.length {
+                    headers.remove(CONTENT_LENGTH);
+                }
             }
             Self::Length(bytes) => {
                 headers.insert(CONTENT_LENGTH, bytes.into());

@@ -60,7 +60,7 @@ impl Drop for Ticket {
         } else {
             Outcome::Aborted // the task was dropped with its runtime
         });
-        let shared = Arc::clone(self.join.shared());
+        let shared = self.join.shared();
         shared.counters.ended(outcome);
         // The destructor of a frame may be a user's, and panic.
         let _ = catch_unwind(AssertUnwindSafe(|| self.recording = None));
