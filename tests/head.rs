@@ -393,6 +393,41 @@ async fn without_its_body_the_copy_says_so() {
     }
 }
 
+/// Inside a process nothing has checked what a request says of its length.
+#[tokio::test(start_paused = true)]
+async fn the_length_that_is_sent_is_said_once() {
+    for (said, sent) in [
+        (&["5"][..], "5"),
+        (&["5", "5"], "5"),
+        (&["5, 5"], "5"),
+        (&["+5"], "5"),
+        (&["4"], "5"),
+        (&["50"], "5"),
+        (&[""], "5"),
+        (&["99999999999999999999999"], "5"),
+        (&["05"], "05"),
+    ] {
+        let (shadow, primary) = (
+            TestShadow::recording(),
+            Primary::new(Reads::All, Then::Answers(200)),
+        );
+        let mirror = MirrorLayer::new(shadow.share());
+        let mut request = post(Script::chunks([5]).knowing_length());
+        for said in said {
+            request
+                .headers_mut()
+                .append("content-length", said.parse().unwrap());
+        }
+        serve(&mirror, &primary, request).await.unwrap();
+        assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
+        assert_eq!(
+            list(&shadow.one().head.headers, "content-length"),
+            [sent.as_bytes()],
+            "{said:?}"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn connects_and_upgrades_have_no_copy() {
     let cases = [

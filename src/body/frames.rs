@@ -15,15 +15,18 @@ const SLOT: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    data: VecDeque<Bytes>,
+    /// Before the others. Most bodies are one frame, which needs no queue.
+    first: Option<Bytes>,
+    others: VecDeque<Bytes>,
     data_length: u64,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 /// One frame, detached from the buffer it came in, not queued yet.
 pub(super) enum Piece {
     Data(Bytes),
-    Trailers(HeaderMap),
+    /// Boxed, since they are rare and large.
+    Trailers(Box<HeaderMap>),
     /// Nothing that a copy would carry.
     Empty,
 }
@@ -42,7 +45,7 @@ impl Piece {
                 .trailers_ref()
                 .map(|trailers| match trailers.is_empty() {
                     true => Self::Empty,
-                    false => Self::Trailers(trailers.clone()),
+                    false => Self::Trailers(Box::new(trailers.clone())),
                 })
         }
     }
@@ -58,7 +61,7 @@ impl Piece {
     pub(super) fn into_frame(self) -> Option<Frame<Bytes>> {
         match self {
             Self::Data(data) => Some(Frame::data(data)),
-            Self::Trailers(trailers) => Some(Frame::trailers(trailers)),
+            Self::Trailers(trailers) => Some(Frame::trailers(*trailers)),
             Self::Empty => None,
         }
     }
@@ -117,14 +120,18 @@ impl Frames {
             Piece::Empty => {}
             Piece::Data(data) => {
                 self.data_length += data.len() as u64;
-                self.data.push_back(data);
+                if self.has_data() {
+                    self.others.push_back(data);
+                } else {
+                    self.first = Some(data);
+                }
             }
             Piece::Trailers(trailers) => self.trailers = Some(trailers),
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Piece> {
-        match self.data.pop_front() {
+        match self.first.take().or_else(|| self.others.pop_front()) {
             Some(data) => {
                 self.data_length -= data.len() as u64;
                 Some(Piece::Data(data))
@@ -134,11 +141,19 @@ impl Frames {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.data.is_empty() && self.trailers.is_none()
+        !self.has_data() && self.trailers.is_none()
+    }
+
+    fn has_data(&self) -> bool {
+        self.first.is_some() || !self.others.is_empty()
+    }
+
+    fn data(&self) -> impl Iterator<Item = &Bytes> {
+        self.first.iter().chain(&self.others)
     }
 
     pub(super) fn trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_ref()
+        self.trailers.as_deref()
     }
 
     /// Bytes of the body held.
@@ -148,12 +163,12 @@ impl Frames {
 
     /// Frames of data held.
     pub(super) fn len(&self) -> usize {
-        self.data.len()
+        usize::from(self.first.is_some()) + self.others.len()
     }
 
     pub(super) fn cost(&self) -> usize {
-        let data: usize = self.data.iter().map(|data| cost_of_data(data.len())).sum();
-        data + self.trailers.as_ref().map_or(0, cost_of_trailers)
+        let data: usize = self.data().map(|data| cost_of_data(data.len())).sum();
+        data + self.trailers.as_deref().map_or(0, cost_of_trailers)
     }
 }
 

@@ -15,12 +15,7 @@ use http_body::Body;
 use tokio::{task::unconstrained, time::Instant};
 use tower_service::Service;
 
-use super::{
-    head::{self, CopyBody},
-    send::send,
-    shared::Shared,
-    ticket::Ticket,
-};
+use super::{framing::CopyBody, head, send::send, shared::Shared, ticket::Ticket};
 use crate::{
     BoxError,
     body::{BodyMode, Lost, ShadowBody, Watch},

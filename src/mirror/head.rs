@@ -3,21 +3,18 @@
 use std::borrow::Cow;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
-    header::{
-        CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    },
+    HeaderMap, HeaderName, HeaderValue, Request, Uri,
+    header::{CONNECTION, EXPECT, Entry, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
     request::Parts,
     uri::PathAndQuery,
 };
 
-use super::{policy::Carry, shared::Shared};
-use crate::{
-    body::{BodyMode, Captured},
-    exact::ExactTrailers,
-    head::RequestHead,
-    tokens::tokens,
+use super::{
+    framing::{CopyBody, Framing, Seen},
+    policy::Carry,
+    shared::Shared,
 };
+use crate::{exact::ExactTrailers, head::RequestHead, tokens::tokens};
 
 /// What is taken on the primary's path: no more than must be, since the rest is
 /// done on the copy's task.
@@ -35,20 +32,6 @@ pub(super) fn copy_head(head: &RequestHead<'_>, carries: &[Carry]) -> Parts {
 /// HTTP/1.1 as its version: clients refuse a request of another one.
 pub(super) fn empty() -> Parts {
     Request::new(()).into_parts().0
-}
-
-/// The body that a copy is sent with.
-#[derive(Debug)]
-pub(super) enum CopyBody {
-    /// There was none, or it is left out.
-    None,
-    /// Captured whole.
-    Whole(Captured),
-    /// Relayed while it is captured.
-    Live {
-        /// Bytes of the whole, where known beforehand.
-        declared: Option<u64>,
-    },
 }
 
 /// Makes a head that was copied into the head that is sent.
@@ -74,33 +57,6 @@ pub(super) fn finish(parts: &mut Parts, body: &CopyBody, shared: &Shared) {
     let is_marked = |mark| parts.headers.contains_key(mark);
     if !shared.policy.mark.as_ref().is_none_or(is_marked) {
         mark(&mut parts.headers, shared);
-    }
-}
-
-/// What one look at each name finds, which is cheaper than looking all of these up.
-#[derive(Default)]
-struct Seen {
-    length: bool,
-    transfer_encoding: bool,
-    hop_by_hop: bool,
-}
-
-impl Seen {
-    fn of(headers: &HeaderMap) -> Self {
-        let mut seen = Self::default();
-        for name in headers.keys() {
-            match name.as_str() {
-                "content-length" => seen.length = true,
-                "transfer-encoding" => {
-                    seen.transfer_encoding = true;
-                    seen.hop_by_hop = true;
-                }
-                "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "upgrade"
-                | "expect" => seen.hop_by_hop = true,
-                _ => {}
-            }
-        }
-        seen
     }
 }
 
@@ -189,71 +145,4 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-}
-
-/// The framing headers of the body that is really sent.
-enum Framing {
-    /// None of them.
-    Bare,
-    Length(u64),
-    /// Of unknown length, or with trailers: chunked over HTTP/1, where hyper sends only
-    /// the trailers that are named beforehand.
-    Chunked {
-        trailers: Option<HeaderValue>,
-    },
-}
-
-impl Framing {
-    fn of(parts: &Parts, seen: &Seen, body: &CopyBody, mode: BodyMode) -> Self {
-        let length = match body {
-            CopyBody::Live {
-                declared: Some(length),
-            } => *length,
-            CopyBody::Live { declared: None } => {
-                let trailers = parts.headers.get(TRAILER).cloned();
-                return Self::Chunked { trailers };
-            }
-            CopyBody::Whole(body) => match &body.trailers {
-                Some(trailers) => {
-                    let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
-                    let trailers = HeaderValue::from_str(&names.join(", ")).ok();
-                    return Self::Chunked { trailers };
-                }
-                None => body.bytes,
-            },
-            CopyBody::None => 0,
-        };
-        let is_declared = mode != BodyMode::Omit && (seen.length || seen.transfer_encoding);
-        if length > 0 || is_declared || expects_body(&parts.method) {
-            Self::Length(length)
-        } else {
-            Self::Bare
-        }
-    }
-
-    fn write(self, headers: &mut HeaderMap, seen: &Seen) {
-        match self {
-            Self::Bare => {
-                if seen.length {
-                    headers.remove(CONTENT_LENGTH);
-                }
-            }
-            Self::Length(bytes) => {
-                headers.insert(CONTENT_LENGTH, bytes.into());
-            }
-            Self::Chunked { trailers } => {
-                headers.remove(CONTENT_LENGTH);
-                if let Some(trailers) = trailers {
-                    headers.insert(TRAILER, trailers);
-                }
-                // hyper sends no body with a GET or HEAD unless a header announces one.
-                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            }
-        }
-    }
-}
-
-/// RFC 9110, section 8.6: these say `Content-Length: 0` for an empty body.
-fn expects_body(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }

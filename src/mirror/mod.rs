@@ -71,6 +71,7 @@ mod answer;
 mod builder;
 mod exchange;
 mod failure;
+mod framing;
 mod future;
 mod gate;
 mod handle;

@@ -88,27 +88,37 @@ impl CopySpan {
 
     /// The shadow has begun to answer.
     pub(super) fn answered(&self, answer: &response::Parts) {
+        if self.0.is_disabled() {
+            return;
+        }
         let status = answer.status.as_u16();
         self.0.record("http.response.status_code", status);
         self.0
             .record("network.protocol.version", version(answer.version));
     }
 
+    fn record_end(&self, outcome: Outcome, report: &ShadowReport) {
+        if self.0.is_disabled() {
+            return;
+        }
+        self.0.record("mirror.outcome", outcome.as_str());
+        let error = match (outcome, &report.status) {
+            (Outcome::Completed | Outcome::CompletedTruncated, Some(status)) => {
+                let is_error = status.is_client_error() || status.is_server_error();
+                is_error.then(|| status.as_str())
+            }
+            _ => Some(outcome.as_str()),
+        };
+        if let Some(error) = error {
+            self.0.record("error.type", error);
+            self.0.record("otel.status_code", "ERROR");
+        }
+    }
+
     /// The copy has its outcome. This may run in a destructor.
     pub(super) fn ended(&self, mirror: &str, outcome: Outcome, report: &ShadowReport) {
         let _ = guarded(|| {
-            self.0.record("mirror.outcome", outcome.as_str());
-            let error = match (outcome, &report.status) {
-                (Outcome::Completed | Outcome::CompletedTruncated, Some(status)) => {
-                    let is_error = status.is_client_error() || status.is_server_error();
-                    is_error.then(|| status.as_str())
-                }
-                _ => Some(outcome.as_str()),
-            };
-            if let Some(error) = error {
-                self.0.record("error.type", error);
-                self.0.record("otel.status_code", "ERROR");
-            }
+            self.record_end(outcome, report);
             tell!(
                 outcome,
                 [parent: &self.0,],
