@@ -252,3 +252,23 @@ async fn an_observer_of_two_mirrors_records_each_under_its_name() {
         assert_eq!(value(&text, &series), requests);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_is_installed_late_is_found() {
+    let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAfter(Duration::ZERO)))
+        .observer(metrics::Histograms::new())
+        .build();
+    let primary = Primary::new(Reads::All, Then::Answers(200));
+    serve(&mirror, &primary, get()).await.unwrap();
+    settled(&mirror.handle(), 1).await;
+
+    let recorder = prometheus();
+    let _guard = ::metrics::set_default_local_recorder(&recorder);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    for _ in 0..2 {
+        serve(&mirror, &primary, get()).await.unwrap();
+    }
+    settled(&mirror.handle(), 3).await;
+    let series = r#"tower_mirror_shadow_latency_seconds_count{mirror="mirror"}"#;
+    assert_eq!(value(&recorder.handle().render(), series), 2.0);
+}

@@ -1,8 +1,10 @@
 //! How long requests and copies take, and how large they are.
 
-use std::sync::{Arc, OnceLock};
+use std::{sync::Arc, time::Duration};
 
-use metrics::{Key, Label, Level, Metadata, Recorder, Unit, describe_histogram, with_recorder};
+use arc_swap::ArcSwapOption;
+use metrics::{Histogram, Unit, describe_histogram, histogram};
+use tokio::time::Instant;
 
 use crate::observe::{Observer, Report};
 
@@ -11,81 +13,86 @@ const SHADOW_LATENCY: &str = "tower_mirror_shadow_latency_seconds";
 const REQUEST_BYTES: &str = "tower_mirror_request_bytes";
 const RESPONSE_BYTES: &str = "tower_mirror_response_bytes";
 
+/// How long a recorder is not asked again. Asking is most of what recording costs; but a recorder may be installed late,
+/// or forget a histogram that was idle.
+const KEPT: Duration = Duration::from_secs(1);
+
 /// An [`Observer`] that records latencies and sizes of all requests that have a copy, for
 /// [`MirrorBuilder::observer`](crate::MirrorBuilder::observer).
 ///
 /// The two latencies are of the same requests, and so can be compared, but where the primary fails or the shadow does
 /// not answer. A size is recorded of copies that were [sent](crate::observe::ShadowReport::sent). What is recorded before a recorder is
-/// installed is lost.
-#[derive(Clone, Debug, Default)]
+/// installed is lost, and up to a second after it.
+#[derive(Debug, Default)]
 pub struct Histograms {
-    /// Of the first mirror, the only one that an observer has.
-    keys: OnceLock<Keys>,
+    of_mirror: ArcSwapOption<OfMirror>,
 }
-
-/// Made once: a key is two allocations and a hash, which is more than what is recorded under it. The histograms
-/// themselves are asked for each time, since a recorder may be installed late, or forget those that were idle.
-#[derive(Clone, Debug)]
-struct Keys {
-    mirror: Arc<str>,
-    primary_latency: Key,
-    shadow_latency: Key,
-    request_bytes: Key,
-    response_bytes: Key,
-}
-
-impl Keys {
-    fn of(mirror: &Arc<str>) -> Self {
-        let key = |name: &'static str| {
-            let label = Label::new("mirror", mirror.clone());
-            Key::from_parts(name, vec![label])
-        };
-        Self {
-            mirror: mirror.clone(),
-            primary_latency: key(PRIMARY_LATENCY),
-            shadow_latency: key(SHADOW_LATENCY),
-            request_bytes: key(REQUEST_BYTES),
-            response_bytes: key(RESPONSE_BYTES),
-        }
-    }
-
-    fn record(&self, report: &Report, recorder: &dyn Recorder) {
-        let record = |key, value| recorder.register_histogram(key, &METADATA).record(value);
-        let shadow = &report.shadow;
-        record(&self.primary_latency, report.primary.latency.as_secs_f64());
-        if let Some(latency) = shadow.latency {
-            record(&self.shadow_latency, latency.as_secs_f64());
-        }
-        if shadow.sent {
-            record(&self.request_bytes, shadow.request_bytes as f64);
-            record(&self.response_bytes, shadow.response_bytes as f64);
-        }
-    }
-}
-
-static METADATA: Metadata<'static> =
-    Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
 impl Histograms {
     /// The observer.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            keys: OnceLock::new(),
+            of_mirror: ArcSwapOption::const_empty(),
         }
+    }
+}
+
+impl Clone for Histograms {
+    /// For another mirror.
+    fn clone(&self) -> Self {
+        Self::new()
     }
 }
 
 impl Observer for Histograms {
     fn on_report(&self, report: &Report) {
-        let keys = self.keys.get_or_init(|| Keys::of(&report.mirror));
-        with_recorder(|recorder| {
-            if keys.mirror == report.mirror {
-                keys.record(report, recorder);
-            } else {
-                Keys::of(&report.mirror).record(report, recorder);
+        let now = Instant::now();
+        if let Some(kept) = &*self.of_mirror.load() {
+            if now < kept.until && kept.mirror == report.mirror {
+                return kept.record(report);
             }
-        });
+        }
+        let asked = OfMirror::ask(&report.mirror, now + KEPT);
+        asked.record(report);
+        self.of_mirror.store(Some(Arc::new(asked)));
+    }
+}
+
+/// The histograms of one mirror, as the recorder gave them.
+#[derive(Debug)]
+struct OfMirror {
+    mirror: Arc<str>,
+    until: Instant,
+    primary_latency: Histogram,
+    shadow_latency: Histogram,
+    request_bytes: Histogram,
+    response_bytes: Histogram,
+}
+
+impl OfMirror {
+    fn ask(mirror: &Arc<str>, until: Instant) -> Self {
+        let ask = |name: &'static str| histogram!(name, "mirror" => mirror.clone());
+        Self {
+            mirror: mirror.clone(),
+            until,
+            primary_latency: ask(PRIMARY_LATENCY),
+            shadow_latency: ask(SHADOW_LATENCY),
+            request_bytes: ask(REQUEST_BYTES),
+            response_bytes: ask(RESPONSE_BYTES),
+        }
+    }
+
+    fn record(&self, report: &Report) {
+        let shadow = &report.shadow;
+        self.primary_latency.record(report.primary.latency);
+        if let Some(latency) = shadow.latency {
+            self.shadow_latency.record(latency);
+        }
+        if shadow.sent {
+            self.request_bytes.record(shadow.request_bytes as f64);
+            self.response_bytes.record(shadow.response_bytes as f64);
+        }
     }
 }
 
