@@ -29,7 +29,9 @@ mod upload;
 mod usage;
 
 use std::{
+    panic,
     process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -64,8 +66,16 @@ struct Args {
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// A task that panics ends alone, and would be noticed by nobody.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
 #[tokio::main]
 async fn main() -> ExitCode {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        PANICS.fetch_add(1, Relaxed);
+        usual(panicked);
+    }));
     match run(Args::parse()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -94,5 +104,5 @@ async fn run(args: Args) -> Result<bool> {
         row.print(total.rounds() + 1);
         total.add(row);
     }
-    Ok(total.judge(begun.elapsed(), args.growth))
+    Ok(total.judge(begun.elapsed(), args.growth, PANICS.load(Relaxed)))
 }

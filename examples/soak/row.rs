@@ -212,7 +212,7 @@ impl Total {
     }
 
     /// Prints the end, and says whether it is a good one.
-    pub(crate) fn judge(&self, took: Duration, most_growth: u64) -> bool {
+    pub(crate) fn judge(&self, took: Duration, most_growth: u64, panics: u64) -> bool {
         let rate = self.requests as f64 / took.as_secs_f64();
         println!(
             "\n{} requests in {} rounds, {:.0} s, {rate:.0} a second: 10 million take {:.0} minutes here",
@@ -239,6 +239,7 @@ impl Total {
             self.faults == 0,
             "every answer was right, every copy that arrived whole was exact, the books balanced, nothing was left over",
         );
+        check(panics == 0, "nothing panicked");
         match self.growth() {
             None => {
                 println!("        memory: too few rounds, or no /proc, to say by how much it grew")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use http::Version;
 use http::uri::Scheme;
 use hyper::client::conn::{http1, http2};
@@ -115,9 +115,10 @@ impl Connector {
             runtime.spawn(async move {
                 // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
                 // nor closes while one waits for a window.
-                let mut unused = select(unused, remote.gone.clone());
-                drop(select(connection, &mut unused).await);
-                unused.await;
+                let unused = select(unused, remote.gone.clone());
+                if let Either::Left((_, unused)) = select(connection, unused).await {
+                    unused.await;
+                }
                 remote.end_after(limit).await;
             });
             return Ok(Dialled::Http2(send, gone, using));

@@ -3,7 +3,8 @@
 use std::{
     fs,
     future::Future,
-    sync::{OnceLock, PoisonError, RwLock},
+    panic, process,
+    sync::{Once, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -99,7 +100,21 @@ pub(crate) fn in_every_cell<S, F>(
     });
 }
 
+/// In which nothing panics but the tests: a task of the library that did would otherwise be noticed by nobody.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panicked| {
+            usual(panicked);
+            if !panicked
+                .location()
+                .is_some_and(|at| at.file().starts_with("tests/"))
+            {
+                process::abort();
+            }
+        }));
+    });
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().unwrap()
 }
