@@ -16,7 +16,7 @@ struct Row {
 }
 
 /// A time must be at most this many times that of another row of its group.
-const BARS: [(&str, &str, &str, f64); 8] = [
+const BARS: [(&str, &str, &str, f64); 9] = [
     ("passthrough", "mirror at 0 %", "identity layer", 1.10),
     ("passthrough", "mirror, even draw", "identity layer", 1.10),
     ("floor, no body", "Tee", "floor", 1.25),
@@ -27,6 +27,12 @@ const BARS: [(&str, &str, &str, f64); 8] = [
     (
         "split",
         "2 subsets, even",
+        "Arc clone, atomic add, call",
+        1.3,
+    ),
+    (
+        "split",
+        "2 subsets, even, without Served",
         "Arc clone, atomic add, call",
         1.3,
     ),

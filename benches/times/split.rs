@@ -54,6 +54,11 @@ fn choose(criterion: &mut Criterion) {
             );
         }
     }
+    row(
+        &mut group,
+        "2 subsets, even, without Served",
+        splits::without_served(),
+    );
     group.finish();
 }
 
