@@ -74,7 +74,7 @@ fn is_there(program: &str) -> bool {
 }
 
 /// A case, what it is held against, how many times that it may cost, and how many instructions more.
-const BARS: [(&str, &str, f64, f64); 10] = [
+const BARS: [(&str, &str, f64, f64); 13] = [
     ("unsampled, 0 %", "call, identity", 1.10, 60.0),
     ("unsampled, even", "call, identity", 1.10, 60.0),
     ("unsampled, random", "call, identity", 1.10, 60.0),
@@ -83,6 +83,9 @@ const BARS: [(&str, &str, f64, f64); 10] = [
     ("tee, no body", "floor, no body", 1.25, 0.0),
     ("tee, 1 KiB", "floor, 1 KiB", 1.25, 0.0),
     ("tee, 8 KiB", "floor, 8 KiB", 1.25, 0.0),
+    ("tee, no body", "marking floor, no body", 1.25, 0.0),
+    ("tee, 1 KiB", "marking floor, 1 KiB", 1.25, 0.0),
+    ("tee, 8 KiB", "marking floor, 8 KiB", 1.25, 0.0),
     ("split, even", "split, by hand", 1.3, 0.0),
     ("split, without Served", "split, by hand", 1.3, 0.0),
 ];

@@ -25,11 +25,24 @@ pub(crate) fn by_hand(shape: Shape) -> Case {
     by_hand_of(shape, usual)
 }
 
+/// With another host and a mark.
+pub(crate) fn marked_by_hand(shape: Shape) -> Case {
+    floor_of(Floor::new(Reader).marking(), shape, usual)
+}
+
 pub(crate) fn by_hand_of(
     shape: Shape,
     request: impl Fn(Shape) -> Request<Frames> + 'static,
 ) -> Case {
-    let (runtime, mut service) = (runtime(), Floor::new(Reader));
+    floor_of(Floor::new(Reader), shape, request)
+}
+
+fn floor_of(
+    mut service: Floor<Reader>,
+    shape: Shape,
+    request: impl Fn(Shape) -> Request<Frames> + 'static,
+) -> Case {
+    let runtime = runtime();
     let permits = service.permits();
     Case::new(
         move || request(shape),

@@ -1,7 +1,7 @@
 //! The cheapest correct copy, written by hand for one case: method, URI and headers cloned, small
 //! frames copied and large ones shared, one permit, one task, one timer.
 //!
-//! It rewrites and marks nothing, counts nothing, and nobody can steer it.
+//! It rewrites and marks nothing, unless told to, counts nothing, and nobody can steer it.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header::HOST};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::{
@@ -31,12 +31,25 @@ const SHARED_FROM: usize = 8 << 10;
 pub(crate) struct Floor<S> {
     primary: S,
     permits: Arc<Semaphore>,
+    marks: bool,
 }
 
 impl<S> Floor<S> {
     pub(crate) fn new(primary: S) -> Self {
         let permits = Arc::new(Semaphore::new(MAX_IN_FLIGHT as usize));
-        Self { primary, permits }
+        Self {
+            primary,
+            permits,
+            marks: false,
+        }
+    }
+
+    /// With the two headers that a copy has to have beside: another host, and a mark.
+    pub(crate) fn marking(self) -> Self {
+        Self {
+            marks: true,
+            ..self
+        }
     }
 
     pub(crate) fn permits(&self) -> Arc<Semaphore> {
@@ -53,6 +66,7 @@ pub(crate) async fn idle(permits: &Semaphore) {
 pub(crate) struct FloorBody<B> {
     inner: B,
     copy: Option<(Request<()>, OwnedSemaphorePermit)>,
+    marks: bool,
     frames: VecDeque<Bytes>,
 }
 
@@ -77,7 +91,7 @@ where
             copy.uri_mut().clone_from(request.uri());
             copy.headers_mut().clone_from(request.headers());
             if request.body().is_end_stream() {
-                send(copy, VecDeque::new(), permit);
+                send(copy, VecDeque::new(), permit, self.marks);
                 return None;
             }
             Some((copy, permit))
@@ -85,15 +99,19 @@ where
         self.primary.call(request.map(|inner| FloorBody {
             inner,
             copy,
+            marks: self.marks,
             frames: VecDeque::new(),
         }))
     }
 }
 
-fn send(copy: Request<()>, frames: VecDeque<Bytes>, permit: OwnedSemaphorePermit) {
-    let copy = copy.map(|()| Frames::new(frames));
+fn send(copy: Request<()>, frames: VecDeque<Bytes>, permit: OwnedSemaphorePermit, marks: bool) {
+    let mut copy = copy.map(|()| Frames::new(frames));
     tokio::spawn(async move {
         let _permit = permit;
+        if marks {
+            mark(copy.headers_mut());
+        }
         let exchange = async {
             let Ok(answer) = Reader.call(copy).await;
             let mut body = pin!(answer.into_body());
@@ -101,6 +119,19 @@ fn send(copy: Request<()>, frames: VecDeque<Bytes>, permit: OwnedSemaphorePermit
         };
         let _ = timeout(TIMEOUT, exchange).await;
     });
+}
+
+fn mark(headers: &mut HeaderMap) {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let shadow = host.map(|host| match host.split_once(':') {
+        Some((name, port)) => format!("{name}-shadow:{port}"),
+        None => format!("{host}-shadow"),
+    });
+    if let Some(host) = shadow.and_then(|host| HeaderValue::try_from(host).ok()) {
+        headers.insert(HOST, host);
+    }
+    let by = HeaderValue::from_static("mirror");
+    headers.insert(HeaderName::from_static("x-mirrored-by"), by);
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Body for FloorBody<B> {
@@ -128,7 +159,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for FloorBody<B> {
         if polled.is_none() || self.inner.is_end_stream() {
             if let Some((copy, permit)) = self.copy.take() {
                 let frames = std::mem::take(&mut self.frames);
-                send(copy, frames, permit);
+                send(copy, frames, permit, self.marks);
             }
         }
         Poll::Ready(polled)

@@ -25,9 +25,10 @@ pub(crate) fn all() -> Vec<(String, Make)> {
     for (name, make) in calls {
         all.push((name.to_owned(), Box::new(make)));
     }
-    let copies: [Shaped; 6] = [
+    let copies: [Shaped; 7] = [
         ("bare", copies::bare),
         ("floor", copies::by_hand),
+        ("marking floor", copies::marked_by_hand),
         ("tee", copies::tee),
         ("stream", copies::stream),
         ("buffered", copies::buffered),

@@ -9,6 +9,11 @@ pub(super) fn bench(criterion: &mut Criterion) {
     for shape in SHAPES {
         let mut group = criterion.benchmark_group(format!("floor, {shape}"));
         row(&mut group, "floor", copies::by_hand(shape));
+        row(
+            &mut group,
+            "with host and mark",
+            copies::marked_by_hand(shape),
+        );
         row(&mut group, "Tee", copies::tee(shape));
         group.finish();
     }
