@@ -724,6 +724,24 @@ async fn a_body_that_panics_when_it_is_let_go_of_is_unread() {
     }
 }
 
+/// A copy that is lost while its body is read on lets go of what it held, which is the primary's affair as little.
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_panics_when_it_is_let_go_of_is_nobodys_trouble() {
+    let mirror = MirrorLayer::new(TestShadow::recording());
+    let service = ServiceBuilder::new()
+        .layer(BufferLayer::new())
+        .map_request(|request: Request<BufferedBody<Script>>| {
+            let data = Bytes::from_owner(DataThatPanics(vec![0; 9000]));
+            request.map(|_| Script::new([Step::Data(data), Step::Hang]))
+        })
+        .layer(mirror.clone())
+        .service(Primary::ignoring());
+    let sent = tokio::spawn(service.oneshot(post(Script::chunks([5])))).await;
+    assert!(sent.is_ok());
+    let stats = settled(&mirror.handle(), 1).await;
+    assert_eq!(stats.outcome(Outcome::Unread), 1, "{stats}");
+}
+
 /// One capture, not two: the copy's frames are the buffer's, but for what is small.
 #[tokio::test(start_paused = true)]
 async fn large_frames_are_held_once() {

@@ -202,26 +202,10 @@ async fn nobody_slips_through_a_drain() {
     }
 }
 
-/// What a frame is made of may be a user's.
-#[derive(Debug)]
-struct PanicsWhenDropped(Vec<u8>);
-
-impl AsRef<[u8]> for PanicsWhenDropped {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for PanicsWhenDropped {
-    fn drop(&mut self) {
-        panic!("as told");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_panics_when_it_is_dropped_leaves_nothing_behind() {
     let mirror = to(Act::Hangs(Place::Ready));
-    let data = Bytes::from_owner(PanicsWhenDropped(vec![0; 9000]));
+    let data = Bytes::from_owner(DataThatPanics(vec![0; 9000]));
     let request = post(Script::new([Step::Data(data)]));
     // The copy's share of the frame is the last.
     serve(&mirror, &Primary::reading(), request).await.unwrap();

@@ -14,11 +14,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
+use http_body_util::BodyExt;
 use support::*;
-use tower::service_fn;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_mirror::{
-    Draw, Key, MirrorBuilder, MirrorLayer, Outcome, Report, RequestHead, SampleRate,
+    Draw, Key, MirrorBuilder, MirrorLayer, Outcome, Report, RequestHead, SampleRate, TeeBody,
     observe::Observer,
 };
 
@@ -146,4 +147,24 @@ async fn a_shadow_that_panics_when_it_is_dropped_gives_all_back() {
         .await
         .unwrap();
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::Panicked);
+}
+
+/// What is too large is let go of on the primary's way.
+#[tokio::test(start_paused = true)]
+async fn frames_that_panic_when_a_copy_is_given_up_cost_the_copy_alone() {
+    let mirror = recording().max_body_bytes(20_000).build();
+    // The primary keeps none of them, so the copy's share is the last; and there are two, to panic one after the other.
+    let primary = service_fn(async |request: Request<TeeBody<Script>>| {
+        let mut body = request.into_body();
+        while let Some(frame) = body.frame().await {
+            assert!(frame.is_ok());
+        }
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
+    let panics = || Step::Data(Bytes::from_owner(DataThatPanics(vec![0; 9000])));
+    let script = Script::new([panics(), panics(), Step::Data(pattern(9000))]);
+    mirror.layer(primary).oneshot(post(script)).await.unwrap();
+    let stats = settled(&mirror.handle(), 1).await;
+    assert_only(&stats, Outcome::TooLarge);
+    assert_eq!(stats.buffered_bytes(), 0);
 }

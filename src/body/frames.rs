@@ -1,6 +1,9 @@
 //! The frames that a copy holds, and what they cost.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -137,6 +140,13 @@ impl Frames {
                 Some(Piece::Data(data))
             }
             None => self.trailers.take().map(Piece::Trailers),
+        }
+    }
+
+    /// One by one, since the destructor of each may be a user's, and panic.
+    pub(super) fn let_go(mut self) {
+        while let Some(piece) = self.pop() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(piece)));
         }
     }
 

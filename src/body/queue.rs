@@ -115,6 +115,7 @@ impl Queue {
         let (waiting, reading) = (state.waiting.take(), state.reading.take());
         drop(state);
         self.budget.give_back(dropped.cost());
+        dropped.let_go();
         wake(waiting);
         wake(reading);
     }
@@ -175,6 +176,7 @@ impl Queue {
         let reading = state.reading.take();
         drop(state);
         self.budget.give_back(dropped.cost());
+        dropped.let_go();
         wake(reading);
     }
 

@@ -140,8 +140,8 @@ fn copy<B: Body<Data = Bytes>>(
 fn read_on<B: Body<Data = Bytes>>(mut inner: Pin<&mut B>, mut capture: Capture) {
     let mut cx = Context::from_waker(Waker::noop());
     // Between the buffer and this there may be a user's body, which may panic, and
-    // maybe the primary panics already.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    // maybe the primary panics already. What the copy held goes in here too.
+    let _ = catch_unwind(AssertUnwindSafe(move || {
         while let Poll::Ready(polled) = inner.as_mut().poll_frame(&mut cx) {
             if !copy(&mut capture, &polled, &*inner) {
                 return;

@@ -227,3 +227,19 @@ pub(crate) fn trailers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     };
     fields.iter().map(field).collect()
 }
+
+/// What a frame is made of may be a user's.
+#[derive(Debug)]
+pub(crate) struct DataThatPanics(pub(crate) Vec<u8>);
+
+impl AsRef<[u8]> for DataThatPanics {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for DataThatPanics {
+    fn drop(&mut self) {
+        panic!("as told");
+    }
+}

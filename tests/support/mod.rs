@@ -19,7 +19,9 @@ use tower_mirror::{
 };
 
 pub(crate) use self::{
-    body::{Broken, End, Feed, Piece, Script, Step, Stream, pattern, read, trailers},
+    body::{
+        Broken, DataThatPanics, End, Feed, Piece, Script, Step, Stream, pattern, read, trailers,
+    },
     primary::{Primary, Reads, Then},
     shadow::{Act, Copy, Fault, Place, Reply, TestShadow},
 };
