@@ -393,6 +393,24 @@ async fn without_its_body_the_copy_says_so() {
     }
 }
 
+/// `Upgrade` is not among them: with it a request has no copy.
+#[tokio::test(start_paused = true)]
+async fn each_hop_by_hop_header_is_removed_where_it_stands_alone() {
+    for name in [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "expect",
+    ] {
+        let request = Request::post("/").header("host", "c").header(name, "x");
+        let copy = copy(request.body(Script::chunks([3])).unwrap()).await;
+        assert!(!copy.headers.contains_key(name), "{name}");
+    }
+}
+
 /// Inside a process nothing has checked what a request says of its length.
 #[tokio::test(start_paused = true)]
 async fn the_length_that_is_sent_is_said_once() {

@@ -36,17 +36,28 @@ impl Seen {
         for name in headers.keys() {
             match name.as_str() {
                 "content-length" => seen.length = true,
-                "transfer-encoding" => {
-                    seen.transfer_encoding = true;
-                    seen.hop_by_hop = true;
-                }
-                "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "upgrade"
-                | "expect" => seen.hop_by_hop = true,
+                "transfer-encoding" => seen.transfer_encoding = true,
                 _ => {}
             }
+            seen.hop_by_hop |= is_hop_by_hop(name);
         }
         seen
     }
+}
+
+/// RFC 9110, section 7.6.1, and `Expect`, which only a client that waits means.
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "expect"
+    )
 }
 
 /// The framing headers of the body that is really sent.

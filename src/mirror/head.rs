@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri,
-    header::{CONNECTION, EXPECT, Entry, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, Entry, HOST, TE},
     request::Parts,
     uri::PathAndQuery,
 };
 
 use super::{
-    framing::{CopyBody, Framing, Seen},
+    framing::{CopyBody, Framing, Seen, is_hop_by_hop},
     policy::Carry,
     shared::Shared,
 };
@@ -121,25 +121,13 @@ fn rewritten(host: &str, shared: &Shared) -> Option<HeaderValue> {
     Some(rewritten)
 }
 
-/// RFC 9110, section 7.6.1, and `Expect`, which only a client that waits means. As in [`Seen::of`].
-static HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    EXPECT,
-];
-
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
-    let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
+    let named = tokens(headers, &CONNECTION)
         .filter(|name| !name.eq_ignore_ascii_case(b"host"))
-        .filter_map(|name| HeaderName::from_bytes(name).ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+        .filter_map(|name| HeaderName::from_bytes(name).ok());
+    let known = headers.keys().filter(|name| is_hop_by_hop(name)).cloned();
+    for name in named.chain(known).collect::<Vec<_>>() {
         headers.remove(name);
     }
     if wants_trailers {
