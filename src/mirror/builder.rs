@@ -208,6 +208,7 @@ impl MirrorBuilder {
             policy,
             limits,
         } = self;
+        policy.draw.settle();
         MirrorLayer::from_shared(Shared::new(name, shadow, rate, policy, limits))
     }
 }

@@ -63,10 +63,17 @@ impl Draw {
     ///
     /// One shared counter that advances by an irrational step, from a random
     /// start. Any window of N requests is within a few of its share; changing
-    /// the rate never starts it anew. Each of the first ten even draws of a
-    /// process has a step of its own, so that two of them in one stack meet as
-    /// often as independent draws would; beyond ten, steps repeat. Traffic
-    /// that itself repeats with a period of up to 20 requests is not aliased.
+    /// the rate never starts it anew. Traffic that itself repeats with a period of
+    /// up to 20 requests is not aliased.
+    ///
+    /// Up to ten even draws that are in use in a process at the same time have a step
+    /// of their own each, so that two of them in one stack meet as often as independent
+    /// draws would; with more of them, steps are shared. A draw takes its step when the
+    /// first layer with it is built or the first point is drawn from it, and keeps it
+    /// until its last clone is dropped. So every layer counts, whatever its rate: a mirror
+    /// and a split have this draw by default, and a [keyed](Self::key) one falls back to
+    /// it. Layers of one stack that are given clones of the *same* draw share its
+    /// counter and are not independent of each other; each should get its own.
     #[must_use]
     pub fn even() -> Self {
         Self::from_even(Even::new())
@@ -74,7 +81,7 @@ impl Draw {
 
     /// As [`even`](Self::even), with start and step decided by `seed`: for
     /// tests that must not depend on chance. Seeds that differ in their last
-    /// decimal digit have different steps.
+    /// decimal digit have different steps, those that agree in it have the same.
     #[must_use]
     pub fn even_seeded(seed: u64) -> Self {
         Self::from_even(Even::seeded(seed))
@@ -146,6 +153,16 @@ impl Draw {
             }
         };
         Drawn::Unkeyed(point)
+    }
+
+    /// It is part of a layer from now on: its step is taken here, off every request's path.
+    pub(crate) fn settle(&self) {
+        match &self.source {
+            Source::Even(even) | Source::Key { without: even, .. } => {
+                even.settle();
+            }
+            Source::Random | Source::Sequence(_) => {}
+        }
     }
 
     /// For a key that was not given a salt of its own.

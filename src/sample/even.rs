@@ -1,8 +1,8 @@
 //! The even draw: one counter that walks the circle in steps of an irrational number.
 
 use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    Mutex, OnceLock, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use siphasher::sip::SipHasher24;
@@ -24,39 +24,84 @@ const STEPS: [u64; 10] = [
     0x5eb6_6d05_83e0_3b47,
 ];
 
+/// How many draws that live in this process use each step. No request locks it, except the first of a draw that is in
+/// no layer.
+static USERS: Mutex<[usize; STEPS.len()]> = Mutex::new([0; STEPS.len()]);
+
 /// On a cache line of its own: every request of the process writes to it.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Even {
     position: AtomicU64,
-    step: u64,
+    /// Empty until the draw is part of a layer or is drawn from: one that is never used takes no step from the others.
+    step: OnceLock<Step>,
+}
+
+/// The use of one step, which ends with it. A count of the draws that were ever made would do for as long as none of
+/// them is dropped; afterwards it would give two living draws the same step while others are free.
+#[derive(Debug)]
+pub(super) struct Step {
+    size: u64,
+    turn: usize,
 }
 
 impl Even {
-    /// The next unused step of this process, from a random start.
+    /// From a random start; [`settle`](Self::settle) gives it its step.
     pub(super) fn new() -> Self {
-        static NEXT: OnceLock<AtomicUsize> = OnceLock::new();
-        let turn = NEXT
-            .get_or_init(|| AtomicUsize::new(fastrand::usize(..STEPS.len())))
-            .fetch_add(1, Relaxed);
-        Self::at(turn, fastrand::u64(..))
-    }
-
-    /// Step and start from `seed` alone.
-    pub(super) fn seeded(seed: u64) -> Self {
-        // The remainder is below ten.
-        let turn = (seed % STEPS.len() as u64) as usize;
-        Self::at(turn, SipHasher24::new().hash(&seed.to_le_bytes()))
-    }
-
-    fn at(turn: usize, start: u64) -> Self {
         Self {
-            position: AtomicU64::new(start),
-            step: STEPS[turn % STEPS.len()],
+            position: AtomicU64::new(fastrand::u64(..)),
+            step: OnceLock::new(),
         }
     }
 
+    /// Step and start depend only on `seed`.
+    pub(super) fn seeded(seed: u64) -> Self {
+        // The remainder is below ten.
+        let turn = (seed % STEPS.len() as u64) as usize;
+        Self {
+            position: AtomicU64::new(SipHasher24::new().hash(&seed.to_le_bytes())),
+            step: OnceLock::from(Step::of(turn)),
+        }
+    }
+
+    /// Takes one of the steps that the fewest living draws use, unless it has one.
+    pub(super) fn settle(&self) -> &Step {
+        self.step.get_or_init(Step::least_used)
+    }
+
     pub(super) fn next(&self) -> u64 {
-        self.position.fetch_add(self.step, Relaxed)
+        self.position.fetch_add(self.settle().size, Relaxed)
+    }
+}
+
+impl Step {
+    /// Ties are broken at random, so that replicas of a service differ in their steps.
+    fn least_used() -> Self {
+        let first = fastrand::usize(..STEPS.len());
+        Self::used(|users| {
+            let turns = (0..STEPS.len()).map(|ahead| (first + ahead) % STEPS.len());
+            turns.min_by_key(|turn| users[*turn]).unwrap_or(first)
+        })
+    }
+
+    fn of(turn: usize) -> Self {
+        Self::used(|_| turn)
+    }
+
+    /// Chosen and counted at once, lest two threads choose the same.
+    fn used(choose: impl FnOnce(&[usize; STEPS.len()]) -> usize) -> Self {
+        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = choose(&users);
+        users[turn] += 1;
+        Self {
+            size: STEPS[turn],
+            turn,
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        USERS.lock().unwrap_or_else(PoisonError::into_inner)[self.turn] -= 1;
     }
 }

@@ -67,6 +67,7 @@ impl Plan {
         }
         refuse_cycles(&subsets)?;
         self.policy.draw.default_salt(&self.name);
+        self.policy.draw.settle();
         let weights = self.declared.iter().map(|(_, weight)| *weight).collect();
         let shared = Shared::new(self.name, subsets.into(), weights, self.policy);
         Ok(Arc::new(shared))
