@@ -21,9 +21,12 @@ use cases::{
     list,
     services::{self, Null, Reader, call},
 };
-use http::Request;
+use http::{
+    HeaderValue, Request,
+    header::{COOKIE, HOST},
+};
 use tower::{Layer, Service};
-use tower_mirror::{BodyMode, MirrorLayer, Outcome, SampleRate};
+use tower_mirror::{BodyMode, Draw, Key, MirrorLayer, Outcome, SampleRate};
 
 /// Allocations, and their bytes, of one request. All is warm by then.
 fn counted(mut case: Case) -> (u64, u64) {
@@ -122,6 +125,30 @@ fn nor_does_one_outside_a_runtime() {
     assert_eq!(layer.handle().stats().outcome(Outcome::NoRuntime), 2);
     // What is dropped with the request is no allocation.
     assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn a_key_allocates_nothing_however_a_client_writes_it() {
+    let rare = SampleRate::per_million(1).expect("a valid rate");
+    let draw = || Draw::key(Key::header(HOST).salt("b").or(Key::header(COOKIE)));
+    for (name, value) in [(HOST, "A.Shop.EXAMPLE:80"), (COOKIE, "uid=ada")] {
+        let mirror = MirrorLayer::builder(Null).sample(rare).draw(draw()).build();
+        let mut service = mirror.layer(Null);
+        let request = || {
+            let mut request = usual(Shape::EMPTY);
+            request.headers_mut().remove(HOST);
+            for _ in 0..2 {
+                let value = HeaderValue::from_static(value);
+                request.headers_mut().append(name.clone(), value);
+            }
+            request
+        };
+        call(&mut service, request()); // thread locals
+        let request = request();
+        let counted = measure(|| call(&mut service, request));
+        assert_eq!(mirror.handle().stats().outcome(Outcome::NotSampled), 2);
+        assert_eq!(counted.count_total, 0, "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! M7: keyed draws keep together what belongs together, everywhere and for ever; filters.
 
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request, header::HOST};
 use tower_mirror::{
     Draw, Key, RequestHead, SampleRate,
     sample::{self, Filter},
@@ -86,6 +86,97 @@ fn a_header_is_a_key_unless_it_is_empty() {
     for headers in [&[][..], &[("x-user", "")], &[("x-other", "ada")]] {
         assert_eq!(hash(&key, headers), None);
     }
+}
+
+/// A request for this target with these `Host` fields.
+fn host_hash(target: &str, hosts: &[&str]) -> Option<u64> {
+    let mut request = Request::get(target).body(String::new()).expect("a request");
+    for host in hosts {
+        let host = HeaderValue::from_bytes(host.as_bytes()).expect("a value");
+        request.headers_mut().append(HOST, host);
+    }
+    let head = RequestHead::of(&request);
+    let expected = head.header(HOST);
+    let key = Key::from_fn(move |head| head.header("Host").map(|host| host.into_owned()));
+    assert_eq!(expected.is_some(), head.host().is_some());
+    let hash = Key::header("host").hash(&head);
+    assert_eq!(hash, key.hash(&head), "{target} {hosts:?}");
+    hash
+}
+
+#[test]
+fn a_host_is_a_key_wherever_it_is() {
+    let of = |host: &str| hash(&Key::header("x"), &[("x", host)]);
+    let long = format!("{}.example", "MIXEDcase.".repeat(20));
+    let shop: [(&str, &[&str]); 15] = [
+        ("/", &["shop.example"]),
+        ("/", &["Shop.EXAMPLE"]),
+        ("/", &["shop.example:80"]),
+        ("/", &["shop.example:443"]),
+        ("/", &["shop.example:"]),
+        ("/", &["ada@shop.example"]),
+        ("/", &["shop.example", "other.example"]),
+        ("http://shop.example/", &[]),
+        ("http://SHOP.example", &["other.example"]),
+        ("https://shop.example:443/a?b", &["other.example"]),
+        ("http://shop.example:443/", &[]),
+        ("https://shop.example:80/", &[]),
+        ("http://ada:secret@shop.example:80/", &[]),
+        ("shop.example:443", &[]), // as CONNECT has it
+        ("*", &["shop.example"]),
+    ];
+    for (target, hosts) in shop {
+        assert_eq!(
+            host_hash(target, hosts),
+            of("shop.example"),
+            "{target} {hosts:?}"
+        );
+    }
+    let others = [
+        ("shop.example:8080", "shop.example:8080"),
+        ("shop.example:8443", "shop.example:8443"),
+        ("shop.example:0080", "shop.example:0080"),
+        ("shop.example.", "shop.example."),
+        ("[2001:DB8::80]", "[2001:db8::80]"),
+        ("[2001:DB8::80]:443", "[2001:db8::80]"),
+        ("2001:db8::80", "2001:db8::80"),
+        ("127.0.0.1:80", "127.0.0.1"),
+        (&*long, &*long.to_ascii_lowercase()),
+    ];
+    for (host, expected) in others {
+        assert_eq!(host_hash("/", &[host]), of(expected), "{host}");
+    }
+    // An empty one is none; after an empty `Host` no further one is looked at.
+    for hosts in [
+        &[][..],
+        &[""],
+        &[":80"],
+        &[":8080"],
+        &["ada@"],
+        &["sh\u{f6}p"],
+        &["", "shop.example"],
+    ] {
+        assert_eq!(host_hash("/", hosts), None, "{hosts:?}");
+    }
+}
+
+#[test]
+fn cookies_in_several_fields_are_one_key() {
+    let key = Key::header("cookie");
+    let whole = hash(&Key::header("x"), &[("x", "a=1; uid=ada; b=2")]);
+    let several: [&[(&str, &str)]; 3] = [
+        &[("cookie", "a=1; uid=ada; b=2")],
+        &[("cookie", "a=1"), ("cookie", "uid=ada; b=2")],
+        &[("cookie", "a=1"), ("cookie", "uid=ada"), ("cookie", "b=2")],
+    ];
+    for headers in several {
+        assert_eq!(hash(&key, headers), whole, "{headers:?}");
+        let request = with(headers);
+        let joined = RequestHead::of(&request).header("Cookie").unwrap();
+        assert_eq!(&*joined, b"a=1; uid=ada; b=2");
+    }
+    assert_eq!(hash(&key, &[("cookie", "")]), None);
+    assert_eq!(hash(&key, &[]), None);
 }
 
 #[test]

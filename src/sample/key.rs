@@ -1,11 +1,14 @@
 //! What keeps requests together.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, hash::Hasher, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE, header::IntoHeaderName};
 use siphasher::sip::SipHasher24;
 
-use crate::{head::RequestHead, traceparent::Traceparent};
+use crate::{
+    head::{RequestHead, Seen},
+    traceparent::Traceparent,
+};
 
 /// All mirrors of the world share it, so that 5 % of one are among the 10 % of another.
 const DEFAULT_SALT: &str = "tower-mirror";
@@ -67,7 +70,9 @@ where
 }
 
 impl Key {
-    /// The first value of a header, if it is not empty.
+    /// The first value of a header, if it is not empty. Of `host` and `cookie` it is what
+    /// [`RequestHead::header`] gives, so that a host, in any case and with or without a default port, and a
+    /// user's cookies have the same key over HTTP/1.1 and HTTP/2.
     ///
     /// Takes what [`HeaderMap::insert`] takes: a `&'static str` or a
     /// [`HeaderName`]. A name from outside the program is parsed to a
@@ -169,7 +174,15 @@ fn salted(salt: &str) -> u64 {
 impl Source {
     fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64> {
         let value = match self {
-            Source::Header(name) => head.headers.get(name).map(HeaderValue::as_bytes),
+            Source::Header(name) => match head.seen(name)? {
+                Seen::Whole(value) => Some(value),
+                in_pieces => {
+                    // The hash of the pieces is that of the whole.
+                    let mut hasher = *hasher;
+                    in_pieces.pieces(|piece| hasher.write(piece));
+                    return Some(hasher.finish());
+                }
+            },
             Source::Cookie(name) => cookie(head.headers, name.as_bytes()),
             Source::TraceId => head.headers.get("traceparent").and_then(trace_id),
             Source::Closure(closure) => return closure.hash(head, hasher),

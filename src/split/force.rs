@@ -1,8 +1,11 @@
 //! Asking for a subset by name.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::IntoHeaderName};
+use http::{
+    HeaderName,
+    header::{HOST, IntoHeaderName},
+};
 
 use crate::{
     head::RequestHead,
@@ -43,7 +46,8 @@ enum Place {
 }
 
 impl Force {
-    /// The first value of a header, which must be the subset's name to the letter.
+    /// The first value of a header, which must be the subset's name to the letter. Of `host` and `cookie` it
+    /// is what [`RequestHead::header`] gives, the same over HTTP/1.1 and HTTP/2; a host is compared without regard to case.
     ///
     /// # Panics
     ///
@@ -62,10 +66,16 @@ impl Force {
     }
 
     /// The name that a trusted request asks for.
-    pub(super) fn name<'a>(&self, head: &RequestHead<'a>) -> Option<&'a [u8]> {
-        self.source
-            .find(head.headers)
-            .filter(|_| (self.trusted)(head))
+    pub(super) fn name<'a>(&self, head: &RequestHead<'a>) -> Option<Cow<'a, [u8]>> {
+        self.source.find(head).filter(|_| (self.trusted)(head))
+    }
+
+    /// Whether this name, which a request asks for, is the subset's.
+    pub(super) fn is(&self, asked: &[u8], subset: &str) -> bool {
+        match &self.source.place {
+            Place::Header(name) if *name == HOST => asked.eq_ignore_ascii_case(subset.as_bytes()),
+            _ => asked == subset.as_bytes(),
+        }
     }
 }
 
@@ -84,10 +94,10 @@ impl ForceSource {
         }
     }
 
-    fn find<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+    fn find<'a>(&self, head: &RequestHead<'a>) -> Option<Cow<'a, [u8]>> {
         match &self.place {
-            Place::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
-            Place::Cookie(name) => cookie(headers, name.as_bytes()),
+            Place::Header(name) => head.header(name),
+            Place::Cookie(name) => cookie(head.headers, name.as_bytes()).map(Cow::Borrowed),
         }
     }
 }

@@ -86,11 +86,12 @@ impl Shared {
     }
 
     fn forced(&self, head: &RequestHead<'_>) -> Option<usize> {
-        let name = self.policy.force.as_ref()?.name(head)?;
+        let force = self.policy.force.as_ref()?;
+        let name = force.name(head)?;
         let found = self
             .subsets
             .iter()
-            .position(|subset| subset.name.as_bytes() == name);
+            .position(|subset| force.is(&name, &subset.name));
         if found.is_none() {
             self.counters.unknown_forced();
         }

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderName, HeaderValue,
-    header::{COOKIE, USER_AGENT},
+    header::{COOKIE, HOST, USER_AGENT},
 };
 use proptest::prelude::*;
 use tower_mirror::{Key, RequestHead};
@@ -51,6 +51,32 @@ fn cookie(lines: &[HeaderValue], name: &[u8]) -> Option<Vec<u8>> {
         }
     }
     None
+}
+
+/// A host, byte by byte: after the last `@`, without `:80`, `:443` or `:` at the end of a name, in lower case.
+fn host(value: &HeaderValue) -> Option<Vec<u8>> {
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    let value = value.as_bytes();
+    if !value.iter().all(is_text) {
+        return None;
+    }
+    let mut host = Vec::new();
+    for &byte in value {
+        match byte {
+            b'@' => host.clear(),
+            byte => host.push(byte.to_ascii_lowercase()),
+        }
+    }
+    for port in [&b":80"[..], b":443", b":"] {
+        let Some(name) = host.strip_suffix(port) else {
+            continue;
+        };
+        if name.last() == Some(&b']') || !name.contains(&b':') {
+            host.truncate(name.len());
+            break;
+        }
+    }
+    (!host.is_empty() && host[0] != b':').then_some(host)
 }
 
 /// A trace id, by the places of the recommendation's section 3.2.
@@ -112,15 +138,21 @@ proptest! {
     }
 
     #[test]
+    fn a_host_is_found_among_any_bytes(value in value(b"aA.:@[]80443", 9)) {
+        let expected = host(&value);
+        finds(&Key::header(HOST), vec![(HOST, value)], expected)?;
+    }
+
+    #[test]
     fn a_trace_is_read_by_its_places(value in traceparent()) {
         let expected = trace_id(value.as_bytes());
         finds(&Key::trace_id(), vec![(TRACEPARENT, value)], expected)?;
     }
 
     #[test]
-    fn of_several_values_the_first_counts_and_an_empty_one_is_none(
+    fn of_several_values_the_first_counts_except_of_cookies(
         values in prop::collection::vec(value(b"ab ", 3), 0..4),
-        others in prop::collection::vec(value(b"ab ", 3), 0..2),
+        others in prop::collection::vec(value(b"ab ", 3), 0..4),
     ) {
         let of = |name: HeaderName, values: &[HeaderValue]| -> Vec<_> {
             values.iter().map(|value| (name.clone(), value.clone())).collect()
@@ -131,6 +163,7 @@ proptest! {
         let headers = [of(USER_AGENT, &values), of(COOKIE, &others)].concat();
         finds(&Key::header(USER_AGENT), headers.clone(), first(&values))?;
         let either = Key::header(USER_AGENT).or(Key::header(COOKIE));
-        finds(&either, headers, first(&values).or(first(&others)))?;
+        let joined = others.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+        finds(&either, headers, first(&values).or(Some(joined).filter(|it| !it.is_empty())))?;
     }
 }
