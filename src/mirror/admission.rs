@@ -58,7 +58,7 @@ impl Shared {
             Err(outcome) => outcome,
         };
         self.counters.skipped(outcome);
-        span::skipped(&self.name, outcome);
+        span::skipped(self, outcome);
         self.tell(|observer| observer.on_skip(outcome, &head));
         None
     }

@@ -79,6 +79,8 @@ mod head;
 mod join;
 mod layer;
 mod limits;
+#[cfg(feature = "tracing")]
+mod lines;
 mod policy;
 mod send;
 mod service;

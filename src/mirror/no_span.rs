@@ -4,6 +4,7 @@ use std::future::Future;
 
 use http::{request, response};
 
+use super::shared::Shared;
 use crate::{
     head::RequestHead,
     observe::{Outcome, ShadowReport},
@@ -25,7 +26,7 @@ impl CopySpan {
 
     pub(super) fn answered(&self, _: &response::Parts) {}
 
-    pub(super) fn ended(&self, _: &str, _: Outcome, _: &ShadowReport) {}
+    pub(super) fn ended(&self, _: &Shared, _: Outcome, _: &ShadowReport) {}
 }
 
-pub(super) fn skipped(_: &str, _: Outcome) {}
+pub(super) fn skipped(_: &Shared, _: Outcome) {}

@@ -11,6 +11,8 @@ use std::{
 
 use http::HeaderValue;
 
+#[cfg(feature = "tracing")]
+use super::lines::Lines;
 use super::{gate::Gate, limits::Limits, policy::Policy, shadow::Launch};
 use crate::{
     body::Budget,
@@ -28,6 +30,8 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     pub(super) counters: Counters,
     pub(super) shadow: Arc<dyn Launch>,
+    #[cfg(feature = "tracing")]
+    pub(super) lines: Lines,
     /// The first host and what it became.
     pub(super) first_host: OnceLock<(Box<str>, HeaderValue)>,
     rate: AtomicU32,
@@ -50,6 +54,8 @@ impl Shared {
             limits,
             counters: Counters::new(),
             shadow,
+            #[cfg(feature = "tracing")]
+            lines: Lines::new(),
             first_host: OnceLock::new(),
             rate: AtomicU32::new(rate.as_per_million()),
         }

@@ -8,6 +8,7 @@ use std::{
 use http::{Method, Version, header::HOST, request, response, uri::Authority};
 use tracing::{Instrument, Level, Span, event, field::Empty, info_span};
 
+use super::shared::Shared;
 use crate::{
     head::RequestHead,
     observe::{Outcome, ShadowReport},
@@ -20,14 +21,20 @@ macro_rules! target {
     };
 }
 
-/// One event at the level of its outcome: each level has a place of its own that can be switched off.
+/// One event at the level of its outcome: each level has a place of its own that can be switched off. What may be a line
+/// in everybody's log is limited in number.
 macro_rules! tell {
-    ($outcome:expr, [$($to:tt)*], $($fields:tt)*) => {
+    ($shared:expr, $outcome:expr, [$($to:tt)*], $($fields:tt)*) => {
         match level($outcome) {
-            Level::ERROR => event!(target: target!(), $($to)* Level::ERROR, $($fields)*),
-            Level::WARN => event!(target: target!(), $($to)* Level::WARN, $($fields)*),
+            Level::ERROR => tell!(limited $shared, $outcome, Level::ERROR, [$($to)*], $($fields)*),
+            Level::WARN => tell!(limited $shared, $outcome, Level::WARN, [$($to)*], $($fields)*),
             Level::DEBUG => event!(target: target!(), $($to)* Level::DEBUG, $($fields)*),
             _ => event!(target: target!(), $($to)* Level::TRACE, $($fields)*),
+        }
+    };
+    (limited $shared:expr, $outcome:expr, $level:expr, [$($to:tt)*], $($fields:tt)*) => {
+        if let Some(line) = $shared.lines.line($level, $outcome) {
+            event!(target: target!(), $($to)* $level, omitted = line.omitted(), $($fields)*);
         }
     };
 }
@@ -107,7 +114,7 @@ impl CopySpan {
                 let is_error = status.is_client_error() || status.is_server_error();
                 is_error.then(|| status.as_str())
             }
-            _ => Some(outcome.as_str()),
+            _ => is_failure(outcome).then(|| outcome.as_str()),
         };
         if let Some(error) = error {
             self.0.record("error.type", error);
@@ -116,13 +123,14 @@ impl CopySpan {
     }
 
     /// The copy has its outcome. This may run in a destructor.
-    pub(super) fn ended(&self, mirror: &str, outcome: Outcome, report: &ShadowReport) {
+    pub(super) fn ended(&self, shared: &Shared, outcome: Outcome, report: &ShadowReport) {
         let _ = guarded(|| {
             self.record_end(outcome, report);
             tell!(
+                shared,
                 outcome,
                 [parent: &self.0,],
-                mirror.name = mirror,
+                mirror.name = &*shared.name,
                 mirror.outcome = outcome.as_str(),
                 mirror.reason = outcome.hint(),
                 http.response.status_code = report.status.map(|status| status.as_u16()),
@@ -136,15 +144,16 @@ impl CopySpan {
 }
 
 /// No copy of this request is made. That it was not drawn is what becomes of most, and costs nothing.
-pub(super) fn skipped(mirror: &str, outcome: Outcome) {
+pub(super) fn skipped(shared: &Shared, outcome: Outcome) {
     if outcome == Outcome::NotSampled {
         return;
     }
     let _ = guarded(|| {
         tell!(
+            shared,
             outcome,
             [],
-            mirror.name = mirror,
+            mirror.name = &*shared.name,
             mirror.outcome = outcome.as_str(),
             mirror.reason = outcome.hint(),
             "not copied"
@@ -157,7 +166,8 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// What is told on the primary's path is seldom shown, lest a shadow that is too slow also slows the primary.
+/// What an operator of the shadow can do something about is a warning, although some of it is written on the primary's
+/// path: the [lines](super::lines) keep that rare.
 fn level(outcome: Outcome) -> Level {
     match outcome {
         Outcome::NotSampled
@@ -166,15 +176,15 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::Loop
         | Outcome::Upgrade
         | Outcome::Draining => Level::TRACE,
-        Outcome::NoRoom
-        | Outcome::NoBytes
-        | Outcome::TooLarge
+        Outcome::TooLarge
         | Outcome::Unread
         | Outcome::ClientAborted
         | Outcome::BodyError
         | Outcome::Completed
         | Outcome::CompletedTruncated => Level::DEBUG,
-        Outcome::FailedConnect
+        Outcome::NoRoom
+        | Outcome::NoBytes
+        | Outcome::FailedConnect
         | Outcome::FailedTransport
         | Outcome::FailedService
         | Outcome::TimedOut
@@ -182,6 +192,23 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::Aborted => Level::WARN,
         Outcome::NoRuntime | Outcome::PolicyPanicked | Outcome::Panicked => Level::ERROR,
     }
+}
+
+/// The shadow failed, or something has a bug. What is not sent because of the primary, its client or a limit is no error:
+/// an error in a trace is what people are called for.
+fn is_failure(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::FailedConnect
+            | Outcome::FailedTransport
+            | Outcome::FailedService
+            | Outcome::TimedOut
+            | Outcome::Lagged
+            | Outcome::Aborted
+            | Outcome::NoRuntime
+            | Outcome::PolicyPanicked
+            | Outcome::Panicked
+    )
 }
 
 /// One of the few that a label may have as its value.

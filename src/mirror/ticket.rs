@@ -65,7 +65,7 @@ impl Drop for Ticket {
         // The destructor of a frame may be a user's, and panic.
         let _ = catch_unwind(AssertUnwindSafe(|| self.recording = None));
         self.head_charge = None;
-        self.span.ended(&shared.name, outcome, &self.report);
+        self.span.ended(shared, outcome, &self.report);
         self.join.shadow_ended(outcome, mem::take(&mut self.report));
         // Last, so that whoever waits for an empty mirror finds nothing of it left.
         shared.gate.leave();

@@ -96,7 +96,7 @@
 //! | `server.address`, `server.port` | the copy's `Host`, as far as it has them |
 //! | `http.response.status_code` | the status of the shadow's answer |
 //! | `network.protocol.version` | the version of the answer: `1.1` or `2` |
-//! | `error.type` | the outcome, unless it is `completed` or `completed_truncated`; of these the status, if 4xx or 5xx |
+//! | `error.type` | the outcome, if the shadow or a bug is to blame for it: those at `WARN` and `ERROR` below, without `no_room` and `no_bytes`; of `completed` and `completed_truncated` the status, if 4xx or 5xx |
 //! | `otel.kind`, `otel.status_code` | `client`; `ERROR` where there is an `error.type` |
 //! | `mirror.name`, `mirror.outcome` | the mirror's name, the [`Outcome`] |
 //!
@@ -108,13 +108,17 @@
 //! | level | outcomes |
 //! |---|---|
 //! | `ERROR` | `panicked`, `policy_panicked`, `no_runtime`: bugs |
-//! | `WARN` | `failed_connect`, `failed_transport`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's |
-//! | `DEBUG` | `completed`, `completed_truncated`; `no_room`, `no_bytes`, `too_large`, `unread`, `client_aborted`, `body_error` |
+//! | `WARN` | `failed_connect`, `failed_transport`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's; `no_room`, `no_bytes`: the shadow is too slow, or a limit too low |
+//! | `DEBUG` | `completed`, `completed_truncated`; `too_large`, `unread`, `client_aborted`, `body_error` |
 //! | `TRACE` | `filtered`, `paused`, `loop`, `upgrade`, `draining`: as it was told |
 //!
-//! What may come with every request, on the primary's path, is, but for bugs, at `DEBUG` at most: a shadow that is too slow does not
-//! make the primary write a log. Neither headers nor bodies are recorded anywhere, but for the `Host`. A subscriber that panics loses
-//! what it was told, and hurts nobody.
+//! At `WARN` and `ERROR` each mirror writes at most ten events of each outcome in any 60 s, since a shadow that fails or is too slow
+//! may do so with every request, and some of these events are written on the primary's path. The next event of the same outcome
+//! says how many were left out, in the field `omitted`, which is absent if there were none. Spans are not limited, nor are events at `DEBUG`
+//! and `TRACE`; exact counts are in [`Stats`]. An event that the subscriber does not enable uses nothing up.
+//!
+//! Neither headers nor bodies are recorded anywhere, except the `Host`. A subscriber that panics loses the event in question and
+//! disturbs nothing else.
 //!
 //! Which trace the shadow's own spans belong to is what the copy's `traceparent` says: see
 //! [`TraceContext`](crate::rewrite::TraceContext). A rewrite that writes the context of the current span there makes them children of the copy's.

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod lines;
 mod outcomes;
 mod record;
 

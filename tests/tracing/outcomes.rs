@@ -56,8 +56,13 @@ async fn tells(
             assert!(copy.is_closed);
             assert_eq!(copy.fields["mirror.outcome"], outcome.as_str());
             let is_completed = outcome.as_str().starts_with("completed");
+            // What the primary, its client or a limit ended is no error.
+            let is_error =
+                matches!(level, Level::ERROR | Level::WARN) && outcome != Outcome::NoBytes;
             let error = copy.fields.get("error.type").map(String::as_str);
-            assert_eq!(error, (!is_completed).then_some(outcome.as_str()));
+            assert_eq!(error, is_error.then_some(outcome.as_str()));
+            let status = copy.fields.get("otel.status_code").map(String::as_str);
+            assert_eq!(status, is_error.then_some("ERROR"), "{outcome}");
             assert_eq!(event.fields.contains_key("latency_seconds"), is_completed);
         }
     }
@@ -77,8 +82,8 @@ async fn why_no_copy_is_begun() {
         (Loop, Level::TRACE, |mirror| mirror),
         (Upgrade, Level::TRACE, |mirror| mirror),
         (Draining, Level::TRACE, |mirror| mirror),
-        (NoRoom, Level::DEBUG, |mirror| mirror.max_in_flight(0)),
-        (NoBytes, Level::DEBUG, |mirror| mirror.max_buffered_bytes(1)),
+        (NoRoom, Level::WARN, |mirror| mirror.max_in_flight(0)),
+        (NoBytes, Level::WARN, |mirror| mirror.max_buffered_bytes(1)),
         (TooLarge, Level::DEBUG, |mirror| mirror.max_body_bytes(1)),
         (PolicyPanicked, Level::ERROR, |mirror| {
             mirror.filter(|_: &RequestHead<'_>| panic!("a panic in a filter, as told"))
@@ -151,10 +156,17 @@ async fn what_became_of_a_body() {
             Script::chunks([5, 50]),
             Primary::reading(),
         ),
+        (
+            NoBytes,
+            Level::WARN,
+            Script::chunks([5, 5000]),
+            Primary::reading(),
+        ),
     ];
     for (outcome, level, body, primary) in rows {
         let settings = |mirror: MirrorBuilder| match outcome {
             Lagged => mirror.body(BodyMode::Stream).lag_window(10, 10),
+            NoBytes => mirror.max_buffered_bytes(10_000),
             _ => mirror.max_body_bytes(10),
         };
         let act = Act::Answers(200);
