@@ -10,13 +10,14 @@ use futures_util::future::{Either, select};
 use http::Version;
 use http::uri::Scheme;
 use hyper::client::conn::{http1, http2};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt;
 
 use super::body::RequestBody;
-use super::error::Error;
+use super::error::{Error, into_io};
 #[cfg(feature = "rustls")]
 use super::handshake::{Handshake, Peer};
 use super::idle::Sender;
@@ -24,6 +25,9 @@ use super::io::{Gone, Remote, Socket};
 use super::stream::Stream;
 use super::upload::Using;
 use super::url::Endpoint;
+
+/// The most that a dial waits for an address of one family before it also tries those of the other.
+const HEAD_START: Duration = Duration::from_millis(300);
 
 /// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
 #[derive(Clone, Debug)]
@@ -58,6 +62,7 @@ impl Default for Settings {
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
     pub(super) settings: Settings,
+    tcp: HttpConnector,
     #[cfg(feature = "rustls")]
     handshake: Option<Handshake>,
     permits: Arc<Semaphore>,
@@ -79,6 +84,7 @@ impl Connector {
                 .tls
                 .as_ref()
                 .map(|peer| peer.handshake(settings.only)),
+            tcp: tcp(&settings),
             endpoint,
             settings,
             permits,
@@ -145,9 +151,8 @@ impl Connector {
     async fn open(&self, permit: OwnedSemaphorePermit) -> io::Result<(Stream, Remote)> {
         let limit = self.settings.connect_timeout;
         let opened = tokio::time::timeout(limit, async {
-            let address = (&*self.endpoint.host, self.endpoint.port);
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            let stream = self.tcp.clone().oneshot(self.endpoint.address.clone());
+            let stream = stream.await.map_err(into_io)?.into_inner();
             let (socket, remote) = Socket::new(stream, permit, self.settings.write_timeout);
             #[cfg(feature = "rustls")]
             if let Some(handshake) = &self.handshake {
@@ -162,4 +167,15 @@ impl Connector {
             ))
         })
     }
+}
+
+/// Resolves the host and tries its addresses.
+fn tcp(settings: &Settings) -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false); // TLS is spoken on what it opens
+    tcp.set_nodelay(true);
+    // This is shared among the addresses of a family, so that none of them uses up all the time.
+    tcp.set_connect_timeout(Some(settings.connect_timeout));
+    tcp.set_happy_eyeballs_timeout(Some(HEAD_START.min(settings.connect_timeout / 4)));
+    tcp
 }

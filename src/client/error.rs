@@ -105,6 +105,21 @@ fn with_io_error(error: hyper::Error) -> Arc<dyn StdError + Send + Sync> {
     Arc::new(io::Error::new(kind, error))
 }
 
+/// As an `io::Error` of the kind of the first one among its sources, or of none.
+pub(super) fn into_io(error: impl Into<BoxError>) -> io::Error {
+    let error = error.into();
+    let mut next: Option<&(dyn StdError + 'static)> = Some(&*error);
+    let mut kind = io::ErrorKind::Other;
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            kind = error.kind();
+            break;
+        }
+        next = error.source();
+    }
+    io::Error::new(kind, error)
+}
+
 fn has_source<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
     let mut source = error.source();
     while let Some(error) = source {

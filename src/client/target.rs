@@ -91,6 +91,9 @@ impl HttpTarget {
     }
 
     /// The longest that resolving the host and connecting may take, the TLS handshake included. Default: 1 second.
+    ///
+    /// Where the host has several addresses, those of a family share this time, so that one that does not respond
+    /// leaves some for the next.
     #[must_use]
     pub fn connect_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.connect_timeout = limit)

@@ -151,7 +151,11 @@ impl HttpTarget {
         }
         let name = match tls.name {
             Some(name) => name,
-            None => server_name(&endpoint.host).map_err(|why| InvalidUrl::Tls(redact(url), why))?,
+            None => {
+                // An IPv6 literal has brackets in a URL only.
+                let host = endpoint.authority.host().trim_matches(['[', ']']);
+                server_name(host).map_err(|why| InvalidUrl::Tls(redact(url), why))?
+            }
         };
         let config = tls.config;
         let settings = Settings {

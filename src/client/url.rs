@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use http::Uri;
 use http::uri::{Authority, Scheme};
 
 #[cfg(feature = "rustls")]
@@ -16,9 +17,8 @@ pub(super) struct Endpoint {
     pub(super) scheme: Scheme,
     /// `host[:port]` as written in the URL.
     pub(super) authority: Authority,
-    /// The host to resolve: an IPv6 literal has no brackets here.
-    pub(super) host: String,
-    pub(super) port: u16,
+    /// What to dial: the URL, its port always written out.
+    pub(super) address: Uri,
 }
 
 /// Why a URL cannot be a target's. Each variant carries the URL as given, but for its user information.
@@ -99,23 +99,27 @@ impl FromStr for Endpoint {
         let (host, port) = authority.split_at(host_len);
         let port = match port.strip_prefix(':') {
             None if port.is_empty() => default_port,
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => match digits.parse() {
-                Ok(port @ 1..) => port,
-                _ => return Err(broken(InvalidUrl::Port)),
-            },
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                match digits.parse::<u16>() {
+                    Ok(port @ 1..) => port,
+                    _ => return Err(broken(InvalidUrl::Port)),
+                }
+            }
             _ => return Err(broken(InvalidUrl::Port)),
         };
-        let host = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-            Some(v6) if v6.parse::<Ipv6Addr>().is_ok() => v6,
-            Some(_) => return Err(broken(InvalidUrl::Malformed)),
-            None => host,
-        };
+        if let Some(v6) = host.strip_prefix('[') {
+            let v6 = v6.strip_suffix(']').unwrap_or_default();
+            if v6.parse::<Ipv6Addr>().is_err() {
+                return Err(broken(InvalidUrl::Malformed));
+            }
+        }
+        let address = Uri::from_str(&format!("{scheme}://{host}:{port}"))
+            .map_err(|_| broken(InvalidUrl::Malformed))?;
         let authority =
             Authority::from_str(authority).map_err(|_| broken(InvalidUrl::Malformed))?;
         Ok(Self {
             scheme,
-            host: host.to_owned(),
-            port,
+            address,
             authority,
         })
     }
