@@ -22,6 +22,8 @@ use super::error::{Error, into_io};
 use super::handshake::{Handshake, Peer};
 use super::idle::Sender;
 use super::io::{Gone, Remote, Socket};
+use super::lookup::Lookup;
+use super::resolver::Resolver;
 use super::stream::Stream;
 use super::upload::Using;
 use super::url::Endpoint;
@@ -37,6 +39,7 @@ pub(super) struct Settings {
     /// There is one if the scheme is `https`.
     #[cfg(feature = "rustls")]
     pub(super) tls: Option<Peer>,
+    pub(super) resolver: Resolver,
     pub(super) max_connections: usize,
     pub(super) max_idle: usize,
     pub(super) connect_timeout: Duration,
@@ -49,6 +52,7 @@ impl Default for Settings {
             only: None,
             #[cfg(feature = "rustls")]
             tls: None,
+            resolver: Resolver::default(),
             max_connections: 128,
             max_idle: 16,
             connect_timeout: Duration::from_secs(1),
@@ -62,7 +66,7 @@ impl Default for Settings {
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
     pub(super) settings: Settings,
-    tcp: HttpConnector,
+    tcp: HttpConnector<Lookup>,
     #[cfg(feature = "rustls")]
     handshake: Option<Handshake>,
     permits: Arc<Semaphore>,
@@ -170,8 +174,8 @@ impl Connector {
 }
 
 /// Resolves the host and tries its addresses.
-fn tcp(settings: &Settings) -> HttpConnector {
-    let mut tcp = HttpConnector::new();
+fn tcp(settings: &Settings) -> HttpConnector<Lookup> {
+    let mut tcp = HttpConnector::new_with_resolver(Lookup::new(settings.resolver.clone()));
     tcp.enforce_http(false); // TLS is spoken on what it opens
     tcp.set_nodelay(true);
     // This is shared among the addresses of a family, so that none of them uses up all the time.

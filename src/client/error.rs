@@ -162,3 +162,25 @@ impl StdError for RequestBodyError {
         Some(&*self.0)
     }
 }
+
+/// Why a name has no addresses, for all dials that waited for them.
+#[derive(Clone, Debug)]
+pub(super) struct Unresolved(Arc<dyn StdError + Send + Sync>);
+
+impl Unresolved {
+    pub(super) fn new(error: impl Into<BoxError>) -> Self {
+        Self(Arc::from(error.into()))
+    }
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host cannot be resolved")
+    }
+}
+
+impl StdError for Unresolved {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
+    }
+}

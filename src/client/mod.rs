@@ -58,6 +58,29 @@
 //! # }
 //! ```
 //!
+//! # Names
+//!
+//! Where the URL's host is a name, it is looked up when a connection is dialled, by the resolver of the system or by
+//! [one of yours](HttpTarget::resolver). A target has one lookup at a time, over all clones, and all dials that need it
+//! wait for it, each for its own [`connect_timeout`](HttpTarget::connect_timeout). A lookup goes on when these dials have
+//! failed, and its answer is there for the next one; it ends with the target. One that takes longer than 30 seconds is
+//! stopped by the next dial, which starts another.
+//!
+//! An answer is used without another lookup for 5 seconds. Until it is 60 seconds old it is used while a lookup
+//! renews it, and when that fails. After a failure there is no other lookup for 1 second, then 2, 4 and at most 5 seconds;
+//! dials that find no answer meanwhile fail at once with the error of the lookup.
+//!
+//! The system's resolver blocks its thread, for 10 seconds and more when no name server answers. It runs on threads of
+//! its own and never on those that the runtime has for blocking work (`spawn_blocking`), so that a name that resolves
+//! slowly takes nothing that a primary needs, and a runtime ends while it is still being resolved. In the whole process
+//! there is one such thread at a time for each name, however many targets have that name. There is no other bound on
+//! them: names come from the URLs of targets and never from a request, and with one bound for all names, a name that does not
+//! resolve would hold up the others.
+//!
+//! Up to four addresses of each family are tried, in the order of the answer. Those of a family share `connect_timeout`
+//! evenly; those of the other family are tried too when the first family has not connected within 300 ms, or a quarter
+//! of `connect_timeout` if that is less.
+//!
 //! # TLS
 //!
 //! With the feature `rustls` (off by default) the URL may be an `https` one. The server's certificate is always verified:
@@ -99,9 +122,12 @@ mod http2;
 mod idle;
 mod in_use;
 mod io;
+mod lookup;
 mod pool;
 mod request;
+mod resolver;
 mod stream;
+mod system;
 mod target;
 #[cfg(feature = "rustls")]
 mod tls;
@@ -122,3 +148,5 @@ pub use self::tls::Tls;
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub use self::tls_error::InvalidTls;
 pub use self::url::InvalidUrl;
+#[doc(no_inline)]
+pub use hyper_util::client::legacy::connect::dns::Name;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{self, Future};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use http::uri::Authority;
 use http::{Request, Response, Version};
 use http_body::Body;
+use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
 use super::body::ResponseBody;
@@ -20,6 +22,7 @@ use super::error::Error;
 use super::future::ResponseFuture;
 use super::pool::{Connection, Pool};
 use super::request;
+use super::resolver::Resolver;
 use super::url::{Endpoint, InvalidUrl};
 use crate::BoxError;
 
@@ -93,10 +96,55 @@ impl HttpTarget {
     /// The longest that resolving the host and connecting may take, the TLS handshake included. Default: 1 second.
     ///
     /// Where the host has several addresses, those of a family share this time, so that one that does not respond
-    /// leaves some for the next.
+    /// leaves some for the next. A lookup that takes longer goes on, for the dials that come after.
     #[must_use]
     pub fn connect_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.connect_timeout = limit)
+    }
+
+    /// Resolves the host of the URL by `resolver`, as `hyper_util`'s `HttpConnector` does. Default: the resolver of the
+    /// system.
+    ///
+    /// The addresses are tried in their order, up to four of each family; their ports are ignored, the URL's is
+    /// dialled. An answer without an address is a failure. What holds for the system's resolver holds for this one:
+    /// a target has one lookup at a time, whose answer or error its dials share (see the
+    /// [module docs](super#names)). It is called on the runtime of a dial, and a panic in it fails the lookup. A host
+    /// that is an IP address is never resolved.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, net::SocketAddr};
+    /// # use http::Request;
+    /// # use http_body_util::Empty;
+    /// # use bytes::Bytes;
+    /// # use tower::{ServiceExt, service_fn};
+    /// use tower_mirror::client::{HttpTarget, Name};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let port = listener.local_addr()?.port();
+    /// # tokio::spawn(async move { axum::serve(listener, axum::Router::new()).await });
+    /// // In earnest this would ask a name server, or a registry of services.
+    /// let resolver = service_fn(async |name: Name| {
+    ///     assert_eq!(name.as_str(), "catalog-v2.internal");
+    ///     Ok::<_, Infallible>([SocketAddr::from(([127, 0, 0, 1], 0))].into_iter())
+    /// });
+    /// let target = HttpTarget::new(&format!("http://catalog-v2.internal:{port}"))?.resolver(resolver);
+    ///
+    /// let response = target.oneshot(Request::new(Empty::<Bytes>::new())).await?;
+    /// assert_eq!(response.status(), 404);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn resolver<R>(self, resolver: R) -> Self
+    where
+        R: Service<Name> + Clone + Send + Sync + 'static,
+        R::Response: Iterator<Item = SocketAddr>,
+        R::Error: Into<BoxError>,
+        R::Future: Send,
+    {
+        self.set(|settings| settings.resolver = Resolver::new(resolver))
     }
 
     /// The longest that the peer may take nothing of what is to be written, before the connection is closed.
