@@ -3,7 +3,7 @@
 use std::{
     future::{Future, ready},
     pin::pin,
-    sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst},
+    sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst},
 };
 
 use futures_util::future::Either;
@@ -22,6 +22,8 @@ pub(super) struct Gate {
     state: AtomicU8,
     inside: AtomicUsize,
     max_inside: usize,
+    /// Copies that ended because they had to, and that no drain has reported yet.
+    aborted: AtomicU64,
     empty: Notify,
     abort: Notify,
 }
@@ -32,6 +34,7 @@ impl Gate {
             state: AtomicU8::new(0),
             inside: AtomicUsize::new(0),
             max_inside,
+            aborted: AtomicU64::new(0),
             empty: Notify::new(),
             abort: Notify::new(),
         }
@@ -86,6 +89,23 @@ impl Gate {
         if self.inside.fetch_sub(1, SeqCst) == 1 {
             self.empty.notify_waiters();
         }
+    }
+
+    /// How many are inside.
+    pub(super) fn inside(&self) -> usize {
+        self.inside.load(SeqCst)
+    }
+
+    /// A copy has ended before it was done. Only those that a drain ended are for a drain to report.
+    pub(super) fn aborted_one(&self) {
+        if self.state.load(SeqCst) & ABORTING != 0 {
+            self.aborted.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// The copies that were aborted, each reported once.
+    pub(super) fn take_aborted(&self) -> u64 {
+        self.aborted.swap(0, SeqCst)
     }
 
     /// Until nobody is inside.

@@ -2,10 +2,12 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
+
 use super::shared::Shared;
 use crate::{
     clock::{try_sleep, until},
-    observe::{Outcome, Stats},
+    observe::Stats,
     sample::SampleRate,
 };
 
@@ -69,37 +71,50 @@ impl MirrorHandle {
     }
 
     /// Ends the mirror: admits no further copy, for good, waits for those in flight,
-    /// gives up at the deadline whatever is left, and says how many that was.
+    /// aborts at the deadline those that are left, and says how many that were.
     ///
     /// Afterwards no task, permit or byte of any copy is left; requests are served by
-    /// the primary alone and end as `draining`. Connections end with the shadow's
+    /// the primary only and end as `draining`. Connections end with the shadow's
     /// service. Call it after the server has stopped, or a copy may be missing of
     /// requests that came late. In a runtime without timers the deadline is at once.
+    ///
+    /// An aborted copy ends as soon as its task runs. One whose runtime is not driven, or whose shadow blocks its
+    /// thread, cannot be ended from here: the drain waits 250 ms for it and then returns, with
+    /// [`left`](Drained::left) above 0. Several drains may run at the same time; each aborted copy is reported by one
+    /// of them.
     pub async fn drain(&self, deadline: Duration) -> Drained {
         let gate = &self.shared.gate;
         gate.close();
-        let in_time = match try_sleep(deadline) {
-            Some(deadline) => until(pin!(gate.empty()), pin!(deadline)).await,
-            None => None,
-        };
-        if in_time.is_some() {
-            return Drained { aborted: 0 };
+        if !self.is_empty_within(deadline).await {
+            gate.abort();
+            self.is_empty_within(ABORTING).await;
         }
-        let before = self.stats().outcome(Outcome::Aborted);
-        gate.abort();
-        gate.empty().await;
-        let after = self.stats().outcome(Outcome::Aborted);
         Drained {
-            aborted: after - before,
+            aborted: gate.take_aborted(),
+            left: gate.inside(),
+        }
+    }
+
+    async fn is_empty_within(&self, limit: Duration) -> bool {
+        let empty = pin!(self.shared.gate.empty());
+        match try_sleep(limit) {
+            Some(limit) => until(empty, pin!(limit)).await.is_some(),
+            None => empty.now_or_never().is_some(),
         }
     }
 }
 
+/// How long a drain waits for the tasks of the copies that it has aborted. They need microseconds, or will not run at all.
+const ABORTING: Duration = Duration::from_millis(250);
+
 /// How a [drain](MirrorHandle::drain) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "copies may have been given up"]
+#[must_use = "copies may have been aborted"]
 #[non_exhaustive]
 pub struct Drained {
-    /// Copies given up at the deadline; 0 where all ended in time.
+    /// Copies that were aborted at the deadline; 0 if all ended in time.
     pub aborted: u64,
+    /// Copies that have not ended when the drain returns, because their tasks do not run. They end as `aborted` when
+    /// they do.
+    pub left: usize,
 }
