@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("client", &["exact", "tokens", "BoxError"]),
 ];
 
-const MOST_LINES: usize = 250;
+const MOST_LINES: usize = 400;
 const FORBIDDEN: &[&str] = &[
     ".unwrap()",
     ".expect(",

@@ -140,16 +140,17 @@ fn the_layer_has_no_type_parameter() {
     assert!(format!("{layers:?}").contains("MirrorLayer"));
 }
 
-/// A body that is neither `Send`, `Sync`, `Unpin` nor `Debug`, of an error that is nothing at all.
-struct Bare<'a> {
-    text: &'a str,
-    read: Rc<Cell<bool>>,
+/// A body that is neither `Sync`, `Unpin` nor `Debug`, of an error that is nothing at all. It must be `Send` and
+/// `'static`, as those of all servers are, since the copy's task may read what the primary has left of it.
+struct Bare {
+    text: String,
+    read: Cell<bool>,
     _pinned: PhantomPinned,
 }
 
 struct NoError;
 
-impl Body for Bare<'_> {
+impl Body for Bare {
     type Data = Bytes;
     type Error = NoError;
 
@@ -187,11 +188,11 @@ async fn nothing_is_asked_of_the_primary_or_its_body() {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });
     let mirror = MirrorLayer::new(shadow);
-    let (calls, text) = (Cell::new(0), String::from("hello"));
+    let calls = Cell::new(0);
     let mut service = mirror.layer(BarePrimary(&calls));
     let body = Bare {
-        text: &text,
-        read: Rc::default(),
+        text: String::from("hello"),
+        read: Cell::default(),
         _pinned: PhantomPinned,
     };
     assert!(service.call(Request::new(body)).await.is_ok());

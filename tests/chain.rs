@@ -187,7 +187,7 @@ async fn large_frames_are_shared_by_all_shadows_and_the_primary() {
         for copy in &copies {
             for (copied, frame) in frames(&copy.stream).iter().zip(frames(&original)) {
                 let is_shared = copied.as_ptr() == frame.as_ptr();
-                assert_eq!(is_shared, frame.len() >= 8 * 1024, "{}", frame.len());
+                assert_eq!(is_shared, frame.len() >= 128 * 1024, "{}", frame.len());
             }
         }
     }

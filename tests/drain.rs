@@ -205,7 +205,7 @@ async fn nobody_slips_through_a_drain() {
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_panics_when_it_is_dropped_leaves_nothing_behind() {
     let mirror = to(Act::Hangs(Place::Ready));
-    let data = Bytes::from_owner(DataThatPanics(vec![0; 9000]));
+    let data = Bytes::from_owner(DataThatPanics(vec![0; 130 << 10]));
     let request = post(Script::new([Step::Data(data)]));
     // The copy's share of the frame is the last.
     serve(&mirror, &Primary::reading(), request).await.unwrap();

@@ -51,11 +51,24 @@ impl Case {
         if self.knows_end && self.steps.is_empty() {
             return Some(copy);
         }
+        let length = |step: &Step| match step {
+            Step::Data(data) => data.len(),
+            _ => 0,
+        };
+        let declared: usize = self.steps.iter().map(length).sum();
+        let (mut bytes, mut is_reached) = (0, false);
         for (at, step) in self.steps.iter().enumerate() {
             if at == self.polls {
-                return None;
+                // Nothing was read, or all that was declared, or the primary, which answers 200, has stopped at an
+                // end of its own.
+                is_reached = self.knows_length && bytes == declared;
+                if bytes == 0 {
+                    return None;
+                }
             }
             match step {
+                // What may follow a declared body is not waited for.
+                Step::Pending if is_reached => return Some(copy),
                 Step::Pending => continue,
                 Step::Error | Step::Hang => return None,
                 Step::Data(data) if data.is_empty() => {}
@@ -66,14 +79,15 @@ impl Case {
                     return Some(copy);
                 }
             }
-            if copy.bytes().len() > cap {
+            bytes = copy.bytes().len();
+            if bytes > cap {
                 return None;
             }
             if self.knows_end && at + 1 == self.steps.len() {
                 return Some(copy);
             }
         }
-        (self.polls > self.steps.len()).then_some(copy)
+        (self.polls > self.steps.len() || bytes > 0).then_some(copy)
     }
 }
 

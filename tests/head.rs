@@ -405,7 +405,13 @@ async fn each_hop_by_hop_header_is_removed_where_it_stands_alone() {
         "transfer-encoding",
         "expect",
     ] {
-        let request = Request::post("/").header("host", "c").header(name, "x");
+        // Any other transfer coding has no copy.
+        let value = if name == "transfer-encoding" {
+            "chunked"
+        } else {
+            "x"
+        };
+        let request = Request::post("/").header("host", "c").header(name, value);
         let copy = copy(request.body(Script::chunks([3])).unwrap()).await;
         assert!(!copy.headers.contains_key(name), "{name}");
     }
@@ -447,17 +453,9 @@ async fn the_length_that_is_sent_is_said_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connects_and_upgrades_have_no_copy() {
+async fn a_connect_has_no_copy() {
     let cases = [
         (Request::connect("c:443"), Outcome::Upgrade),
-        (
-            Request::get("/").header("upgrade", "websocket"),
-            Outcome::Upgrade,
-        ),
-        (
-            Request::post("/").header("upgrade", "h2c"),
-            Outcome::Upgrade,
-        ),
         (
             Request::get("/").header("upgrade-insecure-requests", "1"),
             Outcome::Completed,

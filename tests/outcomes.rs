@@ -5,7 +5,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use support::*;
 use tokio::{sync::oneshot, time::Instant};
 use tower::{Layer, Service, service_fn};
@@ -23,7 +23,7 @@ fn the_names_are_these() {
         .iter()
         .map(|outcome| outcome.as_str())
         .collect();
-    let not_sent = "filtered not_sampled paused loop upgrade no_room no_bytes too_large unread \
+    let not_sent = "filtered not_sampled paused loop upgrade transfer_coding no_room no_bytes too_large unread \
         client_aborted body_error no_runtime draining policy_panicked";
     let sent = "completed completed_truncated failed_connect failed_transport failed_service \
         timed_out lagged panicked aborted";
@@ -49,9 +49,13 @@ async fn reasons_are_found_in_this_order_and_only_the_draw_advances_the_draw() {
         .observer(told.clone())
         .build();
     let handle = mirror.handle();
-    let all = ["x-refused", "x-mirrored-by", "upgrade"];
+    let all = ["x-refused", "x-mirrored-by", "transfer-encoding"];
     let request = |headers: &[&str]| {
         let mut request = get();
+        if headers == ["CONNECT"] {
+            *request.method_mut() = Method::CONNECT;
+            return request;
+        }
         for header in headers {
             let name: http::HeaderName = header.parse().expect("a name");
             request
@@ -67,7 +71,7 @@ async fn reasons_are_found_in_this_order_and_only_the_draw_advances_the_draw() {
         assert!(handle.is_paused());
         drop(service.call(request(&all)));
         handle.resume();
-        for headers in [&all[..], &all[1..], &all[2..], &[], &[]] {
+        for headers in [&all[..], &all[1..], &["CONNECT"], &all[2..], &[], &[]] {
             drop(service.call(request(headers)));
         }
         expected.extend([
@@ -75,6 +79,7 @@ async fn reasons_are_found_in_this_order_and_only_the_draw_advances_the_draw() {
             Outcome::Filtered,
             Outcome::Loop,
             Outcome::Upgrade,
+            Outcome::TransferCoding,
             Outcome::NotSampled,
             Outcome::NoRoom,
         ]);
@@ -150,7 +155,7 @@ async fn what_does_not_fit_is_not_begun() {
             Outcome::NoBytes,
         ),
         (
-            |mirror| mirror.max_buffered_bytes(HEAD + 20_000),
+            |mirror| mirror.max_buffered_bytes(HEAD + 10_064),
             Script::chunks([10_000]).knowing_length(),
             Outcome::Completed,
         ),
@@ -180,8 +185,23 @@ async fn a_body_that_is_not_read_whole_has_no_copy() {
     let broken = || Script::chunks([5]).then(Step::Error);
     let cases = [
         (two(), Reads::Frames(0), Then::Answers(401), Outcome::Unread),
-        (two(), Reads::Frames(1), Then::Answers(200), Outcome::Unread),
-        (two(), Reads::Frames(2), Then::Answers(200), Outcome::Unread),
+        // It has not begun to read, so that nothing says that it has consumed the body.
+        (two(), Reads::Frames(0), Then::Answers(200), Outcome::Unread),
+        // It stopped at an end of its own, and accepted what it had read.
+        (
+            two(),
+            Reads::Frames(1),
+            Then::Answers(200),
+            Outcome::Completed,
+        ),
+        (
+            two(),
+            Reads::Frames(2),
+            Then::Answers(303),
+            Outcome::Completed,
+        ),
+        (two(), Reads::Frames(1), Then::Answers(401), Outcome::Unread),
+        (two(), Reads::Frames(2), Then::Answers(500), Outcome::Unread),
         (two(), Reads::Frames(1), Then::Fails, Outcome::Unread),
         (
             two().knowing_end(),

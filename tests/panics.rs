@@ -152,7 +152,7 @@ async fn a_shadow_that_panics_when_it_is_dropped_gives_all_back() {
 /// What is too large is let go of on the primary's way.
 #[tokio::test(start_paused = true)]
 async fn frames_that_panic_when_a_copy_is_given_up_cost_the_copy_alone() {
-    let mirror = recording().max_body_bytes(20_000).build();
+    let mirror = recording().max_body_bytes(300_000).build();
     // The primary keeps none of them, so the copy's share is the last; and there are two, to panic one after the other.
     let primary = service_fn(async |request: Request<TeeBody<Script>>| {
         let mut body = request.into_body();
@@ -161,8 +161,8 @@ async fn frames_that_panic_when_a_copy_is_given_up_cost_the_copy_alone() {
         }
         Ok::<_, Infallible>(Response::new(String::new()))
     });
-    let panics = || Step::Data(Bytes::from_owner(DataThatPanics(vec![0; 9000])));
-    let script = Script::new([panics(), panics(), Step::Data(pattern(9000))]);
+    let panics = || Step::Data(Bytes::from_owner(DataThatPanics(vec![0; 130 << 10])));
+    let script = Script::new([panics(), panics(), Step::Data(pattern(50_000))]);
     mirror.layer(primary).oneshot(post(script)).await.unwrap();
     let stats = settled(&mirror.handle(), 1).await;
     assert_only(&stats, Outcome::TooLarge);

@@ -97,8 +97,12 @@ async fn frames_reach_the_shadow_before_the_body_ends() {
         assert_eq!(seen.recv().await, Some(Seen::Data(data)));
         assert_eq!(mirror.handle().stats().in_flight(), 1);
     }
-    // Longer than any deadline: only the window bounds a live copy.
-    tokio::time::advance(Duration::from_secs(3600)).await;
+    // Longer than any deadline: a live copy is bounded by its window and by the pauses between its frames.
+    for _ in 0..100 {
+        tokio::time::advance(Duration::from_secs(29)).await;
+        feed.send(pattern(7)).unwrap();
+        assert_eq!(seen.recv().await, Some(Seen::Data(pattern(7))));
+    }
     drop(feed);
     assert_eq!(seen.recv().await, Some(Seen::End));
     answer.await.unwrap().unwrap();

@@ -46,6 +46,14 @@ pub(crate) fn headers(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a body is framed by `chunked` and by no coding that forwarding would lose.
+pub(crate) fn is_chunked_only(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut codings = values.flat_map(tokens).filter(|coding| !coding.is_empty());
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(is_chunked) && codings.next().is_none()
+}
+
 /// Bytes, since one odd character must not keep the other tokens from being seen.
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     value

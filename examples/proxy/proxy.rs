@@ -13,10 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CONTENT_TYPE, UPGRADE},
-};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower::Service;
@@ -28,7 +25,8 @@ use crate::hop;
 const MAX_CONNECTIONS: usize = 1024;
 const MAX_IDLE: usize = 256;
 
-const NO_TUNNEL: &str = "this proxy does not tunnel: it answers neither CONNECT nor Upgrade\n";
+const NO_TUNNEL: &str = "this proxy does not tunnel: it does not serve CONNECT\n";
+const NO_CODING: &str = "this proxy knows no transfer coding but chunked\n";
 
 /// The primary's body, or one line of the proxy's own.
 pub(crate) type ProxyBody = Either<client::ResponseBody, Full<Bytes>>;
@@ -96,8 +94,12 @@ impl<B, S: Forward<B>> Service<Request<B>> for Proxy<S> {
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         self.served.fetch_add(1, Relaxed);
-        if request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE) {
-            return Forwarding::Refused;
+        if request.method() == Method::CONNECT {
+            return Forwarding::Refused { reason: NO_TUNNEL };
+        }
+        // RFC 9112, section 6.1: a coding that a recipient does not know is answered with 501.
+        if !hop::is_chunked_only(request.headers()) {
+            return Forwarding::Refused { reason: NO_CODING };
         }
         hop::headers(request.headers_mut());
         Forwarding::Sent {
@@ -112,7 +114,7 @@ pin_project! {
     #[derive(Debug)]
     pub(crate) enum Forwarding<F> {
         Sent { #[pin] answer: F },
-        Refused,
+        Refused { reason: &'static str },
     }
 }
 
@@ -124,7 +126,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = match self.project() {
-            ForwardingProjection::Refused => line(StatusCode::NOT_IMPLEMENTED, NO_TUNNEL),
+            ForwardingProjection::Refused { reason } => line(StatusCode::NOT_IMPLEMENTED, *reason),
             ForwardingProjection::Sent { answer } => match ready!(answer.poll(cx)) {
                 Ok(answer) => pass_on(answer),
                 // The client's own fault: its body broke off, or its target cannot be sent.

@@ -1,18 +1,25 @@
 //! The two ends of a copy's queue on this side of the shadow: the tee writes, the exchange owns.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::Frame;
+use tokio::time::Instant;
 
 use super::{
+    announced::Announced,
     budget::Budget,
     end::{Captured, Lost},
-    frames::{Live, Piece},
+    frames::{Live, SHARED_FROM},
+    left::Primary,
+    progress::Progress,
     queue::Queue,
+    rest::{Remainder, Rest},
 };
 
 /// A new queue: the end that writes, and the end that owns.
@@ -20,54 +27,90 @@ use super::{
 /// `live`: the body can be read while it is written.
 pub(crate) fn record(
     budget: &Arc<Budget>,
+    announced: Announced,
     max_bytes: u64,
     live: Option<Live>,
 ) -> (Capture, Recording) {
     let queue = Arc::new(Queue::new(Arc::clone(budget), live));
     let capture = Capture {
         queue: Arc::clone(&queue),
-        length: 0,
-        max_bytes,
+        progress: Progress::new(announced, max_bytes, SHARED_FROM),
     };
     (capture, Recording { queue })
 }
 
-/// The writing end, held by the tee. Dropped before [`end`](Self::end), the copy is lost.
+/// The writing end, held by the tee. Dropped before the body's end, the copy is lost.
 #[derive(Debug)]
 pub(crate) struct Capture {
     queue: Arc<Queue>,
-    /// Bytes of the body so far.
-    length: u64,
-    max_bytes: u64,
+    progress: Progress,
 }
 
 impl Capture {
-    /// Takes a frame that the primary has read.
-    pub(super) fn frame(&mut self, frame: &Frame<Bytes>) -> Result<(), Lost> {
-        let data = frame.data_ref().map_or(0, Bytes::len) as u64;
-        self.length = self.length.saturating_add(data);
-        if self.length > self.max_bytes {
-            return Err(Lost::TooLarge);
-        }
-        match Piece::of(frame) {
-            Some(piece) => self.queue.push(piece),
-            None => Err(Lost::BodyError),
+    /// For a body that lies in memory whole: its frames hold nothing but themselves, so all are shared.
+    pub(super) fn sharing_all(mut self) -> Self {
+        self.progress.share_all();
+        self
+    }
+
+    /// Takes what the primary has read, and says whether there may be more: else the copy has ended, whole or not.
+    pub(super) fn take<E>(
+        &mut self,
+        polled: &Option<Result<Frame<Bytes>, E>>,
+        says_ended: impl FnOnce() -> bool,
+    ) -> bool {
+        let taken = self.progress.step(polled, says_ended);
+        let may_stop_at = self.progress.may_stop_at();
+        let taken = taken.and_then(|step| {
+            let pushed = self.queue.push(step.piece, may_stop_at);
+            pushed.map(|()| step.whole)
+        });
+        match taken {
+            Ok(None) => true,
+            Ok(Some(bytes)) => {
+                self.queue.end_capture(Ok(bytes));
+                false
+            }
+            Err(lost) => {
+                self.queue.end_capture(Err(lost));
+                false
+            }
         }
     }
 
-    /// The body has ended and is whole.
-    pub(super) fn end(&self) {
-        self.queue.end_capture(Ok(self.length));
+    /// Whether anything of the body has been read.
+    pub(super) fn has_begun(&self) -> bool {
+        self.progress.length() > 0
     }
 
-    pub(super) fn lose(&self, lost: Lost) {
-        self.queue.end_capture(Err(lost));
+    /// Whether all declared bytes have been read.
+    pub(super) fn is_reached(&self) -> bool {
+        self.progress.is_reached()
+    }
+
+    /// Whether the body is a stream of its own, as in HTTP/2.
+    pub(super) fn is_of_stream(&self) -> bool {
+        self.progress.is_of_stream()
+    }
+
+    /// The primary stops here. Says whether the body is complete, since nothing more was announced.
+    pub(super) fn stop(&self) -> bool {
+        let whole = self.progress.may_stop_at();
+        if let Some(bytes) = whole {
+            self.queue.end_capture(Ok(bytes));
+        }
+        whole.is_some()
+    }
+
+    /// What the primary leaves of a body that it has begun to read: the exchange may read on.
+    pub(super) fn leave(self, body: Pin<Box<dyn Remainder>>) {
+        self.queue.leave(Rest::new(body, self.progress.clone()));
     }
 }
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        self.queue.let_go();
+        self.queue.writer_dropped();
     }
 }
 
@@ -78,17 +121,12 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// Waits for the end of the body, however it ends.
-    pub(crate) fn poll_captured(&self, cx: &mut Context<'_>) -> Poll<Result<Captured, Lost>> {
-        self.queue.poll_captured(cx)
-    }
-
     /// Bytes of the whole body that is relayed live, where known beforehand.
     pub(crate) fn declared(&self) -> Option<u64> {
         self.queue.declared()
     }
 
-    /// To watch the capture of a body that is being sent.
+    /// To watch the capture, while the body is being sent too.
     pub(crate) fn watch(&self) -> Watch {
         Watch {
             queue: Arc::clone(&self.queue),
@@ -100,9 +138,9 @@ impl Recording {
         Arc::clone(&self.queue)
     }
 
-    /// For the primary's future: dropped before its end, its client went away.
-    pub(crate) fn primary(&self) -> PrimaryDropped {
-        PrimaryDropped {
+    /// For the primary's future, which knows how the primary has ended.
+    pub(crate) fn primary(&self) -> PrimaryEnd {
+        PrimaryEnd {
             queue: Arc::clone(&self.queue),
         }
     }
@@ -121,7 +159,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Waits for the end of the body, however it ends.
+    /// Waits for the end of the body, however it ends. Reads on what the primary has left of it.
     pub(crate) fn poll_captured(&self, cx: &mut Context<'_>) -> Poll<Result<Captured, Lost>> {
         self.queue.poll_captured(cx)
     }
@@ -130,16 +168,46 @@ impl Watch {
     pub(crate) fn lost(&self) -> Option<Lost> {
         self.queue.lost()
     }
+
+    /// Whether the shadow has read all bytes that a live body declares, so that it may answer before the body's end.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.queue.is_sent()
+    }
+
+    /// Whether the shadow's client has left the trailers of a body that it has read otherwise.
+    pub(crate) fn left_trailers(&self) -> bool {
+        self.queue.left_trailers()
+    }
+
+    /// When the capture ends unless something more is read, as far as this is not for the exchange to know:
+    /// `idle` after the last frame of a live copy, and soon after the primary has left a body unfinished.
+    pub(crate) fn deadline(&self, idle: Duration) -> Option<Instant> {
+        self.queue.deadline(idle)
+    }
+
+    /// A deadline has passed: says whether that decides on the body.
+    pub(crate) fn expire(&self) -> bool {
+        self.queue.expire()
+    }
 }
 
-/// Tells an abort by the client from a body that the primary left unread.
+/// Tells the copy's body how the primary has ended.
 #[derive(Debug)]
-pub(crate) struct PrimaryDropped {
+pub(crate) struct PrimaryEnd {
     queue: Arc<Queue>,
 }
 
-impl PrimaryDropped {
-    pub(crate) fn tell(&self) {
-        self.queue.primary_dropped();
+impl PrimaryEnd {
+    /// Answered with success, the primary has consumed what it left of the body; refused, it has not.
+    pub(crate) fn answered(&self, is_success: bool) {
+        self.queue.primary_ended(match is_success {
+            true => Primary::Accepted,
+            false => Primary::Refused,
+        });
+    }
+
+    /// The client went away.
+    pub(crate) fn dropped(&self) {
+        self.queue.primary_ended(Primary::Dropped);
     }
 }

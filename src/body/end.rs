@@ -12,11 +12,11 @@ pub(crate) struct Captured {
 /// Why a body could not be captured whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
-    /// The primary let go of the body before its end.
+    /// The primary dropped the body before its end.
     Unread,
-    /// The primary was dropped before the body's end.
+    /// The primary was dropped before the body's end, or the body ended before its declared length.
     ClientAborted,
-    /// The body ended in an error, or in a frame that cannot be copied.
+    /// The body ended in an error, or contained what cannot be copied.
     BodyError,
     /// More bytes than the cap.
     TooLarge,

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-/// A frame is a slice of the connection's read buffer and keeps all of it alive.
-/// Below this length it is copied, since the slice may weigh far more than it
-/// holds; from here on it is shared.
-pub(crate) const SHARED_FROM: usize = 8 * 1024;
+/// A frame is a slice of the connection's read buffer and keeps all of it alive, which hyper lets grow to 417 792
+/// bytes. A shorter frame is copied, since the slice may hold far more memory than it shows. From this length on it is
+/// shared and charged twice its length, which is within a factor of two of such a buffer.
+pub(crate) const SHARED_FROM: usize = 128 * 1024;
 /// What a queue slot and an allocation cost beside their bytes.
 const SLOT: usize = 64;
 
@@ -36,11 +36,13 @@ pub(super) enum Piece {
 
 impl Piece {
     /// `None` for a frame of a kind this crate does not know.
-    pub(super) fn of(frame: &Frame<Bytes>) -> Option<Self> {
+    ///
+    /// Data of `share_from` bytes and more is shared with the buffer that it came in.
+    pub(super) fn of(frame: &Frame<Bytes>, share_from: usize) -> Option<Self> {
         if let Some(data) = frame.data_ref() {
             Some(match data.len() {
                 0 => Self::Empty,
-                1..SHARED_FROM => Self::Data(Bytes::copy_from_slice(data)),
+                length if length < share_from => Self::Data(Bytes::copy_from_slice(data)),
                 _ => Self::Data(data.clone()),
             })
         } else {
@@ -58,14 +60,6 @@ impl Piece {
         match self {
             Self::Data(data) => data.len() as u64,
             Self::Trailers(_) | Self::Empty => 0,
-        }
-    }
-
-    pub(super) fn into_frame(self) -> Option<Frame<Bytes>> {
-        match self {
-            Self::Data(data) => Some(Frame::data(data)),
-            Self::Trailers(trailers) => Some(Frame::trailers(*trailers)),
-            Self::Empty => None,
         }
     }
 
@@ -89,7 +83,6 @@ pub(crate) fn least_cost(length: u64) -> usize {
 fn cost_of_data(length: usize) -> usize {
     match length {
         0..SHARED_FROM => length + SLOT,
-        // A read buffer is about twice as large as what a slice of it holds.
         _ => length.saturating_mul(2),
     }
 }
@@ -112,6 +105,9 @@ pub(crate) struct Live {
 
 impl Live {
     pub(super) fn has_room(&self, frames: &Frames, piece: &Piece) -> bool {
+        if let Piece::Empty = piece {
+            return true;
+        }
         let length = frames.data_length().saturating_add(piece.length());
         frames.len() < self.max_frames && length <= self.max_bytes as u64
     }

@@ -72,19 +72,24 @@
 //! # }
 //! ```
 
+mod announced;
 mod budget;
 mod capture;
 mod end;
 mod frames;
 mod in_memory;
+mod left;
 mod mode;
+mod progress;
 mod queue;
+mod rest;
 mod shadow;
 mod tee;
 
 pub(crate) use self::{
+    announced::Announced,
     budget::{Budget, Charge},
-    capture::{Capture, PrimaryDropped, Recording, Watch, record},
+    capture::{Capture, PrimaryEnd, Recording, Watch, record},
     end::{Captured, Lost},
     frames::{Live, SHARED_FROM, least_cost},
     in_memory::InMemory,

@@ -4,41 +4,51 @@ use std::{
     fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::{
     budget::Budget,
-    end::{Captured, Lost},
+    end::Lost,
     frames::{Frames, Live, Piece, at_least},
+    left::{Left, Primary},
 };
 
 pub(super) struct Queue {
     state: Mutex<State>,
     budget: Arc<Budget>,
+    /// Bytes of the budget that are charged for frames, those included that the shadow's client still holds.
+    charged: AtomicUsize,
     /// `None`: nothing is read before the body is whole.
     live: Option<Live>,
-    primary_dropped: AtomicBool,
 }
 
-struct State {
-    frames: Frames,
-    phase: Phase,
-    /// Bytes that the shadow has read.
-    read: u64,
+pub(super) struct State {
+    pub(super) frames: Frames,
+    pub(super) phase: Phase,
+    pub(super) primary: Primary,
+    /// Bytes that the shadow has read. `None` until it has asked for the first frame.
+    read: Option<u64>,
+    /// Whether the shadow knows that the body has ended.
+    is_end_read: bool,
+    /// Bytes of a body that is complete if nothing follows.
+    pub(super) may_stop_at: Option<u64>,
+    pub(super) left: Left,
+    last_frame: Instant,
     /// The exchange, until the capture has ended.
-    waiting: Option<Waker>,
+    pub(super) waiting: Option<Waker>,
     /// The shadow, until there is more to read.
     reading: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
+pub(super) enum Phase {
     Capturing,
     /// Whole, of this many bytes.
     Captured(u64),
@@ -53,42 +63,51 @@ impl Queue {
             state: Mutex::new(State {
                 frames: Frames::default(),
                 phase: Phase::Capturing,
-                read: 0,
+                primary: Primary::Serving,
+                read: None,
+                is_end_read: false,
+                may_stop_at: None,
+                left: Left::Nothing,
+                last_frame: Instant::now(),
                 waiting: None,
                 reading: None,
             }),
             budget,
+            charged: AtomicUsize::new(0),
             live,
-            primary_dropped: AtomicBool::new(false),
         }
     }
 
-    /// Held for a few instructions at a time; no waker and no frame's destructor,
+    /// Held for a few instructions at a time; no waker and no destructor of a frame or a body,
     /// which may be a user's, runs under it.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The primary has read a frame.
-    pub(super) fn push(&self, piece: Piece) -> Result<(), Lost> {
+    /// One more frame of the body. `may_stop_at`: its bytes, if it is complete should nothing follow.
+    pub(super) fn push(&self, piece: Piece, may_stop_at: Option<u64>) -> Result<(), Lost> {
         let cost = piece.cost();
         if !self.budget.try_take(cost) {
             return Err(Lost::NoBytes);
         }
         let mut state = self.lock();
-        if !matches!(state.phase, Phase::Capturing) {
+        let refusal = match (state.phase, self.live) {
+            (Phase::Capturing, Some(live)) if !live.has_room(&state.frames, &piece) => {
+                Some(Lost::Lagged)
+            }
+            (Phase::Capturing, _) => None,
+            _ => Some(Lost::Unread), // the exchange is over, and will not ask
+        };
+        if let Some(lost) = refusal {
             drop(state);
             self.budget.give_back(cost);
-            return Err(Lost::Unread); // the exchange is over, and will not ask
+            return Err(lost);
         }
-        if self
-            .live
-            .is_some_and(|live| !live.has_room(&state.frames, &piece))
-        {
-            drop(state);
-            self.budget.give_back(cost);
-            return Err(Lost::Lagged);
+        self.charged.fetch_add(cost, Relaxed);
+        if self.live.is_some() {
+            state.last_frame = Instant::now();
         }
+        state.may_stop_at = may_stop_at;
         state.frames.push(piece);
         let reading = state.reading.take();
         drop(state);
@@ -98,7 +117,11 @@ impl Queue {
 
     /// The body was captured whole or not at all: the first word counts.
     pub(super) fn end_capture(&self, end: Result<u64, Lost>) {
-        let mut state = self.lock();
+        let state = self.lock();
+        self.end(state, end);
+    }
+
+    pub(super) fn end(&self, mut state: MutexGuard<'_, State>, end: Result<u64, Lost>) {
         if !matches!(state.phase, Phase::Capturing) {
             return;
         }
@@ -112,49 +135,23 @@ impl Queue {
                 mem::take(&mut state.frames)
             }
         };
+        let left = mem::replace(&mut state.left, Left::Nothing);
         let (waiting, reading) = (state.waiting.take(), state.reading.take());
         drop(state);
-        self.budget.give_back(dropped.cost());
+        self.release(dropped.cost());
         dropped.let_go();
+        left.discard();
         wake(waiting);
         wake(reading);
     }
 
-    /// The body will not be read on, because it was let go of.
-    pub(super) fn let_go(&self) {
-        let by_client = self.primary_dropped.load(Relaxed);
-        self.end_capture(Err(if by_client {
-            Lost::ClientAborted
-        } else {
-            Lost::Unread
-        }));
-    }
-
-    pub(super) fn primary_dropped(&self) {
-        self.primary_dropped.store(true, Relaxed);
-    }
-
-    pub(super) fn poll_captured(&self, cx: &mut Context<'_>) -> Poll<Result<Captured, Lost>> {
-        let mut state = self.lock();
-        match state.phase {
-            Phase::Captured(bytes) => Poll::Ready(Ok(Captured {
-                bytes,
-                trailers: state.frames.trailers().cloned(),
-            })),
-            Phase::Lost(lost) => Poll::Ready(Err(lost)),
-            // The exchange, which alone asks, does not revoke before it has its answer.
-            Phase::Revoked => Poll::Ready(Err(Lost::Unread)),
-            Phase::Capturing => {
-                let stale = state.waiting.replace(cx.waker().clone());
-                drop(state);
-                drop(stale);
-                Poll::Pending
-            }
-        }
-    }
-
     pub(super) fn declared(&self) -> Option<u64> {
         self.live.and_then(|live| live.declared)
+    }
+
+    /// When the last frame of a live body came.
+    pub(super) fn last_frame(&self, state: &State) -> Option<Instant> {
+        self.live.map(|_| state.last_frame)
     }
 
     /// Why the body was lost, if it was.
@@ -165,27 +162,45 @@ impl Queue {
         }
     }
 
-    /// The exchange is over: whatever was not read is gone.
+    /// Whether the shadow has read as many bytes as a live body declares.
+    pub(super) fn is_sent(&self) -> bool {
+        let read = self.lock().read;
+        read.is_some() && read == self.declared()
+    }
+
+    /// Whether the shadow has read all bytes of the body and not the trailers after them.
+    pub(super) fn left_trailers(&self) -> bool {
+        let state = self.lock();
+        let has_read = state.read.is_some() && state.frames.len() == 0;
+        has_read && state.frames.trailers().is_some()
+    }
+
+    /// The exchange is over: what was not read is gone, and what the shadow's client still holds is no longer charged.
     pub(super) fn revoke(&self) {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Captured(_)) && state.frames.is_empty() {
-            return; // read to its end, which may still be asked for
+        // A body that was read to its end may still be asked for it.
+        let is_read = matches!(state.phase, Phase::Captured(_)) && state.frames.is_empty();
+        if !is_read {
+            state.phase = Phase::Revoked;
         }
-        state.phase = Phase::Revoked;
         let dropped = mem::take(&mut state.frames);
+        let left = mem::replace(&mut state.left, Left::Nothing);
         let reading = state.reading.take();
         drop(state);
-        self.budget.give_back(dropped.cost());
+        self.budget.give_back(self.charged.swap(0, Relaxed));
         dropped.let_go();
+        left.discard();
         wake(reading);
     }
 
-    /// What the shadow reads next: `Err` once the copy was given up.
+    /// What the shadow reads next: `Err` once the copy has ended.
     pub(super) fn poll_next(
-        &self,
+        self: &Arc<Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<Bytes>>, Revoked>> {
         let mut state = self.lock();
+        let read = state.read.get_or_insert(0);
+        let read_before = *read;
         let piece = match state.phase {
             Phase::Captured(_) => state.frames.pop(),
             Phase::Capturing if self.live.is_some() => match state.frames.pop() {
@@ -199,12 +214,36 @@ impl Queue {
             },
             _ => return Poll::Ready(Err(Revoked)),
         };
-        state.read += piece.as_ref().map_or(0, Piece::length);
+        state.read = Some(read_before + piece.as_ref().map_or(0, Piece::length));
+        state.is_end_read = piece.is_none();
         drop(state);
-        if let Some(piece) = &piece {
-            self.budget.give_back(piece.cost());
+        Poll::Ready(Ok(piece.and_then(|piece| self.frame_of(piece))))
+    }
+
+    /// The frame as the shadow's client gets it: its data is charged until the client drops it.
+    fn frame_of(self: &Arc<Self>, piece: Piece) -> Option<Frame<Bytes>> {
+        let cost = piece.cost();
+        match piece {
+            Piece::Data(data) => {
+                let queue = Arc::clone(self);
+                let charged = ChargedData { data, cost, queue };
+                Some(Frame::data(Bytes::from_owner(charged)))
+            }
+            Piece::Trailers(trailers) => {
+                self.release(cost);
+                Some(Frame::trailers(*trailers))
+            }
+            Piece::Empty => None,
         }
-        Poll::Ready(Ok(piece.and_then(Piece::into_frame)))
+    }
+
+    /// Gives a part of the charge back, unless all of it was given back when the exchange ended.
+    fn release(&self, cost: usize) {
+        let taken = self.charged.fetch_update(Relaxed, Relaxed, |charged| {
+            Some(charged.saturating_sub(cost))
+        });
+        let before = taken.unwrap_or_else(|unchanged| unchanged);
+        self.budget.give_back(before.min(cost));
     }
 
     /// What the shadow may be told of the bytes left to read.
@@ -213,7 +252,9 @@ impl Queue {
         let held = state.frames.data_length();
         match (state.phase, self.live) {
             (Phase::Capturing | Phase::Captured(_), Some(live)) => match live.declared {
-                Some(declared) => SizeHint::with_exact(declared.saturating_sub(state.read)),
+                Some(declared) => {
+                    SizeHint::with_exact(declared.saturating_sub(state.read.unwrap_or(0)))
+                }
                 None => at_least(held),
             },
             // hyper drops the trailers of an HTTP/1 body whose length is exact.
@@ -223,19 +264,43 @@ impl Queue {
         }
     }
 
+    /// Whether nothing follows. A live body of unknown length says so only after its end was read: hyper would
+    /// send one that says so at once without any framing, where the request was chunked.
     pub(super) fn is_at_end(&self) -> bool {
         let state = self.lock();
-        matches!(state.phase, Phase::Captured(_)) && state.frames.is_empty()
+        let is_framed = self.live.is_some_and(|live| live.declared.is_none());
+        matches!(state.phase, Phase::Captured(_))
+            && state.frames.is_empty()
+            && (!is_framed || state.is_end_read)
     }
 }
 
-fn wake(waker: Option<Waker>) {
+/// Data that the shadow's client holds, with its part of the budget.
+struct ChargedData {
+    data: Bytes,
+    cost: usize,
+    queue: Arc<Queue>,
+}
+
+impl AsRef<[u8]> for ChargedData {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl Drop for ChargedData {
+    fn drop(&mut self) {
+        self.queue.release(self.cost);
+    }
+}
+
+pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
 }
 
-/// The copy was given up while somebody still read it.
+/// The copy ended while somebody still read it.
 #[derive(Debug)]
 pub(super) struct Revoked;
 

@@ -11,30 +11,61 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{capture::Capture, end::Lost};
+use super::capture::Capture;
 
 pin_project! {
     /// The primary's body: the request's own, frame for frame, with a copy taken
     /// as the primary reads it.
     ///
     /// It reads nothing that the primary does not read and waits for nothing but
-    /// the body itself. Of a request that is not mirrored, every call goes straight
+    /// the body itself. For a request that is not mirrored, every call goes straight
     /// through.
     ///
-    /// One exception: what the primary leaves of a body that a [`BufferLayer`](crate::BufferLayer) has
-    /// already read whole is taken for the copy when the primary lets go of it.
+    /// What the primary leaves of a body is read on for the copy only where that changes nothing for its client:
+    /// what a [`BufferLayer`](crate::BufferLayer) has already read whole; what follows a declared length; and, after a
+    /// successful answer, what a handler leaves behind its own end marker, as multipart parsers do. This is bounded
+    /// by 64 KiB and 250 ms, and done on the copy's task.
     pub struct TeeBody<B> {
         #[pin]
-        inner: B,
-        copying: Option<Copying<B>>,
+        body: Inner<B>,
     }
 
     impl<B> PinnedDrop for TeeBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(Copying { capture, read_on: Some(read_on) }) = this.copying.take() {
-                read_on(this.inner, capture);
+            if let InnerProjection::Copied { copied } = this.project().body.project() {
+                copied.leave();
             }
+        }
+    }
+}
+
+pin_project! {
+    #[project = InnerProjection]
+    enum Inner<B> {
+        Plain {
+            #[pin]
+            body: B,
+        },
+        Copied {
+            copied: Copied<B>,
+        },
+    }
+}
+
+/// A body with its copy. Boxed, since the rest of it may outlive the primary.
+struct Copied<B> {
+    /// `None` after its end only.
+    body: Option<Pin<Box<B>>>,
+    /// `None` once the copy has ended, whole or not.
+    capture: Option<Capture>,
+    /// A pointer, since a destructor knows nothing of `B`.
+    leave: fn(Pin<Box<B>>, Capture),
+}
+
+impl<B> Copied<B> {
+    fn leave(&mut self) {
+        if let (Some(body), Some(capture)) = (self.body.take(), self.capture.take()) {
+            (self.leave)(body, capture);
         }
     }
 }
@@ -42,45 +73,48 @@ pin_project! {
 /// Without the body itself, whose own form may show bytes.
 impl<B> fmt::Debug for TeeBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_copied = match &self.body {
+            Inner::Plain { .. } => false,
+            Inner::Copied { copied } => copied.capture.is_some(),
+        };
         f.debug_struct("TeeBody")
-            .field("is_copied", &self.copying.is_some())
+            .field("is_copied", &is_copied)
             .finish_non_exhaustive()
     }
 }
 
-struct Copying<B> {
-    capture: Capture,
-    /// For what the primary leaves.
-    read_on: Option<ReadOn<B>>,
-}
-
-/// A pointer, since a destructor knows nothing of `B`.
-type ReadOn<B> = fn(Pin<&mut B>, Capture);
-
 impl<B> TeeBody<B> {
-    pub(crate) fn new(inner: B, capture: Option<Capture>) -> Self {
-        let copying = capture.map(|capture| Copying {
-            capture,
-            read_on: None,
-        });
-        Self { inner, copying }
-    }
-
-    /// The request's own body.
-    #[must_use]
-    pub fn get_ref(&self) -> &B {
-        &self.inner
+    /// A body without a copy.
+    pub(crate) fn plain(body: B) -> Self {
+        Self {
+            body: Inner::Plain { body },
+        }
     }
 }
 
-impl<B: Body<Data = Bytes>> TeeBody<B> {
-    /// For a body that is [in memory](super::InMemory): what the primary leaves of it is copied too.
-    #[must_use]
-    pub(crate) fn reading_on(mut self) -> Self {
-        if let Some(copying) = &mut self.copying {
-            copying.read_on = Some(read_on);
+impl<B> TeeBody<B>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    pub(crate) fn copied(body: B, capture: Capture) -> Self {
+        Self::of(body, capture, leave)
+    }
+
+    /// A body that is [in memory](super::InMemory): what the primary leaves of it is copied too.
+    pub(crate) fn copied_from_memory(body: B, capture: Capture) -> Self {
+        Self::of(body, capture.sharing_all(), leave_in_memory)
+    }
+
+    fn of(body: B, capture: Capture, leave: fn(Pin<Box<B>>, Capture)) -> Self {
+        Self {
+            body: Inner::Copied {
+                copied: Copied {
+                    body: Some(Box::pin(body)),
+                    capture: Some(capture),
+                    leave,
+                },
+            },
         }
-        self
     }
 }
 
@@ -92,60 +126,88 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let mut this = self.project();
-        let Some(copying) = this.copying else {
-            return this.inner.poll_frame(cx);
+        let copied = match self.project().body.project() {
+            InnerProjection::Plain { body } => return body.poll_frame(cx),
+            InnerProjection::Copied { copied } => copied,
         };
-        let polled = ready!(this.inner.as_mut().poll_frame(cx));
-        if !copy(&mut copying.capture, &polled, &*this.inner) {
-            *this.copying = None;
+        let Some(body) = &mut copied.body else {
+            return Poll::Ready(None);
+        };
+        let polled = ready!(body.as_mut().poll_frame(cx));
+        if let Some(capture) = &mut copied.capture {
+            if !capture.take(&polled, || body.is_end_stream()) {
+                copied.capture = None;
+            }
         }
         Poll::Ready(polled)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match &self.body {
+            Inner::Plain { body } => body.is_end_stream(),
+            Inner::Copied { copied } => {
+                copied.body.as_ref().is_none_or(|body| body.is_end_stream())
+            }
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-/// Takes what was read, and says whether there may be more: else the copy has ended, whole or not.
-fn copy<B: Body<Data = Bytes>>(
-    capture: &mut Capture,
-    polled: &Option<Result<Frame<Bytes>, B::Error>>,
-    inner: &B,
-) -> bool {
-    match polled {
-        Some(Ok(frame)) => {
-            if let Err(lost) = capture.frame(frame) {
-                capture.lose(lost);
-                return false;
-            }
-            // A reader of a known length, or of trailers, never asks for the final `None`.
-            if !frame.is_trailers() && !inner.is_end_stream() {
-                return true;
-            }
-            capture.end();
+        match &self.body {
+            Inner::Plain { body } => body.size_hint(),
+            Inner::Copied { copied } => copied
+                .body
+                .as_ref()
+                .map_or(SizeHint::with_exact(0), |body| body.size_hint()),
         }
-        Some(Err(_)) => capture.lose(Lost::BodyError),
-        None => capture.end(),
     }
-    false
 }
 
-/// What was not read, for as long as it is there at once.
-fn read_on<B: Body<Data = Bytes>>(mut inner: Pin<&mut B>, mut capture: Capture) {
+/// The primary has dropped a body that did not end.
+fn leave<B>(body: Pin<Box<B>>, capture: Capture)
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    if !capture.has_begun() {
+        // Over HTTP/1.1, a body that nobody has asked for must not be asked for now: its client may wait for
+        // `100 Continue`. An HTTP/2 stream may have ended without a byte.
+        if capture.is_of_stream() {
+            if let Some((_, capture)) = read_while(body, capture, |capture| !capture.has_begun()) {
+                capture.stop();
+            }
+        }
+    } else if !capture.is_reached() {
+        capture.leave(body);
+    } else if let Some((body, capture)) = read_while(body, capture, |_| true) {
+        // Only the end or trailers can follow, and they are not here yet.
+        if !capture.stop() {
+            capture.leave(body);
+        }
+    }
+}
+
+fn leave_in_memory<B>(body: Pin<Box<B>>, capture: Capture)
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    read_while(body, capture, |_| true);
+}
+
+/// Reads for the copy what is there at once, while that is wanted. Gives both back if there is more to come.
+fn read_while<B: Body<Data = Bytes>>(
+    mut body: Pin<Box<B>>,
+    mut capture: Capture,
+    is_wanted: fn(&Capture) -> bool,
+) -> Option<(Pin<Box<B>>, Capture)> {
     let mut cx = Context::from_waker(Waker::noop());
-    // Between the buffer and this there may be a user's body, which may panic, and
+    // Between a buffer and this there may be a user's body, which may panic, and
     // maybe the primary panics already. What the copy held goes in here too.
-    let _ = catch_unwind(AssertUnwindSafe(move || {
-        while let Poll::Ready(polled) = inner.as_mut().poll_frame(&mut cx) {
-            if !copy(&mut capture, &polled, &*inner) {
-                return;
+    let read = catch_unwind(AssertUnwindSafe(move || {
+        while let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) {
+            if !capture.take(&polled, || body.is_end_stream()) || !is_wanted(&capture) {
+                return None;
             }
         }
+        Some((body, capture))
     }));
+    read.ok().flatten()
 }

@@ -27,49 +27,56 @@ pin_project! {
         is_begun: bool,
         // What ended the reading: a frame too many, or the body's error.
         last: Option<Result<Frame<Bytes>, B::Error>>,
-        // Where the rest comes from. `None`: all of it was held.
+        // Where the rest comes from. `None`: all that came was held.
         #[pin]
         rest: Option<B>,
+        // It ended before the end that was announced.
+        is_cut: bool,
     }
 }
 
 impl<B: Body> BufferedBody<B> {
-    pub(super) fn empty() -> Self {
-        Self::whole(Held::default())
-    }
-
     pub(super) fn whole(held: Held) -> Self {
         Self {
             held,
             is_begun: false,
             last: None,
             rest: None,
+            is_cut: false,
+        }
+    }
+
+    /// Ended by its client before its announced end.
+    pub(super) fn cut(held: Held) -> Self {
+        Self {
+            is_cut: true,
+            ..Self::whole(held)
         }
     }
 
     /// Too long to be held, as it says itself.
     pub(super) fn unread(rest: B) -> Self {
         Self {
-            held: Held::default(),
-            is_begun: false,
-            last: None,
             rest: Some(rest),
+            ..Self::whole(Held::default())
         }
     }
 
     pub(super) fn begun(held: Held, last: Result<Frame<Bytes>, B::Error>, rest: B) -> Self {
         Self {
-            held,
-            is_begun: false,
             last: Some(last),
             rest: Some(rest),
+            ..Self::whole(held)
         }
     }
 
     /// Whether all of it had arrived before it was passed on: reading it waits for nothing and cannot fail.
+    ///
+    /// A body that ended before its declared length, or whose HTTP/2 stream was reset, is not complete, although
+    /// servers may report its end as an ordinary one.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.rest.is_none()
+        self.rest.is_none() && !self.is_cut
     }
 
     /// The same body once more, if it is complete and nothing was read of it yet. The bytes are shared.
@@ -105,6 +112,7 @@ impl<B: Body<Data = Bytes>> Body for BufferedBody<B> {
     fn is_end_stream(&self) -> bool {
         self.held.is_empty()
             && self.last.is_none()
+            && !self.is_cut
             && self.rest.as_ref().is_none_or(Body::is_end_stream)
     }
 
@@ -124,7 +132,7 @@ impl<B: Body<Data = Bytes>> Body for BufferedBody<B> {
                 }
             }
             // hyper drops the trailers of an HTTP/1 body whose length is exact.
-            None if self.held.trailers.is_some() => hint.set_lower(here),
+            None if self.is_cut || self.held.trailers.is_some() => hint.set_lower(here),
             None => hint.set_exact(here),
         }
         hint

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{body::BufferedBody, collected::Collected};
-use crate::body::InMemory;
+use crate::body::{Announced, InMemory};
 
 pin_project! {
     /// The response of a [`Buffer`](super::Buffer). Dropped while the body is read, the
@@ -33,6 +33,7 @@ pin_project! {
             // Made ready before.
             service: S,
             request: Option<Request<B>>,
+            announced: Announced,
             collected: Collected,
         },
         Calling {
@@ -62,12 +63,22 @@ impl<S, B, F> ResponseFuture<S, B, F> {
         }
     }
 
-    pub(super) fn reading(service: S, request: Request<B>, collected: Collected) -> Self {
+    pub(super) fn reading(
+        service: S,
+        request: Request<B>,
+        announced: Announced,
+        max_bytes: u64,
+    ) -> Self {
+        // A body that is longer than declared is as little complete as one that is too long to be held.
+        let max_bytes = announced
+            .length
+            .map_or(max_bytes, |length| length.min(max_bytes));
         Self {
             state: State::Reading {
                 service,
                 request: Some(request),
-                collected,
+                announced,
+                collected: Collected::new(max_bytes),
             },
         }
     }
@@ -88,6 +99,7 @@ where
                 StateProjection::Reading {
                     service,
                     request,
+                    announced,
                     collected,
                 } => {
                     let Some(reading) = request else {
@@ -97,7 +109,7 @@ where
                     let Some(request) = request.take() else {
                         return Poll::Pending;
                     };
-                    service.call(pass_on(request, collected, last))
+                    service.call(pass_on(request, announced, collected, last))
                 }
             };
             state.set(State::Calling { answer });
@@ -128,12 +140,17 @@ fn poll_read<B: Body<Data = Bytes> + Unpin>(
 
 fn pass_on<B: Body>(
     request: Request<B>,
+    announced: &Announced,
     collected: &mut Collected,
     last: Option<Result<Frame<Bytes>, B::Error>>,
 ) -> Request<BufferedBody<B>> {
     let held = collected.take();
+    let says_ended = held.trailers.is_some() || request.body().is_end_stream();
     match last {
         Some(last) => request.map(|rest| BufferedBody::begun(held, last, rest)),
+        None if announced.is_cut(held.bytes, says_ended) => {
+            request.map(|_| BufferedBody::cut(held))
+        }
         None => {
             let mut request = request.map(|_| BufferedBody::whole(held));
             request.extensions_mut().insert(InMemory);

@@ -10,7 +10,8 @@ use http::Request;
 use http_body::Body;
 use tower_service::Service;
 
-use super::{body::BufferedBody, collected::Collected, future::ResponseFuture};
+use super::{body::BufferedBody, collected::Held, future::ResponseFuture};
+use crate::body::Announced;
 
 /// Calls `S` once the request's body is here.
 ///
@@ -63,11 +64,17 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let body = request.body();
+        let length = body.size_hint();
+        let announced = Announced::of::<B>(request.version(), request.headers(), &length);
         if body.is_end_stream() {
-            let request = request.map(|_| BufferedBody::empty());
+            let is_whole = announced.is_whole(0);
+            let request = request.map(|_| match is_whole {
+                true => BufferedBody::whole(Held::default()),
+                false => BufferedBody::cut(Held::default()),
+            });
             return ResponseFuture::calling(self.inner.call(request));
         }
-        if body.size_hint().lower() > self.max_bytes {
+        if announced.length.unwrap_or_default().max(length.lower()) > self.max_bytes {
             let request = request.map(BufferedBody::unread);
             return ResponseFuture::calling(self.inner.call(request));
         }
@@ -75,6 +82,6 @@ where
         // here. What stays in its place is a clone, which nobody has made ready.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::reading(ready, request, Collected::new(self.max_bytes))
+        ResponseFuture::reading(ready, request, announced, self.max_bytes)
     }
 }

@@ -6,24 +6,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, header::UPGRADE};
+use http::{
+    HeaderMap, Method, Request, Version,
+    header::{TRANSFER_ENCODING, UPGRADE},
+};
 use http_body::Body;
 use tokio::runtime::Handle;
 
 use super::{
     exchange::Copy,
-    head::copy_head,
+    head::{self, copy_head},
     join::{Join, PrimarySide},
-    limits::HEAD_BYTES,
     shared::Shared,
     span::{self, CopySpan},
     ticket::Ticket,
 };
 use crate::{
-    body::{BodyMode, Capture, Charge, least_cost, record},
+    body::{Announced, BodyMode, Capture, Charge, least_cost, record},
     head::RequestHead,
     observe::Outcome,
     sample::SampleRate,
+    tokens::tokens,
 };
 
 /// What the primary's path keeps of an admitted request.
@@ -51,7 +54,11 @@ impl Shared {
         let verdict = catch_unwind(AssertUnwindSafe(|| self.decide(&head)))
             .unwrap_or(Err(Outcome::PolicyPanicked));
         let outcome = match verdict {
-            Ok(()) => match self.begin(&head, !request.body().is_end_stream()) {
+            Ok(()) => match self.begin(
+                &head,
+                announced::<B>(&head),
+                !request.body().is_end_stream(),
+            ) {
                 Ok(admitted) => return Some(admitted),
                 Err(outcome) => outcome,
             },
@@ -74,15 +81,18 @@ impl Shared {
             return Err(Outcome::Filtered);
         }
         // One look at each name, which is cheaper than looking two up.
-        let mut is_upgrade = head.method == Method::CONNECT;
+        let mut has_coding = false;
         for name in head.headers.keys() {
             if policy.mark.as_ref() == Some(name) {
                 return Err(Outcome::Loop);
             }
-            is_upgrade |= *name == UPGRADE;
+            has_coding |= *name == TRANSFER_ENCODING;
         }
-        if is_upgrade {
+        if head.method == Method::CONNECT {
             return Err(Outcome::Upgrade);
+        }
+        if has_coding && policy.body != BodyMode::Omit && !is_chunked_only(head.headers) {
+            return Err(Outcome::TransferCoding);
         }
         let is_taken = match self.rate() {
             // At both ends there is nothing to draw.
@@ -102,14 +112,18 @@ impl Shared {
     fn begin(
         self: &Arc<Self>,
         head: &RequestHead<'_>,
+        announced: Announced,
         has_body: bool,
     ) -> Result<Admitted, Outcome> {
         let runtime = Handle::try_current().map_err(|_| Outcome::NoRuntime)?;
         let is_taken = has_body && self.policy.body != BodyMode::Omit;
         let is_live = self.policy.body == BodyMode::Stream;
+        if !has_body && self.policy.body != BodyMode::Omit && !announced.is_whole(0) {
+            return Err(Outcome::ClientAborted);
+        }
         // What must be held until it is whole.
         let held = if is_taken && !is_live {
-            head.body.lower()
+            announced.length.unwrap_or_default().max(head.body.lower())
         } else {
             0
         };
@@ -124,13 +138,13 @@ impl Shared {
         let (capture, recording) = match is_taken {
             false => (None, None),
             true => {
-                let live = is_live.then(|| self.limits.live(head.body.exact()));
+                let live = is_live.then(|| self.limits.live(announced.length));
                 let max_bytes = if is_live {
                     u64::MAX
                 } else {
                     self.limits.max_body_bytes
                 };
-                let (capture, recording) = record(&self.budget, max_bytes, live);
+                let (capture, recording) = record(&self.budget, announced, max_bytes, live);
                 (Some(capture), Some(recording))
             }
         };
@@ -140,7 +154,13 @@ impl Shared {
         let body = recording.as_ref().map(|recording| recording.primary());
         let primary = PrimarySide::new(Arc::clone(&join), body);
         let ticket = Ticket::new(join, recording, head_charge, span);
-        self.shadow.launch(&runtime, Copy { parts, ticket });
+        let copy = Copy {
+            offers_upgrade: offers_upgrade(head),
+            is_detached: false,
+            parts,
+            ticket,
+        };
+        self.shadow.launch(&runtime, copy);
         Ok(Admitted { capture, primary })
     }
 
@@ -149,7 +169,7 @@ impl Shared {
         head: &RequestHead<'_>,
         held: u64,
     ) -> Result<(Charge, http::request::Parts, Option<Arc<str>>), Outcome> {
-        let charge = Charge::take(&self.budget, HEAD_BYTES).ok_or(Outcome::NoBytes)?;
+        let charge = Charge::take(&self.budget, head::cost(head)).ok_or(Outcome::NoBytes)?;
         if held > 0 && !self.budget.has(least_cost(held)) {
             return Err(Outcome::NoBytes);
         }
@@ -159,4 +179,20 @@ impl Shared {
         }))
         .map_err(|_| Outcome::PolicyPanicked)
     }
+}
+
+fn announced<B>(head: &RequestHead<'_>) -> Announced {
+    Announced::of::<B>(head.version, head.headers, &head.body)
+}
+
+/// Whether the body is framed by `chunked` and by no coding that the copy would lose (RFC 9112, section 6.1).
+fn is_chunked_only(headers: &HeaderMap) -> bool {
+    let mut codings = tokens(headers, &TRANSFER_ENCODING).filter(|coding| !coding.is_empty());
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(is_chunked) && codings.next().is_none()
+}
+
+/// Whether the primary may switch protocols instead of serving the request. HTTP/2 has no such field.
+fn offers_upgrade(head: &RequestHead<'_>) -> bool {
+    head.version < Version::HTTP_2 && head.headers.contains_key(UPGRADE)
 }

@@ -6,19 +6,21 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
 use futures_util::FutureExt;
-use http::{Request, Response, request::Parts};
+use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use tokio::{task::unconstrained, time::Instant};
 use tower_service::Service;
 
-use super::{framing::CopyBody, head, send::send, shared::Shared, ticket::Ticket};
+use super::{
+    capturing::poll_captured, framing::CopyBody, head, join::Served, send::send, shared::Shared,
+    ticket::Ticket,
+};
 use crate::{
     BoxError,
-    body::{BodyMode, Lost, ShadowBody, Watch},
+    body::{BodyMode, Recording, ShadowBody, Watch},
     clock::{later, try_sleep_until, until},
     observe::Outcome,
 };
@@ -27,6 +29,19 @@ use crate::{
 pub(super) struct Copy {
     pub(super) parts: Parts,
     pub(super) ticket: Ticket,
+    /// The primary may switch protocols, which its answer shows.
+    pub(super) offers_upgrade: bool,
+    pub(super) is_detached: bool,
+}
+
+impl Copy {
+    /// A copy that has to wait must not hold the buffer that its head came in.
+    pub(super) fn waits(&mut self) {
+        if !self.is_detached {
+            self.is_detached = true;
+            head::detach(&mut self.parts);
+        }
+    }
 }
 
 /// Runs one copy to its one outcome.
@@ -63,10 +78,10 @@ where
 {
     let limits = &shared.limits;
     let is_live = shared.policy.body == BodyMode::Stream;
-    let first = match &copy.ticket.recording {
-        Some(_) if is_live => Duration::MAX,
-        Some(_) => limits.capture_timeout,
-        None => limits.timeout,
+    let watch = copy.ticket.recording.as_ref().map(Recording::watch);
+    let first = match (&watch, copy.offers_upgrade) {
+        (None, false) => limits.timeout,
+        _ => limits.capture_timeout,
     };
     let mut sent = Instant::now();
     let Some(deadline) = try_sleep_until(later(sent, first)) else {
@@ -74,51 +89,84 @@ where
     };
     let mut deadline = pin!(deadline);
 
-    // Of a body that is sent while it is captured.
-    let mut capture = None;
-    match &copy.ticket.recording {
-        None => head::finish(&mut copy.parts, &CopyBody::None, shared),
-        Some(recording) if is_live => {
-            let declared = recording.declared();
-            head::finish(&mut copy.parts, &CopyBody::Live { declared }, shared);
-            capture = Some(recording.watch());
-        }
-        Some(recording) => {
-            let captured = pin!(poll_fn(|cx| recording.poll_captured(cx)));
-            let captured = match until(captured, deadline.as_mut()).await {
-                Some(Ok(captured)) => captured,
-                Some(Err(lost)) => return lost.into(),
-                None => return Outcome::TimedOut,
-            };
-            sent = Instant::now();
-            deadline.as_mut().reset(later(sent, limits.timeout));
-            copy.ticket.report.request_bytes = captured.bytes;
-            head::finish(&mut copy.parts, &CopyBody::Whole(captured), shared);
+    let mut body = match &copy.ticket.recording {
+        Some(recording) if is_live => CopyBody::Live {
+            declared: recording.declared(),
+        },
+        _ => CopyBody::None,
+    };
+    if let Some(watch) = watch.as_ref().filter(|_| !is_live) {
+        let captured = poll_fn(|cx| {
+            let captured = poll_captured(watch, limits, deadline.as_mut(), cx);
+            if captured.is_pending() {
+                copy.waits();
+            }
+            captured
+        });
+        match captured.await {
+            Ok(captured) => {
+                copy.ticket.report.request_bytes = captured.bytes;
+                body = CopyBody::Whole(captured);
+            }
+            Err(outcome) => return outcome,
         }
     }
+    if copy.offers_upgrade {
+        copy.waits();
+        let join = copy.ticket.join();
+        let served = pin!(poll_fn(|cx| join.poll_primary(cx)));
+        match until(served, deadline.as_mut()).await {
+            None => return Outcome::TimedOut,
+            Some(Served::Answered(StatusCode::SWITCHING_PROTOCOLS)) => return Outcome::Upgrade,
+            Some(Served::Dropped) => return Outcome::ClientAborted,
+            Some(Served::Answered(_) | Served::Failed) => {}
+        }
+    }
+    sent = Instant::now();
+    let answered_by = if is_live && watch.is_some() {
+        limits.capture_timeout
+    } else {
+        limits.timeout
+    };
+    deadline.as_mut().reset(later(sent, answered_by));
+    head::finish(&mut copy.parts, &body, shared);
 
+    let mut relaying = watch.as_ref().filter(|_| is_live);
     let mut relayed = 0;
-    let outcome = {
+    let mut outcome = {
         let mut sending = pin!(send(shadow, copy, sent, shared));
+        let mut answered = None;
         poll_fn(|cx| {
-            match capture.as_ref().map(|capture| capture.poll_captured(cx)) {
-                Some(Poll::Ready(Err(lost))) => return Poll::Ready(lost.into()),
-                Some(Poll::Ready(Ok(captured))) => {
-                    relayed = captured.bytes;
-                    deadline
-                        .as_mut()
-                        .reset(later(Instant::now(), limits.timeout));
-                    capture = None;
+            if let Some(watch) = relaying {
+                match poll_captured(watch, limits, deadline.as_mut(), cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Err(Outcome::TimedOut)) => {
+                        return Poll::Ready(answered.unwrap_or(Outcome::TimedOut));
+                    }
+                    Poll::Ready(Err(outcome)) => return Poll::Ready(outcome),
+                    Poll::Ready(Ok(captured)) => {
+                        relayed = captured.bytes;
+                        relaying = None;
+                        let timeout = later(Instant::now(), limits.timeout);
+                        deadline.as_mut().reset(timeout);
+                    }
                 }
-                Some(Poll::Pending) | None => {}
             }
-            if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
-                // It failed because the body did, where that is lost.
-                let lost = capture.as_ref().and_then(Watch::lost);
-                return Poll::Ready(lost.map_or(outcome, Outcome::from));
+            if answered.is_none() {
+                if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
+                    // It failed because the body did, where that is lost.
+                    let lost = relaying.and_then(Watch::lost);
+                    answered = Some(lost.map_or(outcome, Outcome::from));
+                }
             }
-            if capture.is_some() {
-                return Poll::Pending;
+            match (answered, relaying) {
+                // Trailers may follow what was declared and has been answered.
+                (Some(outcome), Some(watch)) if is_received(outcome) && watch.is_sent() => {
+                    return Poll::Pending;
+                }
+                (Some(outcome), _) => return Poll::Ready(outcome),
+                (None, Some(_)) => return Poll::Pending,
+                (None, None) => {}
             }
             // Unconstrained, or an answer that uses up tokio's budget would hold off its own deadline.
             let passed = pin!(unconstrained(deadline.as_mut())).poll(cx);
@@ -126,20 +174,17 @@ where
         })
         .await
     };
-    copy.ticket.report.request_bytes += relayed;
-    copy.ticket.report.total = Some(sent.elapsed());
+    let report = &mut copy.ticket.report;
+    if is_received(outcome) && watch.as_ref().is_some_and(Watch::left_trailers) {
+        outcome = Outcome::FailedTransport;
+        report.error =
+            Some("the shadow's client did not send the trailers of the request".to_owned());
+    }
+    report.request_bytes += relayed;
+    report.total = Some(sent.elapsed());
     outcome
 }
 
-impl From<Lost> for Outcome {
-    fn from(lost: Lost) -> Self {
-        match lost {
-            Lost::Unread => Self::Unread,
-            Lost::ClientAborted => Self::ClientAborted,
-            Lost::BodyError => Self::BodyError,
-            Lost::TooLarge => Self::TooLarge,
-            Lost::NoBytes => Self::NoBytes,
-            Lost::Lagged => Self::Lagged,
-        }
-    }
+fn is_received(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Completed | Outcome::CompletedTruncated)
 }

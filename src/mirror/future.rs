@@ -43,7 +43,7 @@ where
         }
         let answer = ready!(this.primary.poll(cx));
         if let Some(side) = this.side.take() {
-            side.ended(answer.as_ref().ok().map(Response::status));
+            side.ended(answer.as_ref().ok());
         }
         Poll::Ready(answer)
     }

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri,
     header::{CONNECTION, Entry, HOST, TE},
     request::Parts,
-    uri::PathAndQuery,
+    uri::{self, Authority, PathAndQuery},
 };
 
 use super::{
@@ -27,6 +28,59 @@ pub(super) fn copy_head(head: &RequestHead<'_>, carries: &[Carry]) -> Parts {
         carry(head.extensions, &mut parts.extensions);
     }
     parts
+}
+
+/// The least that a copy is charged for its head and its task.
+const LEAST_COST: usize = 8 * 1024;
+/// What a header map takes for each field beside the bytes of its name and value.
+const FIELD: usize = 128;
+
+/// Bytes of memory that a waiting copy is charged for its head. A client encodes the head into a buffer that may be
+/// up to twice as long, so that half of its bytes are added.
+pub(super) fn cost(head: &RequestHead<'_>) -> usize {
+    let field =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + FIELD;
+    let fields: usize = head.headers.iter().map(field).sum();
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    let bytes = fields.saturating_add(target);
+    bytes.saturating_add(bytes / 2).max(LEAST_COST)
+}
+
+/// Copies the head's text into a buffer of its own. It consists of slices of the buffer that the connection was read
+/// into, which may be a hundred times larger and would live as long as the copy.
+pub(super) fn detach(parts: &mut Parts) {
+    let Parts { headers, uri, .. } = parts;
+    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let values: usize = headers.values().map(HeaderValue::len).sum();
+    let mut text = BytesMut::with_capacity(values + target.len() + authority.len());
+    for value in headers.values() {
+        text.extend_from_slice(value.as_bytes());
+    }
+    text.extend_from_slice(target.as_bytes());
+    text.extend_from_slice(authority.as_bytes());
+    let (target, authority) = (target.len(), authority.len());
+    let mut text = text.freeze();
+    for value in headers.values_mut() {
+        // What was valid is valid again.
+        if let Ok(mut detached) = HeaderValue::from_maybe_shared(text.split_to(value.len())) {
+            detached.set_sensitive(value.is_sensitive());
+            *value = detached;
+        }
+    }
+    let target = text.split_to(target);
+    let mut detached = uri::Parts::default();
+    detached.scheme = uri.scheme().cloned();
+    detached.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
+    if authority > 0 {
+        detached.authority = Authority::from_maybe_shared(text).ok();
+    }
+    if let Ok(detached) = Uri::from_parts(detached) {
+        *uri = detached;
+    }
 }
 
 /// HTTP/1.1 as its version: clients refuse a request of another one.

@@ -1,13 +1,16 @@
 //! Both sides of one request, brought together.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
 
-use http::StatusCode;
+use http::{Response, StatusCode};
 use tokio::time::Instant;
 
 use super::shared::Shared;
 use crate::{
-    body::PrimaryDropped,
+    body::PrimaryEnd,
     observe::{Outcome, PrimaryReport, Report, ShadowReport},
 };
 
@@ -22,8 +25,28 @@ pub(super) struct Join {
 
 #[derive(Debug, Default)]
 struct Sides {
-    primary: Option<PrimaryReport>,
+    primary: Option<(PrimaryReport, Served)>,
     shadow: Option<(Outcome, ShadowReport)>,
+    /// The exchange, where it waits for the primary.
+    waiting: Option<Waker>,
+}
+
+/// How the primary has served the request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Served {
+    Answered(StatusCode),
+    Failed,
+    /// Dropped before it has answered, because its client went away.
+    Dropped,
+}
+
+impl Served {
+    fn status(self) -> Option<StatusCode> {
+        match self {
+            Self::Answered(status) => Some(status),
+            Self::Failed | Self::Dropped => None,
+        }
+    }
 }
 
 impl Join {
@@ -44,27 +67,51 @@ impl Join {
         self.end(|sides| sides.shadow = Some((outcome, shadow)));
     }
 
-    fn primary_ended(&self, status: Option<StatusCode>) {
+    fn primary_ended(&self, served: Served) {
         let primary = PrimaryReport {
-            status,
+            status: served.status(),
             latency: self.arrived.elapsed(),
         };
-        self.end(|sides| sides.primary = Some(primary));
+        let mut waiting = None;
+        self.end(|sides| {
+            sides.primary = Some((primary, served));
+            waiting = sides.waiting.take();
+        });
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+
+    /// Waits for the primary.
+    pub(super) fn poll_primary(&self, cx: &mut Context<'_>) -> Poll<Served> {
+        let mut sides = self.sides();
+        if let Some((_, served)) = &sides.primary {
+            return Poll::Ready(*served);
+        }
+        let stale = sides.waiting.replace(cx.waker().clone());
+        drop(sides);
+        drop(stale);
+        Poll::Pending
+    }
+
+    fn sides(&self) -> MutexGuard<'_, Sides> {
+        self.sides.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end(&self, set: impl FnOnce(&mut Sides)) {
-        let mut sides = self.sides.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sides = self.sides();
         set(&mut sides);
         let Sides {
             primary: Some(_),
             shadow: Some(_),
+            ..
         } = *sides
         else {
             return;
         };
         let both = std::mem::take(&mut *sides);
         drop(sides);
-        if let (Some(primary), Some((outcome, shadow))) = (both.primary, both.shadow) {
+        if let (Some((primary, _)), Some((outcome, shadow))) = (both.primary, both.shadow) {
             self.report(outcome, primary, shadow);
         }
     }
@@ -89,11 +136,11 @@ impl Join {
 #[derive(Debug)]
 pub(super) struct PrimarySide {
     join: Option<Arc<Join>>,
-    body: Option<PrimaryDropped>,
+    body: Option<PrimaryEnd>,
 }
 
 impl PrimarySide {
-    pub(super) fn new(join: Arc<Join>, body: Option<PrimaryDropped>) -> Self {
+    pub(super) fn new(join: Arc<Join>, body: Option<PrimaryEnd>) -> Self {
         Self {
             join: Some(join),
             body,
@@ -101,10 +148,17 @@ impl PrimarySide {
     }
 
     /// The primary has answered, or failed.
-    pub(super) fn ended(mut self, status: Option<StatusCode>) {
-        if let Some(join) = self.join.take() {
-            join.primary_ended(status);
+    pub(super) fn ended<R>(mut self, answer: Option<&Response<R>>) {
+        let Some(join) = self.join.take() else {
+            return;
+        };
+        if let Some(body) = &self.body {
+            body.answered(answer.is_some_and(is_success));
         }
+        join.primary_ended(match answer {
+            Some(answer) => Served::Answered(answer.status()),
+            None => Served::Failed,
+        });
     }
 }
 
@@ -112,9 +166,16 @@ impl Drop for PrimarySide {
     fn drop(&mut self) {
         if let Some(join) = self.join.take() {
             if let Some(body) = &self.body {
-                body.tell();
+                body.dropped();
             }
-            join.primary_ended(None);
+            join.primary_ended(Served::Dropped);
         }
     }
+}
+
+/// Whether the primary has accepted what it has read. gRPC says in a field of its own that it has not.
+fn is_success<R>(answer: &Response<R>) -> bool {
+    let status = answer.status();
+    let grpc = answer.headers().get("grpc-status");
+    (status.is_success() || status.is_redirection()) && grpc.is_none_or(|status| status == "0")
 }

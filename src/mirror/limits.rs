@@ -28,10 +28,6 @@ impl Limits {
     }
 }
 
-/// What a waiting copy is charged for its head: the header values are slices of
-/// the connection's read buffer, 8 KiB unless it has grown.
-pub(super) const HEAD_BYTES: usize = 8 * 1024;
-
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -69,6 +69,7 @@
 mod admission;
 mod answer;
 mod builder;
+mod capturing;
 mod exchange;
 mod failure;
 mod framing;

@@ -32,7 +32,14 @@ where
     async move {
         let answering = {
             let mut shadow = S::clone(shadow);
-            if let Err(error) = poll_fn(|cx| shadow.poll_ready(cx)).await {
+            let ready = poll_fn(|cx| {
+                let ready = shadow.poll_ready(cx);
+                if ready.is_pending() {
+                    copy.waits();
+                }
+                ready
+            });
+            if let Err(error) = ready.await {
                 return failed(error, failure::of_readiness, &mut copy.ticket);
             }
             call(&mut shadow, copy)
@@ -42,6 +49,7 @@ where
             Ok(answer) => answer,
             Err(error) => return failed(error, failure::of_call, ticket),
         };
+        ticket.head_charge = None;
         let max_bytes = shared.limits.max_response_bytes;
         let (mut answer, body) =
             Answer::begin(answer, &mut ticket.report, &ticket.span, sent, max_bytes);
@@ -67,7 +75,7 @@ fn call<S>(shadow: &mut S, copy: &mut Copy) -> S::Future
 where
     S: Service<Request<ShadowBody>>,
 {
-    let Copy { parts, ticket } = copy;
+    let Copy { parts, ticket, .. } = copy;
     let body = ticket
         .recording
         .as_ref()
@@ -76,7 +84,6 @@ where
     let parts = mem::replace(parts, head::empty());
     let answering = shadow.call(Request::from_parts(parts, body));
     ticket.report.sent = true;
-    ticket.head_charge = None;
     answering
 }
 

@@ -17,7 +17,8 @@ use crate::body::{InMemory, TeeBody};
 ///
 /// Made by [`MirrorLayer`](super::MirrorLayer). Response, error and readiness are
 /// the primary's own; only the body that it reads is wrapped, in [`TeeBody`]: called with a
-/// `Request<B>`, where `B` is any body whose data is [`Bytes`], it calls `S` with a `Request<TeeBody<B>>`.
+/// `Request<B>`, where `B` is any body whose data is [`Bytes`] and that is `Send + 'static`, as those of hyper, axum and
+/// tonic are, it calls `S` with a `Request<TeeBody<B>>`.
 #[derive(Clone, Debug)]
 pub struct Mirror<S> {
     primary: S,
@@ -50,7 +51,7 @@ impl<S> Mirror<S> {
 impl<S, B, R> Service<Request<B>> for Mirror<S>
 where
     S: Service<Request<TeeBody<B>>, Response = Response<R>>,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -64,18 +65,15 @@ where
         self.shared.strip_inbound_mark(&mut request);
         match self.shared.admit(&request) {
             None => {
-                let request = request.map(|body| TeeBody::new(body, None));
+                let request = request.map(TeeBody::plain);
                 ResponseFuture::new(self.primary.call(request), None)
             }
             Some(admitted) => {
                 let is_in_memory = request.extensions().get::<InMemory>().is_some();
-                let request = request.map(|body| {
-                    let body = TeeBody::new(body, admitted.capture);
-                    if is_in_memory {
-                        body.reading_on()
-                    } else {
-                        body
-                    }
+                let request = request.map(|body| match admitted.capture {
+                    None => TeeBody::plain(body),
+                    Some(capture) if is_in_memory => TeeBody::copied_from_memory(body, capture),
+                    Some(capture) => TeeBody::copied(body, capture),
                 });
                 ResponseFuture::new(self.primary.call(request), Some(admitted.primary))
             }

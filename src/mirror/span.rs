@@ -175,6 +175,7 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::Paused
         | Outcome::Loop
         | Outcome::Upgrade
+        | Outcome::TransferCoding
         | Outcome::Draining => Level::TRACE,
         Outcome::TooLarge
         | Outcome::Unread

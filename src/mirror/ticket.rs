@@ -19,7 +19,7 @@ pub(super) struct Ticket {
     join: Arc<Join>,
     /// `None`: the copy has no body.
     pub(super) recording: Option<Recording>,
-    /// For the head, until the shadow's service has taken it.
+    /// For the head, which the shadow's client may hold until it has an answer.
     pub(super) head_charge: Option<Charge>,
     pub(super) report: ShadowReport,
     pub(super) span: CopySpan,
@@ -44,6 +44,10 @@ impl Ticket {
         }
     }
 
+    pub(super) fn join(&self) -> &Join {
+        &self.join
+    }
+
     pub(super) fn shared(&self) -> &Arc<Shared> {
         self.join.shared()
     }
@@ -62,6 +66,9 @@ impl Drop for Ticket {
         });
         let shared = self.join.shared();
         shared.counters.ended(outcome);
+        if outcome == Outcome::Aborted {
+            shared.gate.aborted_one();
+        }
         // The destructor of a frame may be a user's, and panic.
         let _ = catch_unwind(AssertUnwindSafe(|| self.recording = None));
         self.head_charge = None;

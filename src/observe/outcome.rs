@@ -6,7 +6,7 @@ macro_rules! outcomes {
     ($($(#[$doc:meta])* $variant:ident $name:literal $hint:literal)*) => {
         /// What became of one request that entered the mirror: exactly one of these.
         ///
-        /// The first fourteen say why no copy was sent, the others how the copy
+        /// The first fifteen say why no copy was sent, the others how the copy
         /// that was under way ended. None of them is ever the primary's trouble.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -43,19 +43,21 @@ outcomes! {
     Paused "paused" "call resume() on the handle"
     /// The request carries the mark of a copy.
     Loop "loop" "it is itself a copy; at an edge, strip_inbound_mark()"
-    /// The request is a CONNECT or asks for an upgrade, neither of which has a copy.
+    /// The request is a CONNECT, or the primary answered it with `101 Switching Protocols`.
     Upgrade "upgrade" "CONNECT and upgrades have no copy"
+    /// The request's body has a transfer coding besides `chunked`, which a copy would lose.
+    TransferCoding "transfer_coding" "codings such as `Transfer-Encoding: gzip, chunked` have no copy"
     /// As many copies as allowed were in flight.
     NoRoom "no_room" "shadow too slow for the rate: lower it, or raise max_in_flight"
     /// The byte budget was used up.
     NoBytes "no_bytes" "shadow too slow for the sizes: lower the rate, or raise the budget"
     /// The request's body was over the cap.
     TooLarge "too_large" "raise max_body_bytes, or mirror heads alone with BodyMode::Omit"
-    /// The primary answered without reading the request's body to its end.
+    /// The primary dropped the request's body before its end, and refused the request or left more than a little.
     Unread "unread" "the primary ignores bodies, or refused these early"
-    /// The client went away before its body was complete.
+    /// The client went away before its body was complete, or ended it before its declared length.
     ClientAborted "client_aborted" "clients went away while sending"
-    /// The request's body ended in an error.
+    /// The request's body ended in an error, was longer than declared, or had trailers that no client may send.
     BodyError "body_error" "uploads broke off, mostly clients that went away"
     /// There was no tokio runtime, or one without timers (where tokio panics, which
     /// is caught, but for the message of the process's panic hook).

@@ -90,25 +90,54 @@ async fn a_primary_that_breaks_off_is_a_502_of_one_line() {
 }
 
 #[tokio::test]
-async fn tunnels_are_refused_and_never_forwarded() {
+async fn what_cannot_be_forwarded_exactly_is_refused() {
     let primary = Upstream::echo().await;
     let proxy = Proxy::start(&["--primary", &primary.url()]).await;
-    for request in [
-        "CONNECT example:443 HTTP/1.1\r\nHost: example:443\r\n\r\n",
-        "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: h2c\r\n\r\n",
+    let body = "5\r\nhello\r\n0\r\n\r\n";
+    for (line, fields, body, reason) in [
+        ("CONNECT example:443", "", "", "does not serve CONNECT"),
+        (
+            "POST /",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            body,
+            "knows no transfer coding",
+        ),
+        (
+            "POST /",
+            "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+            body,
+            "knows no transfer coding",
+        ),
     ] {
-        let request = request.replace(
-            "CONNECT example:443 HTTP/1.1\r\n",
-            "CONNECT example:443 HTTP/1.1\r\nConnection: close\r\n",
-        );
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n{body}");
         let answer = raw(proxy.address, &request).await;
         assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(body.contains("does not tunnel"), "{answer}");
+        assert!(body.contains(reason), "{answer}");
         assert_eq!(body.lines().count(), 1, "{answer}");
     }
     assert_eq!(primary.unread(), 0);
+}
+
+/// Java's client and `curl --http2` offer h2c with every request. A server may ignore it (RFC 9110, section 7.8).
+#[tokio::test]
+async fn an_offer_to_upgrade_is_not_passed_on_and_the_request_is_served() {
+    let mut primary = Upstream::echo().await;
+    let proxy = Proxy::start(&["--primary", &primary.url()]).await;
+    for offer in ["h2c", "websocket", "TLS/1.2"] {
+        let request = format!(
+            "GET /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade, http2-settings, close\r\n\
+             Upgrade: {offer}\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+        );
+        let answer = raw(proxy.address, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let seen = primary.seen().await;
+        assert_eq!(seen.uri, "/a");
+        for name in ["upgrade", "connection", "http2-settings"] {
+            assert!(!seen.headers.contains_key(name), "{name}");
+        }
+    }
 }
 
 #[tokio::test]

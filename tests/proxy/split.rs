@@ -169,7 +169,7 @@ async fn a_header_can_force_a_subset() {
 async fn what_a_plain_proxy_refuses_and_removes_holds_for_subsets() {
     let (mut v1, v2) = (Upstream::echo().await, Upstream::echo().await);
     let proxy = split([1, 0], [&v1, &v2], &["--force-header", "x-version"]).await;
-    let tunnel = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: h2c\r\n\r\n";
+    let tunnel = "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nConnection: close\r\n\r\n";
     let answer = raw(proxy.address, tunnel).await;
     assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
     // What is meant for this connection alone does not choose.

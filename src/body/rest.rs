@@ -1,0 +1,116 @@
+//! What the primary leaves of a body that it has begun to read, and the reading on of it for the copy.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::Instant;
+
+use super::{
+    end::Lost,
+    progress::{Progress, Step},
+};
+
+/// The most bytes that are read of what a primary has left. A handler that stops at its own end marker
+/// leaves a few.
+const MOST_BYTES: u64 = 64 * 1024;
+/// How long the body is kept from the server, which may want to close the connection or reset the stream.
+/// What the client has sent is there within microseconds; this leaves a busy machine time to deliver it.
+const MOST_TIME: Duration = Duration::from_millis(250);
+
+/// The rest of a body.
+pub(super) struct Rest {
+    body: Pin<Box<dyn Remainder>>,
+    progress: Progress,
+    since: Instant,
+    bytes_before: u64,
+}
+
+/// A body, whatever its error.
+pub(super) trait Remainder: Send {
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>>;
+
+    fn says_ended(&self) -> bool;
+}
+
+/// The body's error, which means the same whatever it is.
+pub(super) struct Broken;
+
+impl<B: Body<Data = Bytes> + Send> Remainder for B {
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let polled = self.poll_frame(cx);
+        polled.map(|frame| frame.map(|frame| frame.map_err(|_| Broken)))
+    }
+
+    fn says_ended(&self) -> bool {
+        self.is_end_stream()
+    }
+}
+
+impl Rest {
+    pub(super) fn new(body: Pin<Box<dyn Remainder>>, progress: Progress) -> Self {
+        Self {
+            body,
+            bytes_before: progress.length(),
+            progress,
+            since: Instant::now(),
+        }
+    }
+
+    /// Whether the primary has stopped before the declared end: then only its answer says whether it has consumed the body.
+    pub(super) fn needs_success(&self) -> bool {
+        !self.progress.is_reached()
+    }
+
+    pub(super) fn may_stop_at(&self) -> Option<u64> {
+        self.progress.may_stop_at()
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.since + MOST_TIME
+    }
+
+    /// The next frame or the end.
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step, Lost>> {
+        let Self { body, progress, .. } = self;
+        // The body is a user's, and may panic.
+        let taken = catch_unwind(AssertUnwindSafe(|| {
+            let polled = body.as_mut().poll_next(cx);
+            polled.map(|polled| progress.step(&polled, || body.says_ended()))
+        }));
+        let Ok(polled) = taken else {
+            return Poll::Ready(Err(Lost::BodyError));
+        };
+        let is_too_much = progress.length() - self.bytes_before > MOST_BYTES;
+        polled.map(|step| match step {
+            Ok(_) if is_too_much => Err(Lost::Unread),
+            // An upload that breaks off after its primary has stopped reading was left unread, but the reset of a
+            // stream is of the request itself.
+            Err(Lost::BodyError) if !progress.is_of_stream() => Err(Lost::Unread),
+            step => step,
+        })
+    }
+
+    /// Drops the body, whose destructor may be a user's and panic.
+    pub(super) fn discard(self) {
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(self)));
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").finish_non_exhaustive()
+    }
+}
