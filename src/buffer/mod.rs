@@ -19,7 +19,7 @@
 //!
 //! # Memory
 //!
-//! The cap is a request's own. Frames of 8 KiB and more are shared with the connection's read buffer,
+//! The cap is a request's own. Frames of 128 KiB and more are shared with the connection's read buffer,
 //! which may be twice as large; smaller ones are copied into larger pieces, so that a body of many tiny frames
 //! costs no more. What all requests hold together is bounded by how many there are: by the
 //! cap times the limit of a `tower::limit::ConcurrencyLimit` around this layer.
@@ -27,8 +27,7 @@
 //! # With a mirror
 //!
 //! A mirror *inside* copies what the service ignores, too: what is left of a buffered body is in memory, and is
-//! taken for the copy when the service lets go of it. The bytes are shared between the two, but
-//! for what is less than 8 KiB in a piece, which the mirror copies.
+//! taken for the copy when the service lets go of it. The bytes are shared between the two.
 //! If requests are retried or hedged, put the mirror *around* this layer: it then copies each
 //! request once, and whole, since this layer reads it whole. A mirror inside would copy every attempt.
 //!

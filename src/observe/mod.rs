@@ -110,7 +110,7 @@
 //! | `ERROR` | `panicked`, `policy_panicked`, `no_runtime`: bugs |
 //! | `WARN` | `failed_connect`, `failed_transport`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's; `no_room`, `no_bytes`: the shadow is too slow, or a limit too low |
 //! | `DEBUG` | `completed`, `completed_truncated`; `too_large`, `unread`, `client_aborted`, `body_error` |
-//! | `TRACE` | `filtered`, `paused`, `loop`, `upgrade`, `draining`: as it was told |
+//! | `TRACE` | `filtered`, `paused`, `loop`, `upgrade`, `transfer_coding`, `draining`: as configured |
 //!
 //! At `WARN` and `ERROR` each mirror writes at most ten events of each outcome in any 60 s, since a shadow that fails or is too slow
 //! may do so with every request, and some of these events are written on the primary's path. The next event of the same outcome
