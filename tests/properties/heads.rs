@@ -143,6 +143,10 @@ impl Case {
     }
 }
 
+fn codings_are_absent(headers: &HeaderMap) -> bool {
+    !headers.contains_key("transfer-encoding")
+}
+
 /// The tokens of a list in all headers of a name, in lower case.
 fn tokens(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
     let values = headers.get_all(name).iter();
@@ -183,6 +187,19 @@ proptest! {
         if case.mode != BodyMode::Omit && !codings.is_empty() && codings != [b"chunked"] {
             prop_assert_eq!(stats.outcome(Outcome::TransferCoding), 1, "{}", stats);
             return Ok(());
+        }
+        // What the head declares holds unless the body knows better.
+        let declared = all(&case.headers, "content-length");
+        let declared = declared.iter().map(|length| std::str::from_utf8(length).ok()?.parse().ok());
+        let declared: Option<Vec<u64>> = declared.collect();
+        let length: u64 = case.lengths.iter().map(|it| *it as u64).sum();
+        if let Some([first, rest @ ..]) = declared.as_deref() {
+            let is_declared = !case.knows && codings_are_absent(&case.headers) && rest.iter().all(|it| it == first);
+            if is_declared && case.mode != BodyMode::Omit && *first != length {
+                let aborted = stats.outcome(Outcome::ClientAborted) + stats.outcome(Outcome::BodyError);
+                prop_assert_eq!(aborted, 1, "{}", stats);
+                return Ok(());
+            }
         }
         prop_assert_eq!(stats.outcome(Outcome::Completed), 1, "{}", stats);
 

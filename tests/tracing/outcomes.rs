@@ -74,13 +74,14 @@ async fn tells(
 async fn why_no_copy_is_begun() {
     use Outcome::*;
     type Settings = fn(MirrorBuilder) -> MirrorBuilder;
-    let rows: [(Outcome, Level, Settings); 9] = [
+    let rows: [(Outcome, Level, Settings); 10] = [
         (Filtered, Level::TRACE, |mirror| {
             mirror.filter(|_: &RequestHead<'_>| false)
         }),
         (Paused, Level::TRACE, |mirror| mirror),
         (Loop, Level::TRACE, |mirror| mirror),
         (Upgrade, Level::TRACE, |mirror| mirror),
+        (TransferCoding, Level::TRACE, |mirror| mirror),
         (Draining, Level::TRACE, |mirror| mirror),
         (NoRoom, Level::WARN, |mirror| mirror.max_in_flight(0)),
         (NoBytes, Level::WARN, |mirror| mirror.max_buffered_bytes(1)),
@@ -94,7 +95,8 @@ async fn why_no_copy_is_begun() {
         let one = HeaderValue::from_static("1");
         match outcome {
             Loop => drop(request.headers_mut().insert("x-mirrored-by", one)),
-            Upgrade => drop(request.headers_mut().insert("upgrade", one)),
+            Upgrade => *request.method_mut() = http::Method::CONNECT,
+            TransferCoding => drop(request.headers_mut().insert("transfer-encoding", one)),
             _ => {}
         }
         let act = Act::Answers(200);
