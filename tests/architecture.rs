@@ -36,7 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["head", "sample", "observe", "chain", "clock", "BoxError"],
     ),
     ("receive", &["head", "sample", "mark"]),
-    ("client", &["exact", "tokens", "BoxError"]),
+    ("client", &["clock", "exact", "tokens", "BoxError"]),
 ];
 
 const MOST_LINES: usize = 400;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use http::Version;
 use http::uri::Scheme;
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
@@ -22,6 +23,7 @@ use super::error::{Error, into_io};
 use super::handshake::{Handshake, Peer};
 use super::idle::Sender;
 use super::io::{Gone, Remote, Socket};
+use super::life::Life;
 use super::lookup::Lookup;
 use super::resolver::Resolver;
 use super::stream::Stream;
@@ -30,6 +32,14 @@ use super::url::Endpoint;
 
 /// The most that a dial waits for an address of one family before it also tries those of the other.
 const HEAD_START: Duration = Duration::from_millis(300);
+
+/// After this time of silence the kernel asks whether the peer is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long an HTTP/2 peer may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of a response over HTTP/2 that are received before they are read.
+const STREAM_WINDOW: u32 = 1 << 20;
+const FIRST_STREAMS: usize = 16;
 
 /// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
 #[derive(Clone, Debug)]
@@ -44,6 +54,11 @@ pub(super) struct Settings {
     pub(super) max_idle: usize,
     pub(super) connect_timeout: Duration,
     pub(super) write_timeout: Duration,
+    pub(super) ping_interval: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) max_age: Duration,
+    /// Whether an idempotent request is sent again that met a closing connection.
+    pub(super) retry: bool,
 }
 
 impl Default for Settings {
@@ -54,9 +69,13 @@ impl Default for Settings {
             tls: None,
             resolver: Resolver::default(),
             max_connections: 128,
-            max_idle: 16,
+            max_idle: usize::MAX,
             connect_timeout: Duration::from_secs(1),
             write_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(90),
+            max_age: Duration::from_secs(600),
+            retry: true,
         }
     }
 }
@@ -75,7 +94,7 @@ pub(super) struct Connector {
 /// A sender that is ready for its first request.
 pub(super) enum Dialled {
     Http1(Sender),
-    Http2(http2::SendRequest<RequestBody>, Gone, Using),
+    Http2(http2::SendRequest<RequestBody>, Gone, Using, Life),
 }
 
 impl Connector {
@@ -117,29 +136,55 @@ impl Connector {
         let (runtime, stream, remote) = self.dial(permit).await?;
         let version = stream.selected().or(self.settings.only);
         let stream = TokioIo::new(stream);
+        let life = Life::new(self.settings.max_age, self.settings.idle_timeout);
         if version == Some(Version::HTTP_2) {
-            let handshake = http2::handshake(TokioExecutor::new(), stream).await;
+            let handshake = self.http2().handshake(stream).await;
             let (send, connection) = handshake.map_err(Error::handshake)?;
             let (using, unused) = Using::new();
             let (gone, limit) = (remote.gone.clone(), self.settings.write_timeout);
+            let over = life.clone();
             runtime.spawn(async move {
                 // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
                 // nor closes while one waits for a window.
                 let unused = select(unused, remote.gone.clone());
+                let over = pin!(over.over());
+                let connection = select(connection, over);
                 if let Either::Left((_, unused)) = select(connection, unused).await {
                     unused.await;
                 }
                 remote.end_after(limit).await;
             });
-            return Ok(Dialled::Http2(send, gone, using));
+            return Ok(Dialled::Http2(send, gone, using, life));
         }
         let handshake = http1::handshake(stream).await;
         let (mut send, connection) = handshake.map_err(Error::handshake)?;
         // What ends the connection reaches whoever uses it; an idle one just goes.
-        runtime.spawn(connection.map(drop));
+        let over = life.clone();
+        runtime.spawn(async move {
+            select(connection, pin!(over.over())).await;
+        });
         send.ready().await.map_err(Error::handshake)?;
-        let broken = remote.broken;
-        Ok(Dialled::Http1(Sender { send, broken }))
+        Ok(Dialled::Http1(Sender {
+            send,
+            wire: remote.wire,
+            is_reused: false,
+            life,
+        }))
+    }
+
+    fn http2(&self) -> http2::Builder<TokioExecutor> {
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            // A peer that no longer answers is one whose requests would wait for ever.
+            .keep_alive_interval(self.settings.ping_interval)
+            .keep_alive_timeout(PING_TIMEOUT)
+            // The window of the connection never binds, so that a response that nobody reads holds up no other.
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(u32::MAX >> 1)
+            // Until the peer has said how many it admits; what is above would be refused.
+            .initial_max_send_streams(FIRST_STREAMS);
+        http2
     }
 
     async fn dial(&self, permit: OwnedSemaphorePermit) -> Result<(Handle, Stream, Remote), Error> {
@@ -178,6 +223,9 @@ fn tcp(settings: &Settings) -> HttpConnector<Lookup> {
     let mut tcp = HttpConnector::new_with_resolver(Lookup::new(settings.resolver.clone()));
     tcp.enforce_http(false); // TLS is spoken on what it opens
     tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(KEEP_ALIVE));
+    tcp.set_keepalive_interval(Some(KEEP_ALIVE / 3));
+    tcp.set_keepalive_retries(Some(3));
     // This is shared among the addresses of a family, so that none of them uses up all the time.
     tcp.set_connect_timeout(Some(settings.connect_timeout));
     tcp.set_happy_eyeballs_timeout(Some(HEAD_START.min(settings.connect_timeout / 4)));

@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::request::Parts;
 use http::{Request, Response};
+use http_body::SizeHint;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -23,6 +25,15 @@ pub(super) struct Sending {
     connection: Option<InUse>,
     // Boxed, because hyper's own future has no name.
     answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    again: Option<Box<Replay>>,
+}
+
+/// A request that may be sent again if its connection closes before a byte of the answer has arrived: it has no body, is
+/// idempotent, and is sent on a connection that was idle before, which its peer may have been closing.
+struct Replay {
+    head: Parts,
+    length: SizeHint,
+    received: u64,
 }
 
 pub(super) enum Failed {
@@ -43,11 +54,13 @@ impl Sending {
         mut connection: InUse,
         request: Request<RequestBody>,
     ) -> Self {
+        let again = replay(&pool, &connection, &request);
         let answer = Box::pin(connection.sender.send.try_send_request(request));
         Self {
             pool,
             connection: Some(connection),
             answer,
+            again,
         }
     }
 
@@ -59,14 +72,50 @@ impl Sending {
         let connection = self.connection.take();
         Poll::Ready(match answer {
             Ok(answer) => Ok(answer.map(|body| ResponseBody::http1(body, connection))),
-            Err(mut failed) => Err(match failed.take_message() {
-                Some(request) => Failed::Unsent(Box::new(Unsent {
-                    pool: self.pool.clone(),
-                    request,
-                })),
-                None => Failed::Sent(Error::transport(failed.into_error())),
-            }),
+            Err(mut failed) => {
+                let again = |again: Box<Replay>| {
+                    let received = connection.as_ref().map(|it| it.sender.wire.received());
+                    (received == Some(again.received)).then(|| again.request())
+                };
+                match failed
+                    .take_message()
+                    .or_else(|| self.again.take().and_then(again))
+                {
+                    Some(request) => Err(Failed::Unsent(Box::new(Unsent {
+                        pool: self.pool.clone(),
+                        request,
+                    }))),
+                    None => Err(Failed::Sent(Error::transport(failed.into_error()))),
+                }
+            }
         })
+    }
+}
+
+fn replay(pool: &Pool, connection: &InUse, request: &Request<RequestBody>) -> Option<Box<Replay>> {
+    let RequestBody::Ended(length) = request.body() else {
+        return None;
+    };
+    let may = pool.connector.settings.retry && connection.sender.is_reused;
+    if !(may && request.method().is_idempotent()) {
+        return None;
+    }
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = request.method().clone();
+    head.uri = request.uri().clone();
+    head.headers = request.headers().clone();
+    Some(Box::new(Replay {
+        head,
+        // `Copy` in newer versions of http-body alone.
+        #[allow(clippy::clone_on_copy)]
+        length: length.clone(),
+        received: connection.sender.wire.received(),
+    }))
+}
+
+impl Replay {
+    fn request(self: Box<Self>) -> Request<RequestBody> {
+        Request::from_parts(self.head, RequestBody::Ended(self.length))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::body::{RequestBody, ResponseBody};
 use super::error::Error;
 use super::idle::Lease;
 use super::io::Gone;
+use super::life::{Life, Use};
 use super::upload::{Upload, Using, UsingId, watch};
 
 /// The connection, for one request.
@@ -24,14 +26,30 @@ pub(super) struct Sender {
     using: Using,
     limit: Duration,
     state: Weak<Mutex<State>>,
+    unanswered: Arc<AtomicUsize>,
+    life: Life,
 }
+
+/// So many requests in a row that were dropped without an answer mean that the peer does not answer any more.
+const MOST_UNANSWERED: usize = 3;
 
 /// Why there is no answer.
 pub(super) enum Failed {
-    /// Its connection was closing. Here is the request, for another.
-    Unsent(Box<Request<RequestBody>>, Error),
+    /// The server has not processed it. Here is the request, for another connection.
+    Unprocessed(Box<Unprocessed>),
     Sent(Error),
 }
+
+pub(super) struct Unprocessed {
+    pub(super) request: Request<RequestBody>,
+    pub(super) error: Error,
+    /// Whether the server refused the request, as one does that is overloaded.
+    pub(super) is_refused: bool,
+}
+
+/// How long the answers that have arrived on a connection may take to reach those who wait for them once its socket is
+/// gone. hyper delivers them by tasks of their own.
+const LATE: Duration = Duration::from_secs(1);
 
 impl Sender {
     pub(super) fn is_closed(&self) -> bool {
@@ -39,35 +57,73 @@ impl Sender {
     }
 
     /// hyper 1.12 can leave a request that met the connection's end without any answer. When the
-    /// socket is gone all streams on it have been told so, and whoever still has no answer gets none.
+    /// socket is gone all streams on it have ended, and what has arrived is delivered soon.
     pub(super) async fn send(
         mut self,
         request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, Failed> {
         let (head, body) = request.into_parts();
         let (upload, body) = watch(body);
-        let exchange = Exchange {
+        let mut exchange = Exchange {
             upload: Some(upload),
             using: self.using,
             limit: self.limit,
             state: self.state,
+            unanswered: Some(self.unanswered),
+            _life: self.life.begin(),
         };
-        let request = Request::from_parts(head, body);
+        let request = Request::from_parts(head.clone(), body);
         let answer = pin!(self.send.try_send_request(request));
         let answer = match select(answer, self.gone).await {
             Either::Left((answer, _)) => Some(answer),
-            Either::Right((_, answer)) => answer.now_or_never(),
+            Either::Right((_, answer)) => tokio::time::timeout(LATE, answer).await.ok(),
         };
-        match answer {
-            Some(Ok(answer)) => Ok(answer.map(|body| ResponseBody::http2(body, exchange))),
-            Some(Err(mut failed)) => Err(match failed.take_message() {
-                Some(request) => {
-                    Failed::Unsent(Box::new(request), Error::transport(failed.into_error()))
-                }
-                None => Failed::Sent(Error::transport(failed.into_error())),
-            }),
-            None => Err(Failed::Sent(Error::closed())),
+        let mut failed = match answer {
+            Some(Ok(answer)) => {
+                exchange.answered();
+                return Ok(answer.map(|body| ResponseBody::http2(body, exchange)));
+            }
+            Some(Err(failed)) => failed,
+            None => return Err(Failed::Sent(Error::closed())),
+        };
+        // hyper gives back what it did not send, in the body that was made for this connection.
+        let is_unsent = failed.take_message().is_some();
+        let error = failed.into_error();
+        let verdict = verdict(&error);
+        let error = Error::transport(error);
+        if verdict != Verdict::Unknown {
+            exchange.retire();
         }
+        if !is_unsent && verdict == Verdict::Unknown {
+            return Err(Failed::Sent(error));
+        }
+        match exchange.returned().await {
+            Some(body) => Err(Failed::Unprocessed(Box::new(Unprocessed {
+                request: Request::from_parts(head, body),
+                error,
+                is_refused: verdict == Verdict::Refused,
+            }))),
+            None => Err(Failed::Sent(error)),
+        }
+    }
+}
+
+/// What the server says of a request that failed (RFC 9113, section 8.7).
+#[derive(Clone, Copy, PartialEq)]
+enum Verdict {
+    Unknown,
+    /// Refused before it was processed.
+    Refused,
+    /// Above the last stream of a `GOAWAY`.
+    GoneAway,
+}
+
+fn verdict(error: &hyper::Error) -> Verdict {
+    let source = std::error::Error::source(error);
+    match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
+        Some(error) if error.is_go_away() && error.is_remote() => Verdict::GoneAway,
+        Some(error) if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Verdict::Refused,
+        _ => Verdict::Unknown,
     }
 }
 
@@ -81,10 +137,42 @@ pub(super) struct Exchange {
     using: Using,
     limit: Duration,
     state: Weak<Mutex<State>>,
+    /// `None` once it is answered.
+    unanswered: Option<Arc<AtomicUsize>>,
+    _life: Use,
+}
+
+impl Exchange {
+    fn answered(&mut self) {
+        if let Some(unanswered) = self.unanswered.take() {
+            unanswered.store(0, Relaxed);
+        }
+        if let Some(upload) = &mut self.upload {
+            upload.answered();
+        }
+    }
+
+    /// The connection takes no more requests.
+    fn retire(&self) {
+        if let Some(state) = self.state.upgrade() {
+            retire(&state, self.using.id());
+        }
+    }
+
+    /// The body as it was.
+    async fn returned(mut self) -> Option<RequestBody> {
+        self.unanswered = None;
+        self.upload.take()?.returned().await
+    }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if let Some(unanswered) = self.unanswered.take() {
+            if unanswered.fetch_add(1, Relaxed) + 1 >= MOST_UNANSWERED {
+                self.retire();
+            }
+        }
         let Some(mut upload) = self.upload.take() else {
             return;
         };
@@ -178,8 +266,11 @@ impl Shared {
         gone: Gone,
         using: Using,
         limit: Duration,
+        life: Life,
     ) -> Sender {
         let sender = Sender {
+            unanswered: Arc::default(),
+            life,
             send,
             gone,
             using,
@@ -215,14 +306,16 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl State {
     fn open(&self) -> Option<Sender> {
-        self.made.as_ref().filter(|made| !made.is_closed()).cloned()
+        let made = self.made.as_ref()?;
+        let is_open = !made.is_closed() && !made.life.is_over();
+        is_open.then(|| made.clone())
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("made", &self.open().is_some())
+            .field("made", &self.lock().made.is_some())
             .finish_non_exhaustive()
     }
 }

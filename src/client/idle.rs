@@ -9,13 +9,17 @@ use tokio::sync::oneshot;
 
 use super::body::RequestBody;
 use super::in_use::InUse;
-use super::io::BrokenOff;
+use super::io::Wire;
+use super::life::Life;
 
 /// The connection, without a request.
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) send: SendRequest<RequestBody>,
-    pub(super) broken: BrokenOff,
+    pub(super) wire: Wire,
+    /// Whether it has served a request before, so that its peer may close it at any time.
+    pub(super) is_reused: bool,
+    pub(super) life: Life,
 }
 
 /// How long a connection whose response has ended may take to become ready before another is dialled in its stead.
@@ -34,6 +38,8 @@ pub(super) struct State {
     stack: VecDeque<Sender>,
     /// A connection goes to whoever has waited longest; it enters the stack only when nobody waits.
     waiting: VecDeque<oneshot::Sender<Lease>>,
+    /// As many may wait before those are looked for that no longer do.
+    sweep_at: usize,
     /// Connections about to come back, within [`SETTLE`].
     pub(super) settling: usize,
 }
@@ -103,7 +109,11 @@ impl Idle {
         drop(stack);
     }
 
-    pub(super) fn put(self: &Arc<Self>, sender: Sender) {
+    pub(super) fn put(self: &Arc<Self>, mut sender: Sender) {
+        sender.is_reused = true;
+        if sender.life.is_over() {
+            return;
+        }
         let mut lease = self.lease(sender);
         loop {
             let mut state = self.lock();
@@ -129,7 +139,8 @@ impl Idle {
 
 impl State {
     fn pop(&mut self) -> Option<Sender> {
-        std::iter::from_fn(|| self.stack.pop_back()).find(|sender| sender.send.is_ready())
+        std::iter::from_fn(|| self.stack.pop_back())
+            .find(|sender| sender.send.is_ready() && !sender.life.is_over())
     }
 
     fn push(&mut self, sender: Sender, max: usize) {
@@ -143,7 +154,11 @@ impl State {
     }
 
     fn wait(&mut self) -> oneshot::Receiver<Lease> {
-        self.waiting.retain(|waiter| !waiter.is_closed());
+        // Seldom enough that it costs a constant time for each that waits.
+        if self.waiting.len() >= self.sweep_at {
+            self.waiting.retain(|waiter| !waiter.is_closed());
+            self.sweep_at = (2 * self.waiting.len()).max(64);
+        }
         let (waiter, returned) = oneshot::channel();
         self.waiting.push_back(waiter);
         returned

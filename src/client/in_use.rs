@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 use tokio::runtime::Handle;
 
 use super::idle::{Idle, SETTLE, Sender};
-use super::io::BrokenOff;
+use super::io::Wire;
+use super::life::Use;
 
 /// A connection that carries a request. Dropped before the response's end, it closes.
 #[derive(Debug)]
@@ -13,22 +14,23 @@ pub(super) struct InUse {
     given_up: GivenUp, // dropped first, so that the connection's task finds it set
     pub(super) sender: Sender,
     idle: Weak<Idle>,
+    life: Option<Use>,
 }
 
 /// Dropped, it says that the request was given up.
 #[derive(Debug)]
-struct GivenUp(Option<BrokenOff>);
+struct GivenUp(Option<Wire>);
 
 impl GivenUp {
     fn of(sender: &Sender) -> Self {
-        Self(Some(sender.broken.clone()))
+        Self(Some(sender.wire.clone()))
     }
 }
 
 impl Drop for GivenUp {
     fn drop(&mut self) {
-        if let Some(broken) = &self.0 {
-            broken.set(true);
+        if let Some(wire) = &self.0 {
+            wire.set_broken(true);
         }
     }
 }
@@ -37,6 +39,7 @@ impl InUse {
     pub(super) fn new(sender: Sender, idle: Weak<Idle>) -> Self {
         Self {
             given_up: GivenUp::of(&sender),
+            life: Some(sender.life.begin()),
             sender,
             idle,
         }
@@ -45,6 +48,7 @@ impl InUse {
     /// The response has ended: the connection goes back as soon as hyper is done with it.
     pub(super) fn finish(mut self) {
         self.given_up.0 = None;
+        self.life = None;
         let Some(idle) = self.idle.upgrade() else {
             return;
         };
@@ -58,7 +62,7 @@ impl InUse {
             return;
         }
         // Its request has not ended.
-        self.sender.broken.set(true);
+        self.sender.wire.set_broken(true);
         let settling = Settling::new(&idle);
         drop(idle);
         runtime.spawn(async move {
@@ -69,7 +73,7 @@ impl InUse {
                 Err(_) => self.sender.send.ready().await,
             };
             if let (Ok(()), Some(idle)) = (ready, self.idle.upgrade()) {
-                self.sender.broken.set(false);
+                self.sender.wire.set_broken(false);
                 idle.put(self.sender);
             }
             drop(counted);

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep};
 pub(super) struct Socket {
     stream: TcpStream,
     stall: Stall,
-    broken: BrokenOff,
+    pub(super) wire: Wire,
     ended: Option<oneshot::Receiver<()>>,
     /// In here, not beside the request: what is bounded is sockets that exist.
     _permit: OwnedSemaphorePermit,
@@ -35,7 +35,7 @@ pub(super) struct Socket {
 /// What is left in hand of a socket that hyper has.
 #[derive(Debug)]
 pub(super) struct Remote {
-    pub(super) broken: BrokenOff,
+    pub(super) wire: Wire,
     pub(super) gone: Gone,
     end: oneshot::Sender<()>,
 }
@@ -44,20 +44,36 @@ impl Remote {
     /// Ends the socket, unless it goes by itself in time.
     pub(super) async fn end_after(self, limit: Duration) {
         if tokio::time::timeout(limit, self.gone).await.is_err() {
-            self.broken.set(true);
+            self.wire.set_broken(true);
             let _ = self.end.send(());
         }
     }
 }
 
-/// Whether a request was given up on the socket, which is then reset when it closes. After an ordinary close
-/// the kernel would go on for minutes to offer what it holds of the request to a peer that does not read.
+/// What is known of a socket from outside.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BrokenOff(Arc<AtomicBool>);
+pub(super) struct Wire(Arc<Known>);
 
-impl BrokenOff {
-    pub(super) fn set(&self, broken: bool) {
-        self.0.store(broken, Relaxed);
+#[derive(Debug, Default)]
+struct Known {
+    broken: AtomicBool,
+    received: AtomicU64,
+}
+
+impl Wire {
+    /// Whether a request was aborted on the socket, which is then reset when it closes. After an ordinary close
+    /// the kernel would go on for minutes to offer what it holds of the request to a peer that does not read.
+    pub(super) fn set_broken(&self, broken: bool) {
+        self.0.broken.store(broken, Relaxed);
+    }
+
+    /// Bytes that HTTP has read so far.
+    pub(super) fn received(&self) -> u64 {
+        self.0.received.load(Relaxed)
+    }
+
+    pub(super) fn receive(&self, bytes: usize) {
+        self.0.received.fetch_add(bytes as u64, Relaxed);
     }
 }
 
@@ -80,9 +96,9 @@ impl Socket {
     ) -> (Self, Remote) {
         let (sender, gone) = oneshot::channel();
         let (end, ended) = oneshot::channel();
-        let broken = BrokenOff::default();
+        let wire = Wire::default();
         let remote = Remote {
-            broken: broken.clone(),
+            wire: wire.clone(),
             gone: gone.shared(),
             end,
         };
@@ -93,7 +109,7 @@ impl Socket {
                 stalled: false,
                 timer: None,
             },
-            broken,
+            wire,
             ended: Some(ended),
             _permit: permit,
             _gone: sender,
@@ -104,7 +120,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.broken.0.load(Relaxed) {
+        if self.wire.0.broken.load(Relaxed) {
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -115,7 +131,7 @@ impl Stall {
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
-        broken: &BrokenOff,
+        wire: &Wire,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stalled = false;
@@ -132,7 +148,7 @@ impl Stall {
             timer.as_mut().reset(deadline(limit));
         }
         ready!(timer.as_mut().poll(cx));
-        broken.set(true);
+        wire.set_broken(true);
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
             format!("no write progress for {limit:?}"),
@@ -172,7 +188,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.stall.check(cx, written, &this.broken)
+        this.stall.check(cx, written, &this.wire)
     }
 
     fn poll_write_vectored(
@@ -186,7 +202,7 @@ impl AsyncWrite for Socket {
         }
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.stall.check(cx, written, &this.broken)
+        this.stall.check(cx, written, &this.wire)
     }
 
     fn is_write_vectored(&self) -> bool {

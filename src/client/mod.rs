@@ -105,8 +105,15 @@
 //! Over HTTP/1.1 a connection serves one request at a time and returns once the response body has been read to its end;
 //! dropping the response, or its body, before that closes it. Over HTTP/2 all requests share one connection.
 //!
-//! A request that was not sent because its connection was just closing goes once to a fresh one. Where that cannot be
-//! made, the call fails with an error that [is a connect error](Error::is_connect): nothing was sent, and it is safe to
+//! A connection is closed when it was unused for [`idle_timeout`](HttpTarget::idle_timeout), and gets no new requests after
+//! [`max_age`](HttpTarget::max_age). An HTTP/2 peer that leaves a ping or three requests in a row unanswered loses its
+//! connection. What a response that nobody reads may hold is bounded for each stream and not for the connection, so that it
+//! holds up no other.
+//!
+//! A request that was not sent, or that an HTTP/2 server declares unprocessed (`GOAWAY`, `REFUSED_STREAM`), goes to another
+//! connection; one that is idempotent and has no body also when its HTTP/1.1 connection closes before a byte of the response has
+//! arrived ([`retry_idempotent`](HttpTarget::retry_idempotent)). Where no other connection can be
+//! made, the call fails with an error that [is a connect error](Error::is_connect): nothing was processed, and it is safe to
 //! make the request anew. A peer that takes
 //! nothing for [`write_timeout`](HttpTarget::write_timeout) loses its connection, so that no task, socket or body
 //! outlives it. How long to wait for an *answer* is the caller's to say.
@@ -122,6 +129,7 @@ mod http2;
 mod idle;
 mod in_use;
 mod io;
+mod life;
 mod lookup;
 mod pool;
 mod request;

@@ -20,6 +20,11 @@ use super::http2::{Dial, Failed, Made, Sender, Shared};
 use super::idle::{Asked, Idle, Lease, SETTLE};
 use super::request;
 
+/// How often a request is sent again that was not processed. Each connection that went away may have served others.
+const MOST_TRIES: usize = 16;
+/// How often it is sent again after a refusal, which may mean that the server is overloaded.
+const MOST_REFUSALS: usize = 2;
+
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(super) connector: Arc<Connector>,
@@ -85,10 +90,39 @@ impl Pool {
                 let connection = lease.into_use().ok_or_else(Error::closed)?;
                 http1::send(self, connection, request).await
             }
-            Connection::Http2(_, sender) => match sender.send(request).await {
-                Ok(answer) => Ok(answer),
-                Err(Failed::Unsent(_, error) | Failed::Sent(error)) => Err(error),
-            },
+            Connection::Http2(_, sender) => self.exchange(sender, request).await,
+        }
+    }
+
+    /// Sends a request over HTTP/2, and again, maybe over HTTP/1.1, while servers say that they have not processed it.
+    async fn exchange(
+        self: Arc<Self>,
+        mut sender: Sender,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, Error> {
+        let (mut tries, mut refusals) = (0, 0);
+        loop {
+            let unprocessed = match sender.send(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failed::Sent(error)) => return Err(error),
+                Err(Failed::Unprocessed(unprocessed)) => *unprocessed,
+            };
+            tries += 1;
+            refusals += usize::from(unprocessed.is_refused);
+            let error = unprocessed.error;
+            if tries > MOST_TRIES || refusals > MOST_REFUSALS {
+                return Err(error);
+            }
+            request = unprocessed.request;
+            match self.obtain_fresh().await? {
+                Connection::Http2(_, another) => sender = another,
+                Connection::Http1(_, lease) => {
+                    let connection = lease.into_use().ok_or(error)?;
+                    let request =
+                        request::fit(request, Version::HTTP_11, &self.connector.endpoint)?;
+                    return http1::send(self, connection, request).await;
+                }
+            }
         }
     }
 
@@ -184,9 +218,9 @@ impl Pool {
                     let lease = pool.idle.lease(send);
                     Connection::Http1(pool, lease)
                 }
-                Dialled::Http2(send, gone, using) => {
+                Dialled::Http2(send, gone, using, life) => {
                     let limit = connector.settings.write_timeout;
-                    let sender = pool.shared.adopt(send, gone, using, limit);
+                    let sender = pool.shared.adopt(send, gone, using, limit, life);
                     Connection::Http2(pool, sender)
                 }
             })
@@ -206,13 +240,7 @@ impl Connection {
                 Some(connection) => ResponseFuture::http1(Sending::new(pool, connection, request)),
                 None => ResponseFuture::boxed(ready(Err(Error::closed()))),
             },
-            Self::Http2(pool, sender) => ResponseFuture::boxed(async move {
-                match sender.send(request).await {
-                    Ok(answer) => Ok(answer),
-                    Err(Failed::Unsent(request, _)) => Box::pin(pool.resend(*request)).await,
-                    Err(Failed::Sent(error)) => Err(error),
-                }
-            }),
+            Self::Http2(pool, sender) => ResponseFuture::boxed(pool.exchange(sender, request)),
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[cfg(feature = "rustls")]
 use tokio_rustls::client::TlsStream;
 
-use super::io::Socket;
+use super::io::{Socket, Wire};
 
 #[derive(Debug)]
 pub(super) enum Stream {
@@ -49,13 +49,28 @@ impl Stream {
     }
 }
 
+impl Stream {
+    fn wire(&self) -> &Wire {
+        match self {
+            Self::Plain(socket) => &socket.wire,
+            #[cfg(feature = "rustls")]
+            Self::Tls(tls) => &tls.get_ref().0.wire,
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_read(cx, buf))
+        let mut this = self;
+        let before = buf.filled().len();
+        let stream = this.as_mut();
+        let read = either!(stream, stream => stream.poll_read(cx, buf));
+        this.wire().receive(buf.filled().len() - before);
+        read
     }
 }
 

@@ -87,7 +87,9 @@ impl HttpTarget {
         self.set(|settings| settings.max_connections = max)
     }
 
-    /// The most HTTP/1.1 connections kept open while no request uses them; 0 closes each after its request. Default: 16.
+    /// The most HTTP/1.1 connections kept open while no request uses them; 0 closes each after its request. By default
+    /// their number is bounded only by [`max_connections`](Self::max_connections), and their time by
+    /// [`idle_timeout`](Self::idle_timeout): a smaller number than there are requests at a time makes connections anew all the time.
     #[must_use]
     pub fn max_idle(self, max: usize) -> Self {
         self.set(|settings| settings.max_idle = max)
@@ -153,6 +155,39 @@ impl HttpTarget {
     #[must_use]
     pub fn write_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.write_timeout = limit)
+    }
+
+    /// How long a connection may be unused before it is closed: peers and networks forget connections that are silent for
+    /// long. Default: 90 seconds.
+    #[must_use]
+    pub fn idle_timeout(self, limit: Duration) -> Self {
+        self.set(|settings| settings.idle_timeout = limit)
+    }
+
+    /// How long a connection gets new requests, from when it was made, so that a change of the name's addresses is
+    /// noticed. Each connection has up to a tenth less, by chance, so that they are not all made anew at the same time.
+    /// Default: 10 minutes.
+    #[must_use]
+    pub fn max_age(self, limit: Duration) -> Self {
+        self.set(|settings| settings.max_age = limit)
+    }
+
+    /// How long an HTTP/2 connection with unanswered requests may be silent before a ping is sent. A peer that does not
+    /// answer a ping within 3 seconds loses its connection, and the next request dials another. Default: 5 seconds.
+    #[must_use]
+    pub fn ping_interval(self, interval: Duration) -> Self {
+        self.set(|settings| settings.ping_interval = interval)
+    }
+
+    /// Whether a request is sent once more, on a fresh connection, that was sent on an idle HTTP/1.1 connection which its
+    /// peer was closing at that moment: only one of an idempotent method (RFC 9110, section 9.2.2) without a body, and
+    /// only if no byte of the response has arrived, as in nginx's `proxy_next_upstream`. Default: `true`.
+    ///
+    /// Requests that were never sent, or that an HTTP/2 server declares unprocessed (RFC 9113, section 8.7), go to another
+    /// connection in any case, with as much of their body as has been read if that is at most 64 KiB.
+    #[must_use]
+    pub fn retry_idempotent(self, retry: bool) -> Self {
+        self.set(|settings| settings.retry = retry)
     }
 
     /// The target's own name: `host[:port]` as written in its URL.

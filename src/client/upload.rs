@@ -1,9 +1,10 @@
-//! What a request over HTTP/2 has to send, and whether the peer takes it.
+//! What a request over HTTP/2 has to send, whether the peer takes it, and what is needed to send it again.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,8 +12,13 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 
-use super::body::RequestBody;
+use super::body::{Again, Read, RequestBody};
 use super::error::RequestBodyError;
+
+/// The most bytes of a body that are kept until its request is answered, to be sent again.
+const MOST_KEPT: usize = 64 * 1024;
+/// How long hyper may take to drop the body of a request that has failed. It needs microseconds.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Held by all that use a connection; its receiver hears when the last has let go.
 #[derive(Clone, Debug)]
@@ -41,9 +47,52 @@ impl PartialEq for UsingId {
 
 /// A request's body, watched while hyper has it.
 pub(super) struct Watched {
-    body: RequestBody,
+    /// `None` once it was given back.
+    body: Option<RequestBody>,
     progress: Arc<Progress>,
-    _held: oneshot::Sender<Infallible>,
+    /// What hyper has read. `None` if that is too much to be kept.
+    read: Option<VecDeque<Read>>,
+    bytes: usize,
+    returned: Weak<Returned>,
+    held: Option<oneshot::Sender<Infallible>>,
+}
+
+/// The body of a request that was not answered, once hyper has dropped it.
+#[derive(Default)]
+struct Returned(Mutex<Option<RequestBody>>);
+
+impl std::fmt::Debug for Returned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Returned")
+    }
+}
+
+impl Watched {
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        let read = match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => Read::Data(data.clone()),
+            (None, Some(trailers)) => Read::Trailers(trailers.clone()),
+            (None, None) => return self.read = None,
+        };
+        self.bytes += frame.data_ref().map_or(0, Bytes::len);
+        match &mut self.read {
+            Some(kept) if self.bytes <= MOST_KEPT => kept.push_back(read),
+            kept => *kept = None,
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let (Some(returned), Some(read), Some(rest)) =
+            (self.returned.upgrade(), self.read.take(), self.body.take())
+        {
+            let again = RequestBody::Again(Box::new(Again { read, rest }));
+            *returned.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(again);
+        }
+        // Only now, so that whoever waits for this finds the body.
+        self.held = None;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -62,19 +111,37 @@ impl Body for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         self.progress.asked.fetch_add(1, Relaxed);
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let frame = Pin::new(body).poll_frame(cx);
         self.progress
             .waits_for_caller
             .store(frame.is_pending(), Relaxed);
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) if self.read.is_some() => {
+                // Nobody sends an answered request again.
+                if self.returned.strong_count() == 0 {
+                    self.read = None;
+                } else {
+                    self.keep(frame);
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.read = None,
+            _ => {}
+        }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(RequestBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Some(body) => body.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
     }
 }
 
@@ -83,25 +150,51 @@ impl Body for Watched {
 pub(super) struct Upload {
     progress: Weak<Progress>,
     held: oneshot::Receiver<Infallible>,
+    /// `None` once the request is answered.
+    returned: Option<Arc<Returned>>,
 }
 
 /// What hyper is to be given instead of `body`.
 pub(super) fn watch(body: RequestBody) -> (Upload, RequestBody) {
     let progress = Arc::new(Progress::default());
+    let returned = Arc::new(Returned::default());
     let (sender, held) = oneshot::channel();
-    let upload = Upload {
-        progress: Arc::downgrade(&progress),
-        held,
-    };
     let watched = Watched {
-        body,
+        body: Some(body),
+        read: Some(VecDeque::new()),
+        bytes: 0,
+        returned: Arc::downgrade(&returned),
+        held: Some(sender),
         progress,
-        _held: sender,
+    };
+    let upload = Upload {
+        progress: Arc::downgrade(&watched.progress),
+        held,
+        returned: Some(returned),
     };
     (upload, watched.into())
 }
 
 impl Upload {
+    /// The request is answered, and will not be sent again.
+    pub(super) fn answered(&mut self) {
+        self.returned = None;
+    }
+
+    /// The body as it was, unless too much of it was read or hyper does not drop it.
+    pub(super) async fn returned(mut self) -> Option<RequestBody> {
+        let returned = self.returned.take()?;
+        tokio::time::timeout(SOON, &mut self.held)
+            .await
+            .ok()?
+            .err()?;
+        returned
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
     /// Whether hyper has let go of the body.
     pub(super) fn is_over(&mut self) -> bool {
         self.held.try_recv() == Err(oneshot::error::TryRecvError::Closed)
