@@ -122,13 +122,14 @@ where
             Some(Served::Answered(_) | Served::Failed) => {}
         }
     }
-    sent = Instant::now();
-    let answered_by = if is_live && watch.is_some() {
-        limits.capture_timeout
-    } else {
-        limits.timeout
-    };
-    deadline.as_mut().reset(later(sent, answered_by));
+    if watch.is_some() || copy.offers_upgrade {
+        sent = Instant::now();
+        let next = match watch {
+            Some(_) if is_live => limits.capture_timeout,
+            _ => limits.timeout,
+        };
+        deadline.as_mut().reset(later(sent, next));
+    }
     head::finish(&mut copy.parts, &body, shared);
 
     let mut relaying = watch.as_ref().filter(|_| is_live);
