@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Runs software that is not ours against the mirror and prints tables of what came of it. `--write` puts them into
+docs/conformance.md as well.
+
+    cargo build --examples
+    python3 examples/interop/run.py --write
+
+Clients send the cases of `plan.py` to the application of the `interop` example, without the mirror, with it in mode tee
+and with it in mode stream. Servers stand behind the `proxy` example, as its primary and as its shadow. Where something is
+not installed it says so, and how to install it. All traffic is on the loopback device, on ports that the system chooses;
+whatever is started is ended. It leaves logs and records in target/interop.
+"""
+
+import argparse
+import collections
+import re
+import shutil
+import subprocess
+import sys
+
+import clients
+import servers
+from bench import HERE, LIMIT, ROOT, VENV, WORK, Bench, outcomes_of, records
+from judge import Verdict, failures, judge
+
+MODES = ("off", "tee", "stream")
+BEGIN, END = "<!-- interop -->\n", "<!-- /interop -->\n"
+# Between a client and the recorder stands a server that keeps trailers or not, waits with its 100, or reads what it likes.
+NOT_BEHIND_SERVERS = {name for name in clients.CASES if name.startswith("trailers")}
+
+
+class NoHttp2(Exception):
+    """A server that speaks HTTP/1.1 only without TLS."""
+
+
+def to_the_app(client, mode):
+    """A client against the application."""
+    folder = WORK / "runs" / re.sub(r"\W+", "-", f"{client.name} {client.protocol} {mode}")
+    cases = client.cases()
+    with Bench(folder) as bench:
+        shadow, shadow_address, copies = bench.recorder("shadow", "--drain")
+        mirror = [] if mode == "off" else ["--shadow", f"http://{shadow_address}", "--body", mode]
+        app, address, originals = bench.recorder("primary", *mirror)
+        answers = client.run(f"http://{address}", folder, cases)
+        outcomes, by_case = outcomes_of(bench.end(app)) if mirror else ({}, {})
+        bench.end(shadow)
+    wrong = judge(answers, originals, copies, True) if mirror else collections.Counter()
+    return Verdict(len(answers), failures(answers, cases), wrong, outcomes, by_case)
+
+
+def behind_the_proxy(client, server, mode, role, http2):
+    """A client against the proxy, with a server as its primary or as its shadow."""
+    folder = WORK / "runs" / re.sub(r"\W+", "-", f"{server.name} {role} {client.name} {mode}{' http2' if http2 else ''}")
+    cases = client.cases(NOT_BEHIND_SERVERS)
+    with Bench(folder) as bench:
+        shadow, shadow_address, copies = bench.recorder("shadow", "--drain")
+        primary, primary_address, originals = bench.recorder("primary")
+        recorded = originals if role == "primary" else copies
+        behind = primary_address if role == "primary" else shadow_address
+        if server.records_itself:
+            recorded = folder / "server.jsonl"
+            recorded.write_bytes(b"")
+        process, port, port2 = server.start(bench, behind, recorded)
+        if http2 and port2 is None:
+            raise NoHttp2
+        if role == "primary":
+            primary_address, originals = f"127.0.0.1:{port}", recorded
+        else:
+            shadow_address, copies = f"127.0.0.1:{port2 if http2 else port}", recorded
+        command = ["--listen", "127.0.0.1:0", "--primary", f"http://{primary_address}"]
+        if mode != "off":
+            command += ["--shadow", f"http://{shadow_address}", "--body", mode]
+            command += ["--shadow-http2"] if http2 else []
+        proxy, address = bench.ours("proxy", "proxy.log", *command)
+        answers = client.run(f"http://{address}", folder, cases)
+        outcomes, _ = outcomes_of(bench.end(proxy))
+        for one in (process, primary, shadow):
+            bench.end(one)
+    wrong = judge(answers, originals, copies, False) if mode != "off" else collections.Counter()
+    return Verdict(len(answers), failures(answers, cases), wrong, outcomes)
+
+
+def grpc(mode):
+    """grpcio against the application. There is no copy to compare of a call that is cancelled or refused."""
+    folder = WORK / "runs" / f"grpcio-{mode}"
+    with Bench(folder) as bench:
+        shadow, shadow_address, copies = bench.recorder("shadow", "--drain")
+        mirror = [] if mode == "off" else ["--shadow", f"http://{shadow_address}", "--shadow-http2", "--body", mode]
+        app, address, originals = bench.recorder("primary", *mirror)
+        command = [VENV / "bin/python", HERE / "clients/client_grpc.py", f"http://{address}", "client"]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=LIMIT, check=False)
+        (folder / "client.log").write_text(done.stdout + done.stderr)
+        outcomes, by_case = outcomes_of(bench.end(app)) if mirror else ({}, {})
+        bench.end(shadow)
+    meant = {"grpc-cancel": "CANCELLED", "grpc-deadline": "DEADLINE_EXCEEDED", "grpc-fail": "NOT_FOUND",
+             "grpc-fail-stream": "NOT_FOUND", "grpc-unimplemented": "UNIMPLEMENTED"}
+    verdict = Verdict(outcomes=outcomes, cases=by_case)
+    originals, copies = (records(path) for path in (originals, copies))
+    for line in done.stdout.splitlines():
+        case, number, code, detail = (line.split("\t") + [""])[:4]
+        verdict.requests += 1
+        if code != meant.get(case, "OK") or detail == "different":
+            verdict.failures[case, f"{code} {detail}".strip()] += 1
+        identity = f"{case}/{number}/client"
+        original, found = originals.get(identity, []), copies.get(identity, [])
+        whole = [one for one in found if one["end"] == "whole"]
+        if mode == "off":
+            continue
+        if case in meant:
+            if whole and case in ("grpc-cancel", "grpc-deadline"):
+                verdict.wrong[case, "a cancelled call has a copy that looks whole"] += 1
+        elif not whole:
+            verdict.wrong[case, f"the copy is {found[0]['end'].split(':')[0]}" if found else "no copy"] += 1
+        elif (whole[0]["bytes"], whole[0]["crc"]) != (original[0]["bytes"], original[0]["crc"]):
+            verdict.wrong[case, "another body"] += 1
+    return verdict
+
+
+def load(mode):
+    """h2load: 2000 requests, 50 at a time. Here the limit of copies in flight may count."""
+    folder = WORK / "runs" / f"h2load-{mode}"
+    with Bench(folder) as bench:
+        shadow, shadow_address, copies = bench.recorder("shadow", "--drain")
+        mirror = [] if mode == "off" else ["--shadow", f"http://{shadow_address}", "--body", mode]
+        app, address, _ = bench.recorder("primary", *mirror)
+        upload = folder / "upload"
+        upload.write_bytes(clients.CASES["length"].body)
+        command = ["h2load", "-n", "2000", "-c", "10", "-m", "5", "-d", str(upload), "-H", "x-case: load/0/client"]
+        done = subprocess.run(command + [f"http://{address}/bytes"], capture_output=True, text=True, timeout=LIMIT, check=False)
+        (folder / "client.log").write_text(done.stdout + done.stderr)
+        outcomes, by_case = outcomes_of(bench.end(app)) if mirror else ({}, {})
+        bench.end(shadow)
+    verdict = Verdict(2000, outcomes=outcomes, cases=by_case)
+    succeeded = re.search(r"(\d+) 2xx", done.stdout)
+    failed = 2000 - int(succeeded.group(1)) if succeeded else 2000
+    if failed:
+        verdict.failures["load", "no status 200"] = failed
+    sent = clients.CASES["length"].body
+    bad = sum(one["bytes"] != len(sent) for one in records(copies).get("load/0/client", []))
+    if bad:
+        verdict.wrong["load", "another body"] = bad
+    return verdict
+
+
+def of_outcomes(outcomes):
+    counted = sorted(outcomes.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{name} {count}" for name, count in counted) or "none"
+
+
+def failed_of(verdict):
+    """With those in brackets where the client raced an early answer, as it does without the mirror."""
+    is_early = lambda case: case in clients.CASES and "early" in clients.CASES[case].flags
+    early = sum(count for (case, _), count in verdict.failures.items() if is_early(case))
+    others = sum(verdict.failures.values()) - early
+    return f"{others} (+{early})" if early else str(others)
+
+
+def row(title, verdicts):
+    """One line of the table, and the reasons for what is not as it should be."""
+    tee, stream = verdicts["tee"], verdicts["stream"]
+    failed = " / ".join(failed_of(verdicts[mode]) if mode in verdicts else "-" for mode in MODES)
+    wrong = f"{sum(tee.wrong.values())} / {sum(stream.wrong.values())}"
+    cells = [title, str(tee.requests), failed, of_outcomes(tee.outcomes), of_outcomes(stream.outcomes), wrong]
+    why = []
+    for mode, verdict in verdicts.items():
+        for (case, reason), count in sorted(verdict.failures.items()):
+            why.append(f"- {title}, {mode}, `{case}`, primary: {reason[:160]} ({count})\n")
+        for (case, reason), count in sorted(verdict.wrong.items()):
+            outcomes = verdict.cases.get(case)
+            ended = f"; copies: {of_outcomes(outcomes)}" if outcomes else ""
+            why.append(f"- {title}, {mode}, `{case}`: {reason[:160]} ({count}){ended}\n")
+    return cells, why
+
+
+def table(first, rows):
+    head = [first, "requests", "primary failures: off / tee / stream", "copies, tee", "copies, stream", "not as sent: tee / stream"]
+    lines = [head, ["---"] * len(head), *(cells for cells, _ in rows)]
+    text = "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+    why = "".join(line for _, whys in rows for line in whys)
+    return text + (f"\nWhy:\n\n{why}" if why else "")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--envoy", help="the program, where it is neither on PATH nor in target/interop/venv")
+    parser.add_argument("--only", default="", help="clients and servers whose names contain this")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/conformance.md")
+    args = parser.parse_args()
+
+    WORK.mkdir(parents=True, exist_ok=True)
+    those, missing = clients.known()
+    others, more = servers.known(args.envoy)
+    wanted = lambda name: args.only.lower() in name.lower()
+    progress = lambda text: print(text, file=sys.stderr, flush=True)
+    absent = [f"{one}\n" for one in missing + more]
+
+    by_client = []
+    for client in filter(lambda client: wanted(client.title), those):
+        progress(client.title)
+        by_client.append(row(client.title, {mode: to_the_app(client, mode) for mode in MODES}))
+    python = VENV / "bin/python"
+    if python.exists() and wanted("grpcio"):
+        progress("grpcio")
+        version = clients.said([python, "-c", "import grpc; print(grpc.__version__)"])
+        by_client.append(row(f"grpcio {version}, HTTP/2", {mode: grpc(mode) for mode in MODES}))
+    if shutil.which("h2load") and wanted("h2load"):
+        progress("h2load")
+        title = f"h2load {clients.said(['h2load', '--version'])}, HTTP/2, 50 at a time"
+        by_client.append(row(title, {mode: load(mode) for mode in MODES}))
+
+    by_server = []
+    senders = [client for client in those if client.name in ("Node http", "Node http2")]
+    for server in filter(lambda server: wanted(server.name), others):
+        for client in senders:
+            progress(f"{server.name} {client.name}")
+            title = f"{server.name} {server.version}, primary, {client.protocol} client"
+            by_server.append(row(title, {m: behind_the_proxy(client, server, m, "primary", False) for m in MODES}))
+        client = senders[0]
+        for http2 in (False, True):
+            modes = MODES[1:]
+            try:
+                verdicts = {m: behind_the_proxy(client, server, m, "shadow", http2) for m in modes}
+            except NoHttp2:
+                continue
+            title = f"{server.name} {server.version}, shadow, {'HTTP/2' if http2 else 'HTTP/1.1'}"
+            by_server.append(row(title, verdicts))
+
+    made = "\n"
+    if by_client:
+        made += table("client", by_client) + "\n"
+    if by_server:
+        made += table("server", by_server) + "\n"
+    if absent:
+        made += "Not installed:\n\n" + "".join(f"- {line}" for line in absent) + "\n"
+    print(made, end="")
+    if args.write:
+        path = ROOT / "docs/conformance.md"
+        before, rest = path.read_text().split(BEGIN)
+        path.write_text(before + BEGIN + made + END + rest.split(END)[1])
+
+
+if __name__ == "__main__":
+    main()
