@@ -58,7 +58,7 @@ impl Recorder {
 fn describe(head: &request::Parts) -> Value {
     json!({
         "method": head.method.as_str(),
-        "target": head.uri.to_string(),
+        "target": head.uri.path_and_query().map(ToString::to_string),
         "version": format!("{:?}", head.version),
         "headers": pairs(&head.headers),
     })

@@ -7,14 +7,16 @@ docs/conformance.md as well.
 
 Clients send the cases of `plan.py` to the application of the `interop` example, without the mirror, with it in mode tee
 and with it in mode stream. Servers stand behind the `proxy` example, as its primary and as its shadow. Where something is
-not installed it says so, and how to install it. All traffic is on the loopback device, on ports that the system chooses;
+not installed it says so, and how to install it. All traffic is on the loopback device, on free ports;
 whatever is started is ended. It leaves logs and records in target/interop.
 """
 
 import argparse
 import collections
+import dataclasses
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -26,7 +28,8 @@ from judge import Verdict, failures, judge
 MODES = ("off", "tee", "stream")
 BEGIN, END = "<!-- interop -->\n", "<!-- /interop -->\n"
 # Between a client and the recorder stands a server that keeps trailers or not, waits with its 100, or reads what it likes.
-NOT_BEHIND_SERVERS = {name for name in clients.CASES if name.startswith("trailers")}
+NOT_BEHIND_SERVERS = clients.TRAILERS | clients.ODD
+SERVER_COUNT = 3
 
 
 class NoHttp2(Exception):
@@ -51,7 +54,7 @@ def to_the_app(client, mode):
 def behind_the_proxy(client, server, mode, role, http2):
     """A client against the proxy, with a server as its primary or as its shadow."""
     folder = WORK / "runs" / re.sub(r"\W+", "-", f"{server.name} {role} {client.name} {mode}{' http2' if http2 else ''}")
-    cases = client.cases(NOT_BEHIND_SERVERS)
+    cases = [dataclasses.replace(case, count=SERVER_COUNT) for case in client.cases(NOT_BEHIND_SERVERS)]
     with Bench(folder) as bench:
         shadow, shadow_address, copies = bench.recorder("shadow", "--drain")
         primary, primary_address, originals = bench.recorder("primary")
@@ -70,7 +73,8 @@ def behind_the_proxy(client, server, mode, role, http2):
         command = ["--listen", "127.0.0.1:0", "--primary", f"http://{primary_address}"]
         if mode != "off":
             command += ["--shadow", f"http://{shadow_address}", "--body", mode]
-            command += ["--shadow-http2"] if http2 else []
+            # Apache answers 400 to a host like `127.0.0.1-shadow`.
+            command += ["--preserve-host", *(["--shadow-http2"] if http2 else [])]
         proxy, address = bench.ours("proxy", "proxy.log", *command)
         answers = client.run(f"http://{address}", folder, cases)
         outcomes, _ = outcomes_of(bench.end(proxy))
@@ -80,11 +84,19 @@ def behind_the_proxy(client, server, mode, role, http2):
     return Verdict(len(answers), failures(answers, cases), wrong, outcomes)
 
 
-def grpc(mode):
-    """grpcio against the application. There is no copy to compare of a call that is cancelled or refused."""
-    folder = WORK / "runs" / f"grpcio-{mode}"
+def grpc(mode, shadow_too=False):
+    """grpcio against the application, with a shadow of ours or of grpcio. There is no copy to compare of a call that is
+    cancelled or refused."""
+    folder = WORK / "runs" / f"grpcio-{'both-' if shadow_too else ''}{mode}"
     with Bench(folder) as bench:
-        shadow, shadow_address, copies = bench.recorder("shadow", "--drain")
+        if shadow_too:
+            server = servers.of_python(VENV / "bin/python", HERE / "clients/server.py", "PORT", http2=True)
+            copies = folder / "shadow.jsonl"
+            copies.write_bytes(b"")
+            shadow, port, _ = server(bench, None, copies)
+            shadow_address = f"127.0.0.1:{port}"
+        else:
+            shadow, shadow_address, copies = bench.recorder("shadow", "--drain")
         mirror = [] if mode == "off" else ["--shadow", f"http://{shadow_address}", "--shadow-http2", "--body", mode]
         app, address, originals = bench.recorder("primary", *mirror)
         command = [VENV / "bin/python", HERE / "clients/client_grpc.py", f"http://{address}", "client"]
@@ -107,7 +119,8 @@ def grpc(mode):
         if mode == "off":
             continue
         if case in meant:
-            if whole and case in ("grpc-cancel", "grpc-deadline"):
+            # grpcio ends the messages of a call that breaks off as those of a whole one.
+            if whole and case in ("grpc-cancel", "grpc-deadline") and not shadow_too:
                 verdict.wrong[case, "a cancelled call has a copy that looks whole"] += 1
         elif not whole:
             verdict.wrong[case, f"the copy is {found[0]['end'].split(':')[0]}" if found else "no copy"] += 1
@@ -158,18 +171,26 @@ def failed_of(verdict):
 def row(title, verdicts):
     """One line of the table, and the reasons for what is not as it should be."""
     tee, stream = verdicts["tee"], verdicts["stream"]
-    failed = " / ".join(failed_of(verdicts[mode]) if mode in verdicts else "-" for mode in MODES)
+    failed = " / ".join(failed_of(verdicts[mode]) for mode in MODES)
     wrong = f"{sum(tee.wrong.values())} / {sum(stream.wrong.values())}"
     cells = [title, str(tee.requests), failed, of_outcomes(tee.outcomes), of_outcomes(stream.outcomes), wrong]
-    why = []
+    return cells, reasons(title, verdicts)
+
+
+def reasons(title, verdicts):
+    """A line for each thing that is not as it should be, with the cases of each mode in which it is so."""
+    found = {}
     for mode, verdict in verdicts.items():
-        for (case, reason), count in sorted(verdict.failures.items()):
-            why.append(f"- {title}, {mode}, `{case}`, primary: {reason[:160]} ({count})\n")
-        for (case, reason), count in sorted(verdict.wrong.items()):
-            outcomes = verdict.cases.get(case)
-            ended = f"; copies: {of_outcomes(outcomes)}" if outcomes else ""
-            why.append(f"- {title}, {mode}, `{case}`: {reason[:160]} ({count}){ended}\n")
-    return cells, why
+        for kind, counts in (("the primary fails: ", verdict.failures), ("", verdict.wrong)):
+            for (case, reason), count in counts.items():
+                outcomes = [name for name in verdict.cases.get(case, {}) if name != "completed"]
+                ended = f" ({', '.join(outcomes)})" if outcomes and not kind else ""
+                found.setdefault(kind + reason[:160], {}).setdefault(mode, []).append(f"`{case}` {count}{ended}")
+    lines = []
+    for reason, modes in sorted(found.items()):
+        shown = "; ".join(f"{mode} {', '.join(sorted(cases))}" for mode, cases in modes.items())
+        lines.append(f"- {title}: {reason}: {shown}\n")
+    return lines
 
 
 def table(first, rows):
@@ -191,39 +212,41 @@ def main():
     those, missing = clients.known()
     others, more = servers.known(args.envoy)
     wanted = lambda name: args.only.lower() in name.lower()
-    progress = lambda text: print(text, file=sys.stderr, flush=True)
+    # What was started ends however this does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     absent = [f"{one}\n" for one in missing + more]
 
-    by_client = []
+    by_client, by_server = [], []
+
+    def add(rows, title, verdicts):
+        cells, why = row(title, verdicts)
+        rows.append((cells, why))
+        print(" | ".join(cells), "\n", *why, sep="", end="", file=sys.stderr, flush=True)
+
     for client in filter(lambda client: wanted(client.title), those):
-        progress(client.title)
-        by_client.append(row(client.title, {mode: to_the_app(client, mode) for mode in MODES}))
+        add(by_client, client.title, {mode: to_the_app(client, mode) for mode in MODES})
     python = VENV / "bin/python"
     if python.exists() and wanted("grpcio"):
-        progress("grpcio")
         version = clients.said([python, "-c", "import grpc; print(grpc.__version__)"])
-        by_client.append(row(f"grpcio {version}, HTTP/2", {mode: grpc(mode) for mode in MODES}))
+        add(by_client, f"grpcio {version}, HTTP/2", {mode: grpc(mode) for mode in MODES})
+        add(by_client, f"grpcio {version}, HTTP/2, with a shadow of grpcio", {mode: grpc(mode, True) for mode in MODES})
     if shutil.which("h2load") and wanted("h2load"):
-        progress("h2load")
         title = f"h2load {clients.said(['h2load', '--version'])}, HTTP/2, 50 at a time"
-        by_client.append(row(title, {mode: load(mode) for mode in MODES}))
+        add(by_client, title, {mode: load(mode) for mode in MODES})
 
-    by_server = []
     senders = [client for client in those if client.name in ("Node http", "Node http2")]
     for server in filter(lambda server: wanted(server.name), others):
         for client in senders:
-            progress(f"{server.name} {client.name}")
             title = f"{server.name} {server.version}, primary, {client.protocol} client"
-            by_server.append(row(title, {m: behind_the_proxy(client, server, m, "primary", False) for m in MODES}))
+            add(by_server, title, {mode: behind_the_proxy(client, server, mode, "primary", False) for mode in MODES})
         client = senders[0]
         for http2 in (False, True):
-            modes = MODES[1:]
             try:
-                verdicts = {m: behind_the_proxy(client, server, m, "shadow", http2) for m in modes}
+                verdicts = {mode: behind_the_proxy(client, server, mode, "shadow", http2) for mode in MODES}
             except NoHttp2:
                 continue
             title = f"{server.name} {server.version}, shadow, {'HTTP/2' if http2 else 'HTTP/1.1'}"
-            by_server.append(row(title, verdicts))
+            add(by_server, title, verdicts)
 
     made = "\n"
     if by_client:

@@ -67,7 +67,6 @@ server.modules = ("mod_proxy")
 server.bind = "127.0.0.1"
 server.port = {port}
 server.document-root = "{folder}"
-server.stream-request-body = 2
 server.feature-flags = ("server.h2proto" => "enable", "server.h2c" => "enable")
 proxy.server = ("" => (("host" => "{host}", "port" => {up_port})))
 """

@@ -40,10 +40,13 @@ class Client {
             List<InputStream> streams = new ArrayList<>();
             for (byte[] part : parts) {
                 if (!streams.isEmpty() && has("pause")) streams.add(new Waiting(20));
-                streams.add(new ByteArrayInputStream(part));
+                // The client reads one piece ahead of what it sends.
+                int half = has("cancel") ? part.length / 2 : 0;
+                if (half > 0) streams.add(new ByteArrayInputStream(part, 0, half));
+                streams.add(new ByteArrayInputStream(part, half, part.length - half));
             }
             if (has("pause")) streams.add(new Waiting(20));
-            if (has("cancel")) streams.add(new Waiting(500));
+            if (has("cancel")) streams.add(new Waiting(1000));
             return new SequenceInputStream(Collections.enumeration(streams));
         }
 
@@ -110,7 +113,7 @@ class Client {
         one.headers().forEach(pair -> request.header(pair[0], pair[1]));
         CompletableFuture<HttpResponse<byte[]>> answer = client.sendAsync(request.build(), BodyHandlers.ofByteArray());
         if (one.has("cancel")) {
-            pause(50);
+            pause(200);
             answer.cancel(true);
         }
         HttpResponse<byte[]> came = answer.get(20, TimeUnit.SECONDS);
