@@ -167,7 +167,7 @@ fn summary(handle: &MirrorHandle, counts: &Counts, aborted: u64) -> String {
     said.to_string()
 }
 
-/// Prints a line, and goes on where nobody reads it any more.
+/// Prints a line. A reader that has left does not end the server.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
