@@ -1,4 +1,5 @@
-"""What became of the copies of one run: each request that was answered has one whole copy, equal to what was sent."""
+"""What became of the copies of one run: each request that was answered has one whole copy, equal to what was sent. A copy
+that is lost is absent, or breaks off so that the shadow knows; one that is wrong looks whole and differs."""
 
 import collections
 import dataclasses
@@ -14,9 +15,12 @@ APART = {"host", "x-mirrored-by", "connection", "keep-alive", "proxy-connection"
 
 @dataclasses.dataclass
 class Verdict:
+    """What was counted by case and reason, besides the outcomes in all and by case."""
+
     requests: int = 0
     failures: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    wrong: collections.Counter = dataclasses.field(default_factory=collections.Counter)  # (case, why)
+    lost: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    wrong: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     outcomes: dict = dataclasses.field(default_factory=dict)
     cases: dict = dataclasses.field(default_factory=dict)
 
@@ -49,12 +53,7 @@ def comparable(head):
 
 
 def differences(case, original, copy, is_direct):
-    """What the copy differs in, mostly nothing."""
-    if copy["end"] == "left" and not case.is_read:
-        return  # by a server that is no shadow of ours, and answers as the primary does
-    if copy["end"] != "whole":
-        yield f"the copy is {copy['end'].split(':')[0]}"
-        return
+    """What the copy, which looks whole, differs in: mostly nothing."""
     if (copy["bytes"], copy["crc"]) != (len(case.body), zlib.crc32(case.body)):
         yield f"the copy has {copy['bytes']} bytes of {len(case.body)}, or others"
     if not is_direct or original is None:
@@ -79,26 +78,28 @@ def differences(case, original, copy, is_direct):
 
 
 def judge(answers, primary, shadow, is_direct):
-    """The copies that are not as they should be, by case and reason."""
+    """The copies that are lost and those that are wrong."""
     originals, copies = records(primary), records(shadow)
-    wrong = collections.Counter()
+    lost, wrong = collections.Counter(), collections.Counter()
     for answer in answers:
         case = CASES[answer.case]
         identity = f"{answer.case}/{answer.number}/client"
         original = (originals.get(identity) or [None])[0]
         found = copies.get(identity, [])
+        whole = [copy for copy in found if copy["end"] == "whole"]
         if "cancel" in case.flags:
             was_left = original is None or original["end"] != "whole"
-            if was_left and any(copy["end"] == "whole" for copy in found):
+            if was_left and whole:
                 wrong[answer.case, "a cancelled upload has a copy that looks whole"] += 1
             continue
         if answer.error:
             continue
-        if not found and (case.is_read or case.framing == "none"):
-            wrong[answer.case, "no copy"] += 1
-        elif len(found) > 1:
+        if len(found) > 1:
             wrong[answer.case, f"{len(found)} copies"] += 1
-        elif found:
+        elif whole:
             for why in differences(case, original, found[0], is_direct):
                 wrong[answer.case, why] += 1
-    return wrong
+        elif case.is_read or not found and case.framing == "none":
+            ends = found[0]["end"].split(":")[0] if found else None
+            lost[answer.case, f"the copy is {ends}" if found else "no copy"] += 1
+    return lost, wrong

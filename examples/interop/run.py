@@ -47,8 +47,10 @@ def to_the_app(client, mode):
         answers = client.run(f"http://{address}", folder, cases)
         outcomes, by_case = outcomes_of(bench.end(app)) if mirror else ({}, {})
         bench.end(shadow)
-    wrong = judge(answers, originals, copies, True) if mirror else collections.Counter()
-    return Verdict(len(answers), failures(answers, cases), wrong, outcomes, by_case)
+    lost, wrong = collections.Counter(), collections.Counter()
+    if mirror:
+        lost, wrong = judge(answers, originals, copies, True)
+    return Verdict(len(answers), failures(answers, cases), lost, wrong, outcomes, by_case)
 
 
 def behind_the_proxy(client, server, mode, role, http2):
@@ -80,8 +82,10 @@ def behind_the_proxy(client, server, mode, role, http2):
         outcomes, _ = outcomes_of(bench.end(proxy))
         for one in (process, primary, shadow):
             bench.end(one)
-    wrong = judge(answers, originals, copies, False) if mode != "off" else collections.Counter()
-    return Verdict(len(answers), failures(answers, cases), wrong, outcomes)
+    lost, wrong = collections.Counter(), collections.Counter()
+    if mode != "off":
+        lost, wrong = judge(answers, originals, copies, False)
+    return Verdict(len(answers), failures(answers, cases), lost, wrong, outcomes)
 
 
 def grpc(mode, shadow_too=False):
@@ -123,7 +127,7 @@ def grpc(mode, shadow_too=False):
             if whole and case in ("grpc-cancel", "grpc-deadline") and not shadow_too:
                 verdict.wrong[case, "a cancelled call has a copy that looks whole"] += 1
         elif not whole:
-            verdict.wrong[case, f"the copy is {found[0]['end'].split(':')[0]}" if found else "no copy"] += 1
+            verdict.lost[case, f"the copy is {found[0]['end'].split(':')[0]}" if found else "no copy"] += 1
         elif (whole[0]["bytes"], whole[0]["crc"]) != (original[0]["bytes"], original[0]["crc"]):
             verdict.wrong[case, "another body"] += 1
     return verdict
@@ -172,8 +176,9 @@ def row(title, verdicts):
     """One line of the table, and the reasons for what is not as it should be."""
     tee, stream = verdicts["tee"], verdicts["stream"]
     failed = " / ".join(failed_of(verdicts[mode]) for mode in MODES)
+    lost = f"{sum(tee.lost.values())} / {sum(stream.lost.values())}"
     wrong = f"{sum(tee.wrong.values())} / {sum(stream.wrong.values())}"
-    cells = [title, str(tee.requests), failed, of_outcomes(tee.outcomes), of_outcomes(stream.outcomes), wrong]
+    cells = [title, str(tee.requests), failed, of_outcomes(tee.outcomes), of_outcomes(stream.outcomes), lost, wrong]
     return cells, reasons(title, verdicts)
 
 
@@ -181,10 +186,10 @@ def reasons(title, verdicts):
     """A line for each thing that is not as it should be, with the cases of each mode in which it is so."""
     found = {}
     for mode, verdict in verdicts.items():
-        for kind, counts in (("the primary fails: ", verdict.failures), ("", verdict.wrong)):
+        for kind, counts in (("the primary fails: ", verdict.failures), ("lost: ", verdict.lost), ("wrong: ", verdict.wrong)):
             for (case, reason), count in counts.items():
                 outcomes = [name for name in verdict.cases.get(case, {}) if name != "completed"]
-                ended = f" ({', '.join(outcomes)})" if outcomes and not kind else ""
+                ended = f" ({', '.join(outcomes)})" if outcomes and kind != "the primary fails: " else ""
                 found.setdefault(kind + reason[:160], {}).setdefault(mode, []).append(f"`{case}` {count}{ended}")
     lines = []
     for reason, modes in sorted(found.items()):
@@ -194,7 +199,8 @@ def reasons(title, verdicts):
 
 
 def table(first, rows):
-    head = [first, "requests", "primary failures: off / tee / stream", "copies, tee", "copies, stream", "not as sent: tee / stream"]
+    head = [first, "requests", "primary failures: off / tee / stream", "copies, tee", "copies, stream", "lost: tee / stream",
+            "wrong: tee / stream"]
     lines = [head, ["---"] * len(head), *(cells for cells, _ in rows)]
     text = "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
     why = "".join(line for _, whys in rows for line in whys)
