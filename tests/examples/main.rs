@@ -5,6 +5,7 @@
 mod canary;
 mod catalog;
 mod hedge;
+mod interop;
 mod one_file;
 mod soak;
 
