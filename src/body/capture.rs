@@ -88,6 +88,11 @@ impl Capture {
         self.progress.is_reached()
     }
 
+    /// Whether the primary was dropped, because its client went away.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.queue.is_aborted()
+    }
+
     /// Whether the body is a stream of its own, as in HTTP/2.
     pub(super) fn is_of_stream(&self) -> bool {
         self.progress.is_of_stream()

@@ -176,7 +176,12 @@ where
             }
         }
     } else if !capture.is_reached() {
-        capture.leave(body);
+        if capture.is_of_stream() && capture.is_aborted() {
+            // A stream that its client has reset says so here as it would have said to the primary.
+            read_while(body, capture, |_| false);
+        } else {
+            capture.leave(body);
+        }
     } else if let Some((body, capture)) = read_while(body, capture, |_| true) {
         // Only the end or trailers can follow, and they are not here yet.
         if !capture.stop() {
