@@ -55,6 +55,10 @@ impl Piece {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
     /// Bytes of the body.
     pub(super) fn length(&self) -> u64 {
         match self {

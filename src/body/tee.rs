@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::capture::Capture;
+use super::{capture::Capture, rest::MOST_EMPTY};
 
 pin_project! {
     /// The primary's body: the request's own, frame for frame, with a copy taken
@@ -192,7 +192,8 @@ where
     read_while(body, capture, |_| true);
 }
 
-/// Reads for the copy what is there at once, while that is wanted. Gives both back if there is more to come.
+/// Reads for the copy what is there at once, while that is wanted. Gives both back if there is more to come, or nothing
+/// but empty frames: this runs on the primary's task, and must end.
 fn read_while<B: Body<Data = Bytes>>(
     mut body: Pin<Box<B>>,
     mut capture: Capture,
@@ -202,7 +203,12 @@ fn read_while<B: Body<Data = Bytes>>(
     // Between a buffer and this there may be a user's body, which may panic, and
     // maybe the primary panics already. What the copy held goes in here too.
     let read = catch_unwind(AssertUnwindSafe(move || {
-        while let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) {
+        let mut empty = 0;
+        while empty <= MOST_EMPTY {
+            let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) else {
+                break;
+            };
+            empty += usize::from(is_empty(&polled));
             if !capture.take(&polled, || body.is_end_stream()) || !is_wanted(&capture) {
                 return None;
             }
@@ -210,4 +216,10 @@ fn read_while<B: Body<Data = Bytes>>(
         Some((body, capture))
     }));
     read.ok().flatten()
+}
+
+fn is_empty<E>(polled: &Option<Result<Frame<Bytes>, E>>) -> bool {
+    let frame = polled.as_ref().and_then(|frame| frame.as_ref().ok());
+    let data = frame.and_then(Frame::data_ref);
+    data.is_some_and(Bytes::is_empty)
 }
