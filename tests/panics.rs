@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use support::*;
 use tower::{Layer, ServiceExt, service_fn};
@@ -202,4 +202,42 @@ async fn a_panicking_waker_of_the_shadow_does_not_reach_the_primary() {
     assert_eq!(answer.await.unwrap().unwrap().status(), 200);
     assert_eq!(primary.one().1.bytes(), pattern(7));
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::TimedOut);
+}
+
+/// Panics at its second frame, and would end at its third.
+struct BreaksOff(u32);
+
+impl Body for BreaksOff {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0 += 1;
+        match self.0 {
+            1 => Poll::Ready(Some(Ok(Frame::data(pattern(5))))),
+            2 => panic!("as told"),
+            _ => Poll::Ready(None),
+        }
+    }
+}
+
+/// The primary has not read it whole, so there is no copy that looks whole, and nothing polls it again.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_panicked_has_no_copy() {
+    let shadow = TestShadow::recording();
+    let mirror = MirrorLayer::new(shadow.clone());
+    let primary = service_fn(async |request: Request<TeeBody<BreaksOff>>| {
+        let read = async { request.into_body().collect().await.map(|_| ()) };
+        // A service that catches the panic, as tower-http's `CatchPanic` does, answers all the same.
+        let read = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(read)).await;
+        assert!(read.is_err());
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let request = Request::post("/").body(BreaksOff(0)).unwrap();
+    mirror.layer(primary).oneshot(request).await.unwrap();
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::BodyError);
+    assert!(shadow.copies().is_empty());
 }

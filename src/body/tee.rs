@@ -58,14 +58,26 @@ struct Copied<B> {
     body: Option<Pin<Box<B>>>,
     /// `None` once the copy has ended, whole or not.
     capture: Option<Capture>,
+    /// Whether the body is being polled, or has panicked when it was.
+    is_in_poll: bool,
     /// A pointer, since a destructor knows nothing of `B`.
     leave: fn(Pin<Box<B>>, Capture),
 }
 
 impl<B> Copied<B> {
     fn leave(&mut self) {
+        self.lose_if_panicked();
         if let (Some(body), Some(capture)) = (self.body.take(), self.capture.take()) {
             (self.leave)(body, capture);
+        }
+    }
+
+    /// What a body that panicked still gives, if anything, is not what the primary has read.
+    fn lose_if_panicked(&mut self) {
+        if self.is_in_poll {
+            if let Some(capture) = self.capture.take() {
+                capture.broken();
+            }
         }
     }
 }
@@ -111,6 +123,7 @@ where
                 copied: Copied {
                     body: Some(Box::pin(body)),
                     capture: Some(capture),
+                    is_in_poll: false,
                     leave,
                 },
             },
@@ -130,10 +143,14 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
             InnerProjection::Plain { body } => return body.poll_frame(cx),
             InnerProjection::Copied { copied } => copied,
         };
+        copied.lose_if_panicked();
         let Some(body) = &mut copied.body else {
             return Poll::Ready(None);
         };
-        let polled = ready!(body.as_mut().poll_frame(cx));
+        copied.is_in_poll = true;
+        let polled = body.as_mut().poll_frame(cx);
+        copied.is_in_poll = false;
+        let polled = ready!(polled);
         if let Some(capture) = &mut copied.capture {
             if !capture.take(&polled, || body.is_end_stream()) {
                 copied.capture = None;
