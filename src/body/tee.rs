@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{capture::Capture, rest::MOST_EMPTY};
+use super::{capture::Capture, in_memory::InMemory, rest::MOST_EMPTY};
 
 pin_project! {
     /// The primary's body: the request's own, frame for frame, with a copy taken
@@ -112,9 +112,13 @@ where
         Self::of(body, capture, leave)
     }
 
-    /// A body that is [in memory](super::InMemory): what the primary leaves of it is copied too.
-    pub(crate) fn copied_from_memory(body: B, capture: Capture) -> Self {
-        Self::of(body, capture.sharing_all(), leave_in_memory)
+    /// A body that is [in memory](InMemory), or was made of one: what the primary leaves of it is copied too.
+    pub(crate) fn copied_from_memory(body: B, capture: Capture, in_memory: InMemory) -> Self {
+        let capture = match in_memory.is_of(&body.size_hint()) {
+            true => capture.sharing_all(),
+            false => capture,
+        };
+        Self::of(body, capture, leave_in_memory)
     }
 
     fn of(body: B, capture: Capture, leave: fn(Pin<Box<B>>, Capture)) -> Self {
