@@ -2,9 +2,17 @@
 
 mod support;
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use support::*;
 use tokio::time::Instant;
@@ -169,4 +177,49 @@ async fn what_is_leaked_is_in_flight_until_its_deadline() {
             .outcome(Outcome::TimedOut),
         2
     );
+}
+
+/// Bytes that say when nothing holds them any more.
+struct ReadBuffer(Vec<u8>, Arc<AtomicBool>);
+
+impl AsRef<[u8]> for ReadBuffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for ReadBuffer {
+    fn drop(&mut self) {
+        self.1.store(true, Relaxed);
+    }
+}
+
+/// A client may send any scheme in the absolute form.
+#[tokio::test(start_paused = true)]
+async fn a_waiting_copy_holds_no_part_of_the_target_as_it_was_read() {
+    for target in ["/x?y", "http://shop.example/x?y", "odd://shop.example/x?y"] {
+        let is_free = Arc::new(AtomicBool::new(false));
+        let buffer = ReadBuffer(target.into(), Arc::clone(&is_free));
+        let uri = Uri::from_maybe_shared(Bytes::from_owner(buffer)).unwrap();
+        let shadow = TestShadow::recording();
+        let mirror = MirrorLayer::new(shadow.clone());
+        let primary = service_fn(async |request: Request<TeeBody<Feed>>| {
+            let (_, body) = request.into_parts();
+            body.collect().await?;
+            Ok::<_, Infallible>(Response::new(()))
+        });
+        let (feed, body) = Feed::new();
+        let request = Request::post(uri).body(body).unwrap();
+        let answer = tokio::spawn(mirror.layer(primary).call(request));
+        feed.send(pattern(1)).unwrap();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(mirror.handle().stats().in_flight(), 1);
+        assert!(is_free.load(Relaxed), "{target}");
+        drop(feed);
+        answer.await.unwrap().unwrap();
+        assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
+        assert_eq!(shadow.one().head.uri, "/x?y");
+    }
 }

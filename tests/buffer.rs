@@ -28,7 +28,7 @@ use tower::{
     util::MapRequestLayer,
 };
 use tower_mirror::{
-    BufferLayer, BufferedBody, MirrorLayer, Outcome,
+    BufferLayer, BufferedBody, MirrorLayer, Outcome, TeeBody,
     buffer::{Buffer, try_clone_request},
 };
 
@@ -733,14 +733,63 @@ async fn a_frame_that_panics_when_it_is_let_go_of_is_nobodys_trouble() {
         .layer(BufferLayer::new())
         .map_request(|request: Request<BufferedBody<Script>>| {
             let data = Bytes::from_owner(DataThatPanics(vec![0; 9000]));
-            request.map(|_| Script::new([Step::Data(data), Step::Hang]))
+            // As long as the one in memory was, so that its frames are shared.
+            request.map(|_| Script::new([Step::Data(data), Step::Hang]).knowing_length())
         })
         .layer(mirror.clone())
         .service(Primary::ignoring());
-    let sent = tokio::spawn(service.oneshot(post(Script::chunks([5])))).await;
+    let sent = tokio::spawn(service.oneshot(post(Script::chunks([9000])))).await;
     assert!(sent.is_ok());
     let stats = settled(&mirror.handle(), 1).await;
     assert_eq!(stats.outcome(Outcome::Unread), 1, "{stats}");
+}
+
+/// The request still says that its body is in memory, and the frames of this one are not.
+#[tokio::test(start_paused = true)]
+async fn a_body_put_in_the_place_of_a_buffered_one_is_charged_as_any_other() {
+    struct ReadBuffer(Vec<u8>, Arc<AtomicUsize>);
+    impl AsRef<[u8]> for ReadBuffer {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    impl Drop for ReadBuffer {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, SeqCst);
+        }
+    }
+
+    let mirror = MirrorLayer::new(TestShadow::recording());
+    let (feed, body) = Feed::new();
+    let body = Arc::new(Mutex::new(Some(body)));
+    let service = ServiceBuilder::new()
+        .layer(BufferLayer::new())
+        .map_request(move |request: Request<BufferedBody<Script>>| {
+            let body = lock(&body).take().expect("one request");
+            request.map(|_| body)
+        })
+        .layer(mirror.clone())
+        .service(service_fn(async |request: Request<TeeBody<Feed>>| {
+            let mut body = request.into_body();
+            while body.frame().await.is_some() {}
+            Ok::<_, Infallible>(Response::new(()))
+        }));
+    let answer = tokio::spawn(service.oneshot(post(Script::chunks([5]))));
+    let freed = Arc::new(AtomicUsize::new(0));
+    for _ in 0..10 {
+        let buffer = ReadBuffer(vec![0; 100_000], Arc::clone(&freed));
+        feed.send(Bytes::from_owner(buffer).slice(..100)).unwrap();
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(freed.load(SeqCst), 10);
+    let held = mirror.handle().stats().buffered_bytes();
+    assert_eq!(held, 8192 + 10 * (100 + 64));
+    drop(feed);
+    answer.await.unwrap().unwrap();
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
 }
 
 /// One capture, not two: the copy's frames are the buffer's.

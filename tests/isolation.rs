@@ -4,6 +4,7 @@ mod support;
 
 use std::{
     convert::Infallible,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -17,7 +18,9 @@ use axum::{
     body::Body as AxumBody,
     routing::{get as on_get, post as on_post},
 };
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Request, Response, Version, header::CONTENT_LENGTH};
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use support::*;
 use tokio::time::Instant;
@@ -258,4 +261,59 @@ async fn an_endless_answer_ends_with_the_drain() {
     }
     assert!(drain.is_finished());
     assert_only(&mirror.handle().stats(), Outcome::Aborted);
+}
+
+/// A body that goes on with empty frames, always ready, after its data. It stops after a number that no reader of the
+/// rest may reach.
+struct Flood {
+    data: Option<Bytes>,
+    polls: Arc<AtomicUsize>,
+}
+
+impl Body for Flood {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.polls.fetch_add(1, SeqCst) > 100_000 {
+            return Poll::Pending;
+        }
+        let data = self.data.take().unwrap_or_default();
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+}
+
+/// An attacker's empty frames would otherwise keep the primary in the destructor of its body, or the copy's task.
+#[tokio::test(start_paused = true)]
+async fn empty_frames_without_end_are_not_read_on_without_end() {
+    let cases = [
+        // All that was declared has been read.
+        ("hello", Some("5"), Reads::Bytes(5), Outcome::Completed),
+        // Nothing was asked for, which over HTTP/2 is looked at.
+        ("", None, Reads::Frames(0), Outcome::Unread),
+        // Some of it was left.
+        ("hello", None, Reads::Frames(1), Outcome::Unread),
+    ];
+    for (data, length, reads, outcome) in cases {
+        let mirror = MirrorLayer::new(TestShadow::recording());
+        let polls = Arc::new(AtomicUsize::new(0));
+        let body = Flood {
+            data: Some(Bytes::from(data)).filter(|data| !data.is_empty()),
+            polls: Arc::clone(&polls),
+        };
+        let request = Request::post("/").version(Version::HTTP_2);
+        let request = match length {
+            Some(length) => request.header(CONTENT_LENGTH, length),
+            None => request,
+        };
+        let primary = Primary::new(reads, Then::Answers(200));
+        let request = request.body(body).unwrap();
+        serve(&mirror, &primary, request).await.unwrap();
+        assert_only(&settled(&mirror.handle(), 1).await, outcome);
+        let polls = polls.load(SeqCst);
+        assert!((2..5000).contains(&polls), "{data:?}: {polls} polls");
+    }
 }

@@ -5,22 +5,24 @@ mod support;
 use std::{
     convert::Infallible,
     future::Future,
+    future::pending,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Wake, Waker},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::BodyExt;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full};
 use support::*;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mirror::{
-    Draw, Key, MirrorBuilder, MirrorLayer, Outcome, Report, RequestHead, SampleRate, TeeBody,
-    observe::Observer,
+    BodyMode, Draw, Key, MirrorBuilder, MirrorLayer, Outcome, Report, RequestHead, SampleRate,
+    ShadowBody, TeeBody, observe::Observer,
 };
 
 fn recording() -> MirrorBuilder {
@@ -167,4 +169,75 @@ async fn frames_that_panic_when_a_copy_is_given_up_cost_the_copy_alone() {
     let stats = settled(&mirror.handle(), 1).await;
     assert_only(&stats, Outcome::TooLarge);
     assert_eq!(stats.buffered_bytes(), 0);
+}
+
+/// The primary wakes the reader of a live copy with each frame.
+#[tokio::test(start_paused = true)]
+async fn a_panicking_waker_of_the_shadow_does_not_reach_the_primary() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("as told");
+        }
+    }
+    let shadow = service_fn(async |request: Request<ShadowBody>| {
+        let mut body = request.into_body();
+        let waker = Waker::from(Arc::new(Panics));
+        let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        pending::<()>().await;
+        drop(body);
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let mirror = MirrorLayer::builder(shadow).body(BodyMode::Stream).build();
+    let (feed, body) = Feed::new();
+    let primary = Primary::reading();
+    let request = Request::post("/").body(body).unwrap();
+    let answer = tokio::spawn(mirror.layer(primary.clone()).oneshot(request));
+    for _ in 0..10 {
+        tokio::task::yield_now().await; // the shadow reads
+    }
+    feed.send(pattern(7)).unwrap();
+    drop(feed);
+    assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    assert_eq!(primary.one().1.bytes(), pattern(7));
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::TimedOut);
+}
+
+/// Panics at its second frame, and would end at its third.
+struct BreaksOff(u32);
+
+impl Body for BreaksOff {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0 += 1;
+        match self.0 {
+            1 => Poll::Ready(Some(Ok(Frame::data(pattern(5))))),
+            2 => panic!("as told"),
+            _ => Poll::Ready(None),
+        }
+    }
+}
+
+/// The primary has not read it whole, so there is no copy that looks whole, and nothing polls it again.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_panicked_has_no_copy() {
+    let shadow = TestShadow::recording();
+    let mirror = MirrorLayer::new(shadow.clone());
+    let primary = service_fn(async |request: Request<TeeBody<BreaksOff>>| {
+        let read = async { request.into_body().collect().await.map(|_| ()) };
+        // A service that catches the panic, as tower-http's `CatchPanic` does, answers all the same.
+        let read = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(read)).await;
+        assert!(read.is_err());
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let request = Request::post("/").body(BreaksOff(0)).unwrap();
+    mirror.layer(primary).oneshot(request).await.unwrap();
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::BodyError);
+    assert!(shadow.copies().is_empty());
 }

@@ -20,7 +20,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxClo
 use tower_mirror::{
     BoxError, Draw, MirrorLayer, Outcome, SampleRate, Served, WeightedSplit, WeightedSplitLayer,
     observe::StatusClass,
-    split::{self, Beside, LayeredSplit, Reason, not_served_by},
+    split::{self, Beside, LayeredSplit, Reason, Unavailable, not_served_by},
 };
 
 const TENTH: [(&str, u32); 2] = [("v1", 90), ("v2", 10)];
@@ -250,6 +250,10 @@ async fn a_subset_that_fails_becomes_a_bad_gateway_beside_one_that_does_not() {
         let stats = layer.handle().stats();
         let v2 = stats.subset("v2").unwrap();
         let is_sent = body != "v1" && answer.extensions().get::<Served>().is_some();
+        // Of an answer that no subset gave, it is said why.
+        let why = answer.extensions().get::<Unavailable>();
+        let is_served = body == "v1" || is_sent;
+        assert_eq!(why.is_none(), is_served, "{body}: {why:?}");
         assert_eq!(
             (v2.weighted, v2.unready),
             (is_sent.into(), (!is_sent).into()),

@@ -107,6 +107,11 @@ impl Capture {
         whole.is_some()
     }
 
+    /// The body can no longer be read.
+    pub(super) fn broken(self) {
+        self.queue.end_capture(Err(Lost::BodyError));
+    }
+
     /// What the primary leaves of a body that it has begun to read: the exchange may read on.
     pub(super) fn leave(self, body: Pin<Box<dyn Remainder>>) {
         self.queue.leave(Rest::new(body, self.progress.clone()));

@@ -55,6 +55,10 @@ impl Piece {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
     /// Bytes of the body.
     pub(super) fn length(&self) -> u64 {
         match self {
@@ -150,7 +154,7 @@ impl Frames {
         !self.has_data() && self.trailers.is_none()
     }
 
-    fn has_data(&self) -> bool {
+    pub(super) fn has_data(&self) -> bool {
         self.first.is_some() || !self.others.is_empty()
     }
 

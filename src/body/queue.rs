@@ -2,6 +2,7 @@
 
 use std::{
     fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -171,7 +172,7 @@ impl Queue {
     /// Whether the shadow has read all bytes of the body and not the trailers after them.
     pub(super) fn left_trailers(&self) -> bool {
         let state = self.lock();
-        let has_read = state.read.is_some() && state.frames.len() == 0;
+        let has_read = state.read.is_some() && !state.frames.has_data();
         has_read && state.frames.trailers().is_some()
     }
 
@@ -198,6 +199,8 @@ impl Queue {
         self: &Arc<Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<Bytes>>, Revoked>> {
+        // Cloned before the lock, which the primary takes with each of its frames: a waker may be a user's code.
+        let waker = self.live.is_some().then(|| cx.waker().clone());
         let mut state = self.lock();
         let read = state.read.get_or_insert(0);
         let read_before = *read;
@@ -206,7 +209,7 @@ impl Queue {
             Phase::Capturing if self.live.is_some() => match state.frames.pop() {
                 Some(piece) => Some(piece),
                 None => {
-                    let stale = state.reading.replace(cx.waker().clone());
+                    let stale = mem::replace(&mut state.reading, waker);
                     drop(state);
                     drop(stale);
                     return Poll::Pending;
@@ -294,9 +297,10 @@ impl Drop for ChargedData {
     }
 }
 
+/// The waker may be a user's, as that of a shadow's client is. Its panic must not reach the primary, which wakes it.
 pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
-        waker.wake();
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }
 

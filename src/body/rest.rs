@@ -24,12 +24,16 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// What the client has sent is there within microseconds; this leaves a busy machine time to deliver it.
 const MOST_TIME: Duration = Duration::from_millis(250);
 
+/// The most empty frames that are read of it. They cost their sender nothing, and a body may have them without end.
+pub(super) const MOST_EMPTY: usize = 1000;
+
 /// The rest of a body.
 pub(super) struct Rest {
     body: Pin<Box<dyn Remainder>>,
     progress: Progress,
     since: Instant,
     bytes_before: u64,
+    empty: usize,
 }
 
 /// A body, whatever its error.
@@ -66,6 +70,7 @@ impl Rest {
             bytes_before: progress.length(),
             progress,
             since: Instant::now(),
+            empty: 0,
         }
     }
 
@@ -93,7 +98,11 @@ impl Rest {
         let Ok(polled) = taken else {
             return Poll::Ready(Err(Lost::BodyError));
         };
-        let is_too_much = progress.length() - self.bytes_before > MOST_BYTES;
+        if let Poll::Ready(Ok(step)) = &polled {
+            self.empty += usize::from(step.piece.is_empty());
+        }
+        let bytes = progress.length() - self.bytes_before;
+        let is_too_much = bytes > MOST_BYTES || self.empty > MOST_EMPTY;
         polled.map(|step| match step {
             Ok(_) if is_too_much => Err(Lost::Unread),
             // An upload that breaks off after its primary has stopped reading was left unread, but the reset of a

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::capture::Capture;
+use super::{capture::Capture, in_memory::InMemory, rest::MOST_EMPTY};
 
 pin_project! {
     /// The primary's body: the request's own, frame for frame, with a copy taken
@@ -58,14 +58,26 @@ struct Copied<B> {
     body: Option<Pin<Box<B>>>,
     /// `None` once the copy has ended, whole or not.
     capture: Option<Capture>,
+    /// Whether the body is being polled, or has panicked when it was.
+    is_in_poll: bool,
     /// A pointer, since a destructor knows nothing of `B`.
     leave: fn(Pin<Box<B>>, Capture),
 }
 
 impl<B> Copied<B> {
     fn leave(&mut self) {
+        self.lose_if_panicked();
         if let (Some(body), Some(capture)) = (self.body.take(), self.capture.take()) {
             (self.leave)(body, capture);
+        }
+    }
+
+    /// What a body that panicked still gives, if anything, is not what the primary has read.
+    fn lose_if_panicked(&mut self) {
+        if self.is_in_poll {
+            if let Some(capture) = self.capture.take() {
+                capture.broken();
+            }
         }
     }
 }
@@ -100,9 +112,13 @@ where
         Self::of(body, capture, leave)
     }
 
-    /// A body that is [in memory](super::InMemory): what the primary leaves of it is copied too.
-    pub(crate) fn copied_from_memory(body: B, capture: Capture) -> Self {
-        Self::of(body, capture.sharing_all(), leave_in_memory)
+    /// A body that is [in memory](InMemory), or was made of one: what the primary leaves of it is copied too.
+    pub(crate) fn copied_from_memory(body: B, capture: Capture, in_memory: InMemory) -> Self {
+        let capture = match in_memory.is_of(&body.size_hint()) {
+            true => capture.sharing_all(),
+            false => capture,
+        };
+        Self::of(body, capture, leave_in_memory)
     }
 
     fn of(body: B, capture: Capture, leave: fn(Pin<Box<B>>, Capture)) -> Self {
@@ -111,6 +127,7 @@ where
                 copied: Copied {
                     body: Some(Box::pin(body)),
                     capture: Some(capture),
+                    is_in_poll: false,
                     leave,
                 },
             },
@@ -130,10 +147,14 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
             InnerProjection::Plain { body } => return body.poll_frame(cx),
             InnerProjection::Copied { copied } => copied,
         };
+        copied.lose_if_panicked();
         let Some(body) = &mut copied.body else {
             return Poll::Ready(None);
         };
-        let polled = ready!(body.as_mut().poll_frame(cx));
+        copied.is_in_poll = true;
+        let polled = body.as_mut().poll_frame(cx);
+        copied.is_in_poll = false;
+        let polled = ready!(polled);
         if let Some(capture) = &mut copied.capture {
             if !capture.take(&polled, || body.is_end_stream()) {
                 copied.capture = None;
@@ -197,7 +218,8 @@ where
     read_while(body, capture, |_| true);
 }
 
-/// Reads for the copy what is there at once, while that is wanted. Gives both back if there is more to come.
+/// Reads for the copy what is there at once, while that is wanted. Gives both back if there is more to come, or nothing
+/// but empty frames: this runs on the primary's task, and must end.
 fn read_while<B: Body<Data = Bytes>>(
     mut body: Pin<Box<B>>,
     mut capture: Capture,
@@ -207,7 +229,12 @@ fn read_while<B: Body<Data = Bytes>>(
     // Between a buffer and this there may be a user's body, which may panic, and
     // maybe the primary panics already. What the copy held goes in here too.
     let read = catch_unwind(AssertUnwindSafe(move || {
-        while let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) {
+        let mut empty = 0;
+        while empty <= MOST_EMPTY {
+            let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) else {
+                break;
+            };
+            empty += usize::from(is_empty(&polled));
             if !capture.take(&polled, || body.is_end_stream()) || !is_wanted(&capture) {
                 return None;
             }
@@ -215,4 +242,10 @@ fn read_while<B: Body<Data = Bytes>>(
         Some((body, capture))
     }));
     read.ok().flatten()
+}
+
+fn is_empty<E>(polled: &Option<Result<Frame<Bytes>, E>>) -> bool {
+    let frame = polled.as_ref().and_then(|frame| frame.as_ref().ok());
+    let data = frame.and_then(Frame::data_ref);
+    data.is_some_and(Bytes::is_empty)
 }

@@ -152,8 +152,12 @@ fn pass_on<B: Body>(
             request.map(|_| BufferedBody::cut(held))
         }
         None => {
+            let in_memory = InMemory {
+                bytes: held.bytes,
+                has_trailers: held.trailers.is_some(),
+            };
             let mut request = request.map(|_| BufferedBody::whole(held));
-            request.extensions_mut().insert(InMemory);
+            request.extensions_mut().insert(in_memory);
             request
         }
     }

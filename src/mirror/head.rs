@@ -7,7 +7,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri,
     header::{CONNECTION, Entry, HOST, TE},
     request::Parts,
-    uri::{self, Authority, PathAndQuery},
+    uri::{self, Authority, PathAndQuery, Scheme},
 };
 
 use super::{
@@ -73,7 +73,10 @@ pub(super) fn detach(parts: &mut Parts) {
     }
     let target = text.split_to(target);
     let mut detached = uri::Parts::default();
-    detached.scheme = uri.scheme().cloned();
+    // One that is neither `http` nor `https` is a slice too. What was valid is valid again.
+    detached.scheme = uri
+        .scheme()
+        .and_then(|scheme| Scheme::try_from(scheme.as_str()).ok());
     detached.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
     if authority > 0 {
         detached.authority = Authority::from_maybe_shared(text).ok();

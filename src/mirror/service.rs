@@ -69,11 +69,13 @@ where
                 ResponseFuture::new(self.primary.call(request), None)
             }
             Some(admitted) => {
-                let is_in_memory = request.extensions().get::<InMemory>().is_some();
+                let in_memory = request.extensions().get::<InMemory>().copied();
                 let request = request.map(|body| match admitted.capture {
                     None => TeeBody::plain(body),
-                    Some(capture) if is_in_memory => TeeBody::copied_from_memory(body, capture),
-                    Some(capture) => TeeBody::copied(body, capture),
+                    Some(capture) => match in_memory {
+                        Some(in_memory) => TeeBody::copied_from_memory(body, capture, in_memory),
+                        None => TeeBody::copied(body, capture),
+                    },
                 });
                 ResponseFuture::new(self.primary.call(request), Some(admitted.primary))
             }

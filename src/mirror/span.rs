@@ -40,8 +40,15 @@ macro_rules! tell {
 }
 
 /// Of one copy, from its admission to its outcome.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct CopySpan(Span);
+
+/// On the primary's path, where a subscriber is asked and may panic.
+impl Clone for CopySpan {
+    fn clone(&self) -> Self {
+        Self(guarded(|| self.0.clone()).unwrap_or_else(Span::none))
+    }
+}
 
 impl CopySpan {
     /// Inside the primary's span it would keep that from ending; so the two are linked.

@@ -103,6 +103,12 @@ impl Decided {
         }
     }
 
+    fn not_ready(&self) -> Unavailable {
+        Unavailable::NotReady {
+            subset: Arc::clone(&self.shared.subsets[self.subset].name),
+        }
+    }
+
     fn fall_back(&mut self, to: usize) {
         let from = Arc::clone(&self.shared.subsets[self.subset].name);
         self.subset = to;
@@ -146,6 +152,13 @@ impl<S, B, F, U> ResponseFuture<S, B, F, U> {
                 refuse,
             },
         }
+    }
+}
+
+impl<S, B, F, U> ResponseFuture<S, B, F, U> {
+    /// Why no subset has served the request, where the chosen one has failed to become ready.
+    pub(super) fn not_ready(&self) -> Unavailable {
+        self.decided.not_ready()
     }
 }
 
@@ -225,9 +238,7 @@ where
                         (Some(Ok(())), None) => {
                             counters.unready(this.decided.subset);
                             counters.not_ready();
-                            let subset =
-                                Arc::clone(&this.decided.shared.subsets[this.decided.subset].name);
-                            let why = Unavailable::NotReady { subset };
+                            let why = this.decided.not_ready();
                             return Poll::Ready(Ok(refusal(this.refuse, why)));
                         }
                     }

@@ -154,8 +154,13 @@ where
     type Output = Result<Response<R>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match ready!(self.project().future.poll(cx)) {
-            Ok(answer) | Err(SubsetError::Unready(answer)) => Ok(answer),
+        let mut this = self.project();
+        Poll::Ready(match ready!(this.future.as_mut().poll(cx)) {
+            Ok(answer) => Ok(answer),
+            Err(SubsetError::Unready(mut answer)) => {
+                answer.extensions_mut().insert(this.future.not_ready());
+                Ok(answer)
+            }
             Err(SubsetError::Own(error)) => Err(error),
         })
     }

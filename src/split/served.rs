@@ -84,7 +84,7 @@ impl Filter for NotServedBy {
 pub enum Unavailable {
     /// All weights are zero.
     Drained,
-    /// The subset did not become ready in time, and has no fallback.
+    /// The subset did not become ready, or not in time, and has no fallback.
     #[non_exhaustive]
     NotReady {
         /// The subset's name.

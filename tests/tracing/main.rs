@@ -179,6 +179,37 @@ async fn a_subscriber_that_panics_hurts_nobody() {
     assert_eq!(settled(&handle, 2).await.outcome(Outcome::Paused), 1);
 }
 
+/// Breaks when a span is cloned, as a copy's is for its task.
+struct BreaksWhenCloned;
+
+impl tracing::Subscriber for BreaksWhenCloned {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn clone_span(&self, _: &tracing::span::Id) -> tracing::span::Id {
+        panic!("a panic in the subscriber, as told");
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_panics_at_a_clone_hurts_nobody() {
+    let _guard = tracing::subscriber::set_default(BreaksWhenCloned);
+    let mirror = MirrorLayer::new(TestShadow::recording());
+    serve(&mirror, &Primary::reading(), get()).await.unwrap();
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_requests_that_are_not_sampled_nothing_is_seen() {
     let (records, _guard) = Records::begin();
