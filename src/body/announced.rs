@@ -37,6 +37,12 @@ impl Announced {
         }
     }
 
+    /// The length that a live copy declares: none where trailers are announced, since HTTP/1.1 carries them only behind
+    /// a chunked body.
+    pub(crate) fn live_length(&self) -> Option<u64> {
+        self.length.filter(|_| !self.trailers)
+    }
+
     /// Whether a body of this many bytes may end, as far as its length shows.
     pub(crate) fn is_whole(&self, bytes: u64) -> bool {
         self.length.is_none_or(|length| length == bytes)
