@@ -150,7 +150,7 @@ impl Frames {
         !self.has_data() && self.trailers.is_none()
     }
 
-    fn has_data(&self) -> bool {
+    pub(super) fn has_data(&self) -> bool {
         self.first.is_some() || !self.others.is_empty()
     }
 

@@ -171,7 +171,7 @@ impl Queue {
     /// Whether the shadow has read all bytes of the body and not the trailers after them.
     pub(super) fn left_trailers(&self) -> bool {
         let state = self.lock();
-        let has_read = state.read.is_some() && state.frames.len() == 0;
+        let has_read = state.read.is_some() && !state.frames.has_data();
         has_read && state.frames.trailers().is_some()
     }
 
