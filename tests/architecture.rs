@@ -13,13 +13,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("head", &[]),
     ("sample", &["head", "traceparent"]),
     ("rewrite", &["traceparent"]),
-    ("body", &[]),
+    ("body", &["stream_end"]),
     ("buffer", &["body"]),
     ("observe", &["head"]),
     ("chain", &[]),
     ("clock", &[]),
     ("exact", &[]),
     ("mark", &[]),
+    ("stream_end", &[]),
     ("tokens", &[]),
     ("traceparent", &[]),
     ("metrics", &["mirror", "split", "observe"]),
@@ -36,7 +37,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["head", "sample", "observe", "chain", "clock", "BoxError"],
     ),
     ("receive", &["head", "sample", "mark"]),
-    ("client", &["clock", "exact", "tokens", "BoxError"]),
+    (
+        "client",
+        &["clock", "exact", "stream_end", "tokens", "BoxError"],
+    ),
 ];
 
 const MOST_LINES: usize = 400;

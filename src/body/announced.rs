@@ -1,7 +1,5 @@
 //! What a request's head says of its body, and whether a body that ended is what was announced.
 
-use std::any::type_name;
-
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
     header::{
@@ -10,6 +8,9 @@ use http::{
     },
 };
 use http_body::SizeHint;
+
+use super::end::Lost;
+use crate::stream_end::says_end;
 
 /// What the head announces. A body that ends in another way was aborted by its client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +38,12 @@ impl Announced {
         }
     }
 
+    /// The length that a live copy declares: none where trailers are announced, since HTTP/1.1 carries them only behind
+    /// a chunked body.
+    pub(crate) fn live_length(&self) -> Option<u64> {
+        self.length.filter(|_| !self.trailers)
+    }
+
     /// Whether a body of this many bytes may end, as far as its length shows.
     pub(crate) fn is_whole(&self, bytes: u64) -> bool {
         self.length.is_none_or(|length| length == bytes)
@@ -48,25 +55,20 @@ impl Announced {
     }
 
     /// Whether a body that has just yielded its last frame was aborted.
-    ///
-    /// hyper reports a stream that its client resets with `NO_ERROR` as an ordinary end. Only
-    /// `is_end_stream` tells the two apart: it stays false when the stream was reset.
     pub(crate) fn is_cut(&self, bytes: u64, says_ended: bool) -> bool {
         let is_complete = self.is_reached(bytes) && !self.trailers;
         !self.is_whole(bytes) || (self.says_end && !says_ended && !is_complete)
     }
-}
 
-/// Whether bodies of this type, or one around it, report the end of an HTTP/2 stream by `is_end_stream`. Those of the
-/// servers do. `Body` lets others always say `false`, so that nothing follows from it where the type is unknown.
-fn says_end<B>() -> bool {
-    const KNOWN: [&str; 3] = [
-        "hyper::body::incoming::Incoming",
-        "axum_core::body::Body",
-        "tonic::body::Body",
-    ];
-    let name = type_name::<B>();
-    KNOWN.iter().any(|known| name.contains(known))
+    /// What an error of the body means. A server's HTTP/2 stream ends in one only if its client resets the stream,
+    /// breaks its rules or goes away; what the server notices first, this or the loss of its client, is a matter
+    /// of chance, and must not decide on the name.
+    pub(crate) fn broken(&self) -> Lost {
+        match self.says_end {
+            true => Lost::ClientAborted,
+            false => Lost::BodyError,
+        }
+    }
 }
 
 /// The declared length, unless a transfer coding overrides it (RFC 9112, section 6.3).

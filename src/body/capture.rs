@@ -17,7 +17,7 @@ use super::{
     end::{Captured, Lost},
     frames::{Live, SHARED_FROM},
     left::Primary,
-    progress::Progress,
+    progress::{Progress, Step},
     queue::Queue,
     rest::{Remainder, Rest},
 };
@@ -60,6 +60,23 @@ impl Capture {
         says_ended: impl FnOnce() -> bool,
     ) -> bool {
         let taken = self.progress.step(polled, says_ended);
+        self.push(taken)
+    }
+
+    /// Takes what nobody has read: an end without data is that of the copy, as an error is, and data is left.
+    pub(super) fn skim<E>(
+        &mut self,
+        polled: &Option<Result<Frame<Bytes>, E>>,
+        says_ended: impl FnOnce() -> bool,
+    ) -> bool {
+        match self.progress.step(polled, says_ended) {
+            Ok(Step { whole: None, .. }) => true,
+            Ok(_) if self.has_begun() => false,
+            taken => self.push(taken),
+        }
+    }
+
+    fn push(&mut self, taken: Result<Step, Lost>) -> bool {
         let may_stop_at = self.progress.may_stop_at();
         let taken = taken.and_then(|step| {
             let pushed = self.queue.push(step.piece, may_stop_at);
@@ -86,11 +103,6 @@ impl Capture {
     /// Whether all declared bytes have been read.
     pub(super) fn is_reached(&self) -> bool {
         self.progress.is_reached()
-    }
-
-    /// Whether the primary was dropped, because its client went away.
-    pub(super) fn is_aborted(&self) -> bool {
-        self.queue.is_aborted()
     }
 
     /// Whether the body is a stream of its own, as in HTTP/2.

@@ -14,7 +14,8 @@ pub(crate) struct Captured {
 pub(crate) enum Lost {
     /// The primary dropped the body before its end.
     Unread,
-    /// The primary was dropped before the body's end, or the body ended before its declared length.
+    /// The primary was dropped before the body's end, or the body ended before its declared length or with a reset of its
+    /// HTTP/2 stream.
     ClientAborted,
     /// The body ended in an error, or contained what cannot be copied.
     BodyError,

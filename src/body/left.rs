@@ -108,10 +108,6 @@ impl Queue {
         self.end(state, Err(lost));
     }
 
-    pub(super) fn is_aborted(&self) -> bool {
-        self.lock().primary == Primary::Dropped
-    }
-
     pub(super) fn primary_ended(&self, primary: Primary) {
         let mut state = self.lock();
         state.primary = primary;

@@ -53,7 +53,7 @@ impl Progress {
                 let is_whole = self.announced.is_whole(self.length);
                 (piece, is_whole)
             }
-            Some(Err(_)) => return Err(Lost::BodyError),
+            Some(Err(_)) => return Err(self.announced.broken()),
             None => {
                 let is_cut = self.announced.is_cut(self.length, says_ended());
                 (Piece::Empty, !is_cut)

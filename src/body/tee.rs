@@ -190,20 +190,13 @@ where
 {
     if !capture.has_begun() {
         // Over HTTP/1.1, a body that nobody has asked for must not be asked for now: its client may wait for
-        // `100 Continue`. An HTTP/2 stream may have ended without a byte.
+        // `100 Continue`.
         if capture.is_of_stream() {
-            if let Some((_, capture)) = read_while(body, capture, |capture| !capture.has_begun()) {
-                capture.stop();
-            }
+            leave_unread(body, capture);
         }
     } else if !capture.is_reached() {
-        if capture.is_of_stream() && capture.is_aborted() {
-            // A stream that its client has reset says so here as it would have said to the primary.
-            read_while(body, capture, |_| false);
-        } else {
-            capture.leave(body);
-        }
-    } else if let Some((body, capture)) = read_while(body, capture, |_| true) {
+        capture.leave(body);
+    } else if let Some((body, capture)) = read_on(body, capture) {
         // Only the end or trailers can follow, and they are not here yet.
         if !capture.stop() {
             capture.leave(body);
@@ -211,19 +204,41 @@ where
     }
 }
 
+/// The most frames that are looked at of a stream that nobody has read.
+const MOST_FRAMES: usize = 64;
+
+/// A stream of which nothing was read. It may have ended without a byte, and then it was read whole; or its client may
+/// have reset it. What it holds besides, its drop would throw away, and so does this.
+fn leave_unread<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, mut capture: Capture) {
+    let mut cx = Context::from_waker(Waker::noop());
+    // See `read_on`.
+    let _ = catch_unwind(AssertUnwindSafe(move || {
+        for _ in 0..MOST_FRAMES {
+            let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) else {
+                if !capture.has_begun() {
+                    capture.stop();
+                }
+                return;
+            };
+            if !capture.skim(&polled, || body.is_end_stream()) {
+                return;
+            }
+        }
+    }));
+}
+
 fn leave_in_memory<B>(body: Pin<Box<B>>, capture: Capture)
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
-    read_while(body, capture, |_| true);
+    read_on(body, capture);
 }
 
-/// Reads for the copy what is there at once, while that is wanted. Gives both back if there is more to come, or nothing
+/// Reads for the copy what is there at once. Gives both back if there is more to come, or nothing
 /// but empty frames: this runs on the primary's task, and must end.
-fn read_while<B: Body<Data = Bytes>>(
+fn read_on<B: Body<Data = Bytes>>(
     mut body: Pin<Box<B>>,
     mut capture: Capture,
-    is_wanted: fn(&Capture) -> bool,
 ) -> Option<(Pin<Box<B>>, Capture)> {
     let mut cx = Context::from_waker(Waker::noop());
     // Between a buffer and this there may be a user's body, which may panic, and
@@ -235,7 +250,7 @@ fn read_while<B: Body<Data = Bytes>>(
                 break;
             };
             empty += usize::from(is_empty(&polled));
-            if !capture.take(&polled, || body.is_end_stream()) || !is_wanted(&capture) {
+            if !capture.take(&polled, || body.is_end_stream()) {
                 return None;
             }
         }

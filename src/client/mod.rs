@@ -144,6 +144,7 @@ mod tls_error;
 mod trailers;
 mod upload;
 mod url;
+mod whole;
 
 pub use self::body::ResponseBody;
 pub use self::error::Error;

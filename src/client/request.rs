@@ -14,6 +14,7 @@ use super::body::RequestBody;
 use super::error::Error;
 use super::trailers::Declared;
 use super::url::Endpoint;
+use super::whole::Whole;
 use crate::BoxError;
 use crate::exact::ExactTrailers;
 use crate::tokens::tokens;
@@ -29,6 +30,7 @@ where
     B::Error: Into<BoxError>,
 {
     let (mut head, body) = request.into_parts();
+    let body = Whole::new(body, head.version);
     if version == Version::HTTP_2 {
         http2(&mut head, endpoint)?;
         return Ok(Request::from_parts(head, RequestBody::new(body)));

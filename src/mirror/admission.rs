@@ -138,7 +138,7 @@ impl Shared {
         let (capture, recording) = match is_taken {
             false => (None, None),
             true => {
-                let live = is_live.then(|| self.limits.live(announced.length));
+                let live = is_live.then(|| self.limits.live(announced.live_length()));
                 let max_bytes = if is_live {
                     u64::MAX
                 } else {

@@ -55,7 +55,7 @@ outcomes! {
     TooLarge "too_large" "raise max_body_bytes, or mirror heads alone with BodyMode::Omit"
     /// The primary dropped the request's body before its end, and refused the request or left more than a little.
     Unread "unread" "the primary ignores bodies, or refused these early"
-    /// The client went away before its body was complete, or ended it before its declared length.
+    /// The client went away before its body was complete, ended it before its declared length, or reset its HTTP/2 stream.
     ClientAborted "client_aborted" "clients went away while sending"
     /// The request's body ended in an error, was longer than declared, or had trailers that no client may send.
     BodyError "body_error" "uploads broke off, mostly clients that went away"

@@ -3,23 +3,34 @@
 #![cfg(unix)] // signals
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code)] // a part of it is for the proxy
 #[path = "../../examples/proxy/hop.rs"]
 mod hop;
 
 mod admin;
 mod arguments;
+#[allow(dead_code)] // a part of it is for others
+#[path = "../ends/client.rs"]
+mod by_hand;
 mod child;
 mod client;
 mod ending;
 mod forwarding;
+#[allow(dead_code)] // a part of it is for others
+#[path = "../faults/frames.rs"]
+mod frames;
 mod headers;
 mod http2;
 mod metrics;
 mod mirroring;
 mod promql;
+#[allow(dead_code)] // a part of it is for others
+#[path = "../ends/server.rs"]
+mod server;
 mod split;
 mod split_admin;
 mod split_down;
+mod uploads;
 mod upstream;
 
 use std::{future::Future, time::Duration};
