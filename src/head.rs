@@ -51,12 +51,20 @@ impl<'a> RequestHead<'a> {
     /// The view of `request`.
     pub fn of<B: Body>(request: &'a Request<B>) -> Self {
         Self {
+            body: request.body().size_hint(),
+            ..Self::without_hint(request)
+        }
+    }
+
+    /// The view of a request whose body cannot be asked for its length.
+    pub(crate) fn without_hint<B>(request: &'a Request<B>) -> Self {
+        Self {
             method: request.method(),
             uri: request.uri(),
             version: request.version(),
             headers: request.headers(),
             extensions: request.extensions(),
-            body: request.body().size_hint(),
+            body: SizeHint::default(),
         }
     }
 

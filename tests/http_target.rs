@@ -1095,3 +1095,75 @@ fn auto_traits() {
     assert!(empty.is_end_stream());
     assert_eq!(empty.size_hint().exact(), Some(0));
 }
+
+/// A reset is told from an end by `is_end_stream`, which layers around the server's body may not pass on: a request must
+/// not be refused for that.
+#[tokio::test]
+async fn a_whole_upload_over_http2_is_passed_on_whatever_body_it_comes_in() {
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let primary = axum::Router::new().fallback(async move |request: axum::extract::Request| {
+        let mut body = request.into_body();
+        let mut read = Vec::new();
+        while let Some(frame) = body.frame().await {
+            read.extend_from_slice(&frame.unwrap().into_data().unwrap_or_default());
+            let _ = heard.send(());
+        }
+        read
+    });
+    let primary = serve_axum(primary).await;
+    let timeout = tower_http::timeout::RequestBodyTimeoutLayer::new(LONG);
+    for kind in ["plain", "with a timeout", "of a stream"] {
+        let target = HttpTarget::new(&format!("http://{primary}")).unwrap();
+        let proxy = tower::service_fn(move |request: Request<axum::body::Body>| {
+            let target = target.clone();
+            async move {
+                let request = match kind {
+                    "of a stream" => {
+                        request.map(|body| axum::body::Body::from_stream(body.into_data_stream()))
+                    }
+                    _ => request,
+                };
+                let answer = target.oneshot(request).await.expect("an answer");
+                Ok::<_, std::convert::Infallible>(answer.map(axum::body::Body::new))
+            }
+        });
+        let proxy = axum::Router::new().fallback_service(proxy);
+        let proxy = match kind {
+            "with a timeout" => proxy.layer(timeout),
+            _ => proxy,
+        };
+        let address = serve_axum(proxy).await;
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let mut client = client.ready().await.unwrap();
+        let request = Request::post(format!("http://{address}/"))
+            .body(())
+            .unwrap();
+        let (answer, mut upload) = client.send_request(request, false).unwrap();
+        upload
+            .send_data(Bytes::from_static(b"hello"), false)
+            .unwrap();
+        // The end comes in a frame of its own, after the data has arrived.
+        timeout_of(hears.recv()).await.expect("data");
+        upload.send_data(Bytes::new(), true).unwrap();
+        let answer = timeout_of(answer).await.unwrap();
+        assert_eq!(answer.status(), 200, "{kind}");
+        let mut body = answer.into_body();
+        assert_eq!(body.data().await.unwrap().unwrap(), "hello", "{kind}");
+    }
+}
+
+async fn timeout_of<F: Future>(waiting: F) -> F::Output {
+    tokio::time::timeout(LONG, waiting).await.expect("it hangs")
+}
+
+/// No test waits for it; it only keeps a broken one from hanging.
+const LONG: Duration = Duration::from_secs(30);
+
+async fn serve_axum(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}

@@ -266,17 +266,27 @@ async fn a_client_that_goes_away_before_its_body_is_whole_aborts_the_copy() {
         (still_sending(), Reads::Frames(1), Outcome::Unread),
         (Script::chunks([5]), Reads::All, Outcome::Completed),
     ];
-    for (script, reads, outcome) in cases {
+    // An offer to upgrade that no primary has accepted makes no difference.
+    let both = [false, true].into_iter();
+    for ((script, reads, outcome), offers_upgrade) in cases
+        .iter()
+        .flat_map(|case| both.clone().map(move |offers| (case, offers)))
+    {
         let told = Told::default();
         let mirror = recording().observer(told.clone()).build();
-        let primary = Primary::new(reads, Then::Hangs);
-        let answer = mirror.layer(primary).call(post(script));
+        let primary = Primary::new(*reads, Then::Hangs);
+        let mut request = post(script.clone());
+        if offers_upgrade {
+            let h2c = http::HeaderValue::from_static("h2c");
+            request.headers_mut().insert(http::header::UPGRADE, h2c);
+        }
+        let answer = mirror.layer(primary).call(request);
         assert!(
             tokio::time::timeout(Duration::from_secs(1), answer)
                 .await
                 .is_err()
         );
-        assert_only(&settled(&mirror.handle(), 1).await, outcome);
+        assert_only(&settled(&mirror.handle(), 1).await, *outcome);
         let report = told.report();
         assert_eq!(report.primary.status, None);
         assert_eq!(report.primary.latency, Duration::from_secs(1));

@@ -241,3 +241,49 @@ async fn a_body_that_panicked_has_no_copy() {
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::BodyError);
     assert!(shadow.copies().is_empty());
 }
+
+/// A body that panics when it is asked for its length or its end, which a primary that does not ask never sees.
+struct Unsound {
+    panics_at_length: bool,
+}
+
+impl http_body::Body for Unsound {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        assert!(!self.panics_at_length, "as told");
+        http_body::SizeHint::new()
+    }
+
+    fn is_end_stream(&self) -> bool {
+        panic!("as told")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_panics_when_it_is_asked_costs_the_copy_and_nothing_else() {
+    for (panics_at_length, rate, outcome) in [
+        (true, SampleRate::ALL, Outcome::PolicyPanicked),
+        (true, SampleRate::NONE, Outcome::NotSampled),
+        (false, SampleRate::ALL, Outcome::PolicyPanicked),
+        (false, SampleRate::NONE, Outcome::NotSampled),
+    ] {
+        let mirror = recording().sample(rate).build();
+        let primary = service_fn(async |_: Request<TeeBody<Unsound>>| {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        });
+        let request = Request::post("/")
+            .body(Unsound { panics_at_length })
+            .unwrap();
+        mirror.layer(primary).oneshot(request).await.unwrap();
+        assert_only(&settled(&mirror.handle(), 1).await, outcome);
+    }
+}

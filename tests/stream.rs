@@ -331,3 +331,51 @@ async fn a_conversation_goes_on_in_every_mode() {
         assert_eq!(data.len(), expected, "{mode:?}");
     }
 }
+
+fn offering(body: Feed) -> Request<Feed> {
+    let request = Request::post("/").header("connection", "upgrade");
+    request.header("upgrade", "h2c").body(body).unwrap()
+}
+
+/// Java's client offers an upgrade with each request. A primary answers after the body as a rule, for which the window
+/// would have to hold it whole.
+#[tokio::test(start_paused = true)]
+async fn an_offer_to_upgrade_does_not_hold_the_copy_back() {
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.lag_window(1 << 20, 2).build();
+    let (feed, body) = Feed::new();
+    let service = mirror.layer(Primary::reading());
+    let answer = tokio::spawn(service.oneshot(offering(body)));
+    let Ok(Some(Seen::Head(head))) = tokio::time::timeout(TIMEOUT, seen.recv()).await else {
+        panic!("no head");
+    };
+    assert_eq!((head.get("upgrade"), head.get("connection")), (None, None));
+    for length in 1..10 {
+        feed.send(pattern(length)).unwrap();
+        assert_eq!(seen.recv().await, Some(Seen::Data(pattern(length))));
+    }
+    drop(feed);
+    answer.await.unwrap().unwrap();
+    ends(&mirror.handle(), Outcome::Completed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_ends_when_its_primary_switches_protocols() {
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.build();
+    let (feed, body) = Feed::new();
+    let (kept, mut keeps) = unbounded_channel();
+    let primary = service_fn(move |request: Request<TeeBody<Feed>>| {
+        // The body stays, as it may where the connection goes on in another protocol.
+        kept.send(request.into_body()).expect("a place for it");
+        let switches = Response::builder().status(101).body(());
+        std::future::ready(switches)
+    });
+    let answer = mirror.layer(primary).oneshot(offering(body)).await.unwrap();
+    assert_eq!(answer.status(), 101);
+    ends(&mirror.handle(), Outcome::Upgrade).await;
+    drop((feed, keeps.recv().await));
+    while let Ok(saw) = seen.try_recv() {
+        assert_ne!(saw, Seen::End, "a whole request");
+    }
+}

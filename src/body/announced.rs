@@ -10,7 +10,7 @@ use http::{
 use http_body::SizeHint;
 
 use super::end::Lost;
-use crate::stream_end::says_end;
+use crate::stream_end::should_say_end;
 
 /// What the head announces. A body that ends in another way was aborted by its client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +34,7 @@ impl Announced {
             length: body.exact().or_else(|| content_length(headers)),
             trailers: headers.contains_key(TRAILER),
             is_stream,
-            says_end: is_stream && says_end::<B>(),
+            says_end: is_stream && should_say_end::<B>(),
         }
     }
 

@@ -156,7 +156,9 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
         copied.is_in_poll = false;
         let polled = ready!(polled);
         if let Some(capture) = &mut copied.capture {
-            if !capture.take(&polled, || body.is_end_stream()) {
+            // The primary has not asked whether this was the end: what panics here must not reach it.
+            let says_ended = || catch_unwind(AssertUnwindSafe(|| body.is_end_stream()));
+            if !capture.take(&polled, || says_ended().unwrap_or(false)) {
                 copied.capture = None;
             }
         }

@@ -50,19 +50,22 @@ impl Shared {
     where
         B: Body<Data = Bytes>,
     {
-        let head = RequestHead::of(request);
-        let verdict = catch_unwind(AssertUnwindSafe(|| self.decide(&head)))
-            .unwrap_or(Err(Outcome::PolicyPanicked));
+        // What a body says of itself may be a user's code, and so are the policies.
+        let head = catch_unwind(AssertUnwindSafe(|| RequestHead::of(request)));
+        let is_sound = head.is_ok();
+        let head = head.unwrap_or_else(|_| RequestHead::without_hint(request));
+        let verdict = catch_unwind(AssertUnwindSafe(|| {
+            self.decide(&head).map(|()| !request.body().is_end_stream())
+        }));
         let outcome = match verdict {
-            Ok(()) => match self.begin(
-                &head,
-                announced::<B>(&head),
-                !request.body().is_end_stream(),
-            ) {
-                Ok(admitted) => return Some(admitted),
-                Err(outcome) => outcome,
-            },
-            Err(outcome) => outcome,
+            Ok(Ok(has_body)) if is_sound => {
+                match self.begin(&head, announced::<B>(&head), has_body) {
+                    Ok(admitted) => return Some(admitted),
+                    Err(outcome) => outcome,
+                }
+            }
+            Ok(Err(outcome)) => outcome,
+            _ => Outcome::PolicyPanicked,
         };
         self.counters.skipped(outcome);
         span::skipped(self, outcome);

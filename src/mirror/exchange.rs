@@ -65,7 +65,10 @@ where
                 None => Outcome::Aborted,
             }
         };
-        copy.ticket.end(outcome);
+        let Copy { parts, ticket, .. } = copy;
+        // Before the ticket, so that nothing of an ended copy is left. A destructor may be a user's, and panic.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(move || drop((parts, shadow))));
+        ticket.end(outcome);
     }
 }
 
@@ -79,10 +82,13 @@ where
     let limits = &shared.limits;
     let is_live = shared.policy.body == BodyMode::Stream;
     let watch = copy.ticket.recording.as_ref().map(Recording::watch);
+    let is_relayed = is_live && watch.is_some();
     let first = match (&watch, copy.offers_upgrade) {
         (None, false) => limits.timeout,
         _ => limits.capture_timeout,
     };
+    // A primary that reads the body may answer after it only, for which a live copy cannot wait.
+    let mut switching = (copy.offers_upgrade && is_relayed).then(|| Arc::clone(copy.ticket.join()));
     let mut sent = Instant::now();
     let Some(deadline) = try_sleep_until(later(sent, first)) else {
         return Outcome::NoRuntime;
@@ -111,22 +117,22 @@ where
             Err(outcome) => return outcome,
         }
     }
-    if copy.offers_upgrade {
+    if copy.offers_upgrade && !is_relayed {
         copy.waits();
         let join = copy.ticket.join();
         let served = pin!(poll_fn(|cx| join.poll_primary(cx)));
         match until(served, deadline.as_mut()).await {
             None => return Outcome::TimedOut,
             Some(Served::Answered(StatusCode::SWITCHING_PROTOCOLS)) => return Outcome::Upgrade,
-            Some(Served::Dropped) => return Outcome::ClientAborted,
-            Some(Served::Answered(_) | Served::Failed) => {}
+            // Without an answer, the protocol is the same as before.
+            Some(Served::Answered(_) | Served::Failed | Served::Dropped) => {}
         }
     }
     if watch.is_some() || copy.offers_upgrade {
         sent = Instant::now();
-        let next = match watch {
-            Some(_) if is_live => limits.capture_timeout,
-            _ => limits.timeout,
+        let next = match is_relayed {
+            true => limits.capture_timeout,
+            false => limits.timeout,
         };
         deadline.as_mut().reset(later(sent, next));
     }
@@ -138,6 +144,15 @@ where
         let mut sending = pin!(send(shadow, copy, sent, shared));
         let mut answered = None;
         poll_fn(|cx| {
+            if let Some(join) = &switching {
+                match join.poll_primary(cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Served::Answered(StatusCode::SWITCHING_PROTOCOLS)) => {
+                        return Poll::Ready(Outcome::Upgrade);
+                    }
+                    Poll::Ready(_) => switching = None,
+                }
+            }
             if let Some(watch) = relaying {
                 match poll_captured(watch, limits, deadline.as_mut(), cx) {
                     Poll::Pending => {}

@@ -44,7 +44,7 @@ impl Ticket {
         }
     }
 
-    pub(super) fn join(&self) -> &Join {
+    pub(super) fn join(&self) -> &Arc<Join> {
         &self.join
     }
 
