@@ -198,6 +198,11 @@ impl Rig {
         }
     }
 
+    /// The next copy, once the shadow has read it.
+    pub(crate) async fn copy(&mut self) -> Received {
+        within(self.copies.recv()).await.unwrap()
+    }
+
     /// Waits until so many bytes have been read from the client's connection.
     pub(crate) async fn read(&mut self, bytes: usize) {
         let mut left = bytes;

@@ -141,3 +141,39 @@ async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
         }
     }
 }
+
+/// Whether anything follows the declared bytes is known only at the end of the request, so the copy waits for it.
+#[tokio::test(start_paused = true)]
+async fn trailers_that_come_after_the_shadow_has_answered_are_not_lost_unseen() {
+    for way in WAYS.into_iter().filter(|way| way.mode == BodyMode::Stream) {
+        let mut rig = Rig::new(way).await;
+        let mut client = Client::connect(rig.primary.address).await;
+        client
+            .write(&[head("POST", "/collect", &[FIVE]), data(b"hello")])
+            .await;
+        rig.read(5).await;
+        if !way.is_http2 {
+            assert_eq!(rig.copy().await.bytes, b"hello");
+            // Once another copy is answered, this one is too.
+            let mut other = Client::connect(rig.primary.address).await;
+            other.write(&[head("GET", "/ignore", &[]), end()]).await;
+            assert_eq!(within(other.status()).await, Ok(200));
+            while rig.handle.stats().in_flight() > 1 {
+                tokio::task::yield_now().await;
+            }
+            other.closed().await;
+        }
+        client.write(&[trailers(&[("x-sum", "42")])]).await;
+        assert_eq!(within(client.status()).await, Ok(200));
+        within(rig.handle.idle()).await;
+        within(client.closed()).await;
+        let ended = rig.end().await;
+        match way.is_http2 {
+            true => assert_eq!(ended.completed("").trailer("x-sum"), Some("42")),
+            false => assert_eq!(
+                ended.outcomes,
+                [Outcome::Completed, Outcome::FailedTransport]
+            ),
+        }
+    }
+}
