@@ -1129,7 +1129,7 @@ async fn a_whole_upload_over_http2_is_passed_on_whatever_body_it_comes_in() {
         });
         let proxy = axum::Router::new().fallback_service(proxy);
         let proxy = match kind {
-            "with a timeout" => proxy.layer(timeout),
+            "with a timeout" => proxy.layer(timeout.clone()),
             _ => proxy,
         };
         let address = serve_axum(proxy).await;
