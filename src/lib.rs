@@ -34,6 +34,7 @@ pub mod receive;
 pub mod rewrite;
 pub mod sample;
 pub mod split;
+mod sync;
 mod tokens;
 mod traceparent;
 

@@ -2,10 +2,7 @@
 
 use std::{
     fmt, mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
 };
 
@@ -18,6 +15,10 @@ use super::{
     end::Lost,
     frames::{Frames, Live, Piece, at_least},
     left::{Left, Primary},
+};
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 pub(super) struct Queue {
