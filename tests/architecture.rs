@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("head", &[]),
     ("sample", &["head", "traceparent"]),
     ("rewrite", &["traceparent"]),
-    ("body", &["stream_end"]),
+    ("body", &["stream_end", "sync"]),
     ("buffer", &["body"]),
     ("observe", &["head"]),
     ("chain", &[]),
@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("exact", &[]),
     ("mark", &[]),
     ("stream_end", &[]),
+    ("sync", &[]),
     ("tokens", &[]),
     ("traceparent", &[]),
     ("metrics", &["mirror", "split", "observe"]),
@@ -29,7 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "mirror",
         &[
             "head", "sample", "rewrite", "body", "observe", "chain", "clock", "exact", "mark",
-            "tokens", "BoxError",
+            "sync", "tokens", "BoxError",
         ],
     ),
     (

@@ -3,10 +3,7 @@
 use std::{
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
 };
 
@@ -19,6 +16,10 @@ use super::{
     end::Lost,
     frames::{Frames, Live, Piece, at_least},
     left::{Left, Primary},
+};
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 pub(super) struct Queue {
