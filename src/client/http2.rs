@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use futures_util::future::{self, BoxFuture, Either, FutureExt, WeakShared, select};
 use http::{Request, Response};
+use http_body::Body;
 use hyper::client::conn::http2::SendRequest;
 use tokio::runtime::Handle;
 
 use super::body::{RequestBody, ResponseBody};
+use super::connect::Settings;
 use super::error::Error;
 use super::idle::Lease;
 use super::io::Gone;
@@ -28,6 +30,8 @@ pub(super) struct Sender {
     state: Weak<Mutex<State>>,
     unanswered: Arc<AtomicUsize>,
     life: Life,
+    /// Whether an idempotent request is sent again that met the end of the connection.
+    retry: bool,
 }
 
 /// So many requests in a row that were dropped without an answer mean that the peer does not answer any more.
@@ -43,8 +47,8 @@ pub(super) enum Failed {
 pub(super) struct Unprocessed {
     pub(super) request: Request<RequestBody>,
     pub(super) error: Error,
-    /// Whether the server refused the request, as one does that is overloaded.
-    pub(super) is_refused: bool,
+    /// Whether the server refused the request, as one does that is overloaded, or may have processed it.
+    pub(super) is_repeated: bool,
 }
 
 /// How long the answers that have arrived on a connection may take to reach those who wait for them once its socket is
@@ -63,6 +67,9 @@ impl Sender {
         request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, Failed> {
         let (head, body) = request.into_parts();
+        // As over HTTP/1.1, its connection may have been ending when it was sent; and hyper can lose an answer that
+        // arrives together with the end of its connection.
+        let may_repeat = self.retry && head.method.is_idempotent() && body.is_end_stream();
         let (upload, body) = watch(body);
         let mut exchange = Exchange {
             upload: Some(upload),
@@ -78,40 +85,52 @@ impl Sender {
             Either::Left((answer, _)) => Some(answer),
             Either::Right((_, answer)) => tokio::time::timeout(LATE, answer).await.ok(),
         };
-        let mut failed = match answer {
+        let (verdict, error) = match answer {
             Some(Ok(answer)) => {
                 exchange.answered();
                 return Ok(answer.map(|body| ResponseBody::http2(body, exchange)));
             }
-            Some(Err(failed)) => failed,
-            None => return Err(Failed::Sent(Error::closed())),
+            Some(Err(mut failed)) => {
+                // hyper gives back what it did not send, in the body that was made for this connection.
+                let is_unsent = failed.take_message().is_some();
+                let error = failed.into_error();
+                let verdict = match is_unsent {
+                    true => Verdict::Unsent,
+                    false => verdict(&error),
+                };
+                (verdict, Error::transport(error))
+            }
+            None => (Verdict::Lost, Error::closed()),
         };
-        // hyper gives back what it did not send, in the body that was made for this connection.
-        let is_unsent = failed.take_message().is_some();
-        let error = failed.into_error();
-        let verdict = verdict(&error);
-        let error = Error::transport(error);
+        let is_again = match verdict {
+            Verdict::Unknown => false,
+            Verdict::Lost => may_repeat,
+            Verdict::Unsent | Verdict::Refused | Verdict::GoneAway => true,
+        };
         if verdict != Verdict::Unknown {
             exchange.retire();
         }
-        if !is_unsent && verdict == Verdict::Unknown {
+        if !is_again {
             return Err(Failed::Sent(error));
         }
         match exchange.returned().await {
             Some(body) => Err(Failed::Unprocessed(Box::new(Unprocessed {
                 request: Request::from_parts(head, body),
                 error,
-                is_refused: verdict == Verdict::Refused,
+                is_repeated: matches!(verdict, Verdict::Refused | Verdict::Lost),
             }))),
             None => Err(Failed::Sent(error)),
         }
     }
 }
 
-/// What the server says of a request that failed (RFC 9113, section 8.7).
+/// What is known of a request that failed (RFC 9113, section 8.7).
 #[derive(Clone, Copy, PartialEq)]
 enum Verdict {
     Unknown,
+    Unsent,
+    /// The connection has ended without a word about it.
+    Lost,
     /// Refused before it was processed.
     Refused,
     /// Above the last stream of a `GOAWAY`.
@@ -120,9 +139,15 @@ enum Verdict {
 
 fn verdict(error: &hyper::Error) -> Verdict {
     let source = std::error::Error::source(error);
+    // hyper unwraps the errors of the socket.
+    if source.is_some_and(|source| source.is::<std::io::Error>()) {
+        return Verdict::Lost;
+    }
     match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
         Some(error) if error.is_go_away() && error.is_remote() => Verdict::GoneAway,
         Some(error) if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Verdict::Refused,
+        Some(error) if error.is_io() => Verdict::Lost,
+        None if error.is_canceled() || error.is_closed() => Verdict::Lost,
         _ => Verdict::Unknown,
     }
 }
@@ -265,8 +290,8 @@ impl Shared {
         send: SendRequest<RequestBody>,
         gone: Gone,
         using: Using,
-        limit: Duration,
         life: Life,
+        settings: &Settings,
     ) -> Sender {
         let sender = Sender {
             unanswered: Arc::default(),
@@ -274,7 +299,8 @@ impl Shared {
             send,
             gone,
             using,
-            limit,
+            limit: settings.write_timeout,
+            retry: settings.retry,
             state: Arc::downgrade(&self.state),
         };
         let mut state = self.lock();

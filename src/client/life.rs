@@ -19,9 +19,13 @@ struct Inner {
     until: Instant,
     idle_timeout: Duration,
     requests: AtomicUsize,
-    /// Milliseconds from when it was made to the end of its last request.
+    /// Milliseconds from when it was made to the end of its last request, or [`UNUSED`].
     last_used: AtomicU64,
 }
+
+const UNUSED: u64 = u64::MAX;
+/// The least time that a new connection waits for the request that it was made for.
+const FIRST_USE: Duration = Duration::from_secs(1);
 
 /// A request that uses the connection.
 #[derive(Debug)]
@@ -37,13 +41,18 @@ impl Life {
             until: later(made, max_age - less),
             idle_timeout,
             requests: AtomicUsize::new(0),
-            last_used: AtomicU64::new(0),
+            last_used: AtomicU64::new(UNUSED),
         }))
     }
 
     pub(super) fn begin(&self) -> Use {
         self.0.requests.fetch_add(1, SeqCst);
         Use(self.clone())
+    }
+
+    /// Whether no request on it has ended yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.0.last_used.load(SeqCst) == UNUSED
     }
 
     /// Whether it may get another request.
@@ -55,16 +64,25 @@ impl Life {
     /// When it has been unused for too long. `None` while it is used.
     fn idle_until(&self) -> Option<Instant> {
         let inner = &*self.0;
-        let last_used = Duration::from_millis(inner.last_used.load(SeqCst));
-        (inner.requests.load(SeqCst) == 0)
-            .then(|| later(later(inner.made, last_used), inner.idle_timeout))
+        if inner.requests.load(SeqCst) > 0 {
+            return None;
+        }
+        Some(match inner.last_used.load(SeqCst) {
+            UNUSED => later(inner.made, inner.idle_timeout.max(FIRST_USE)),
+            since => later(
+                inner.made,
+                Duration::from_millis(since).saturating_add(inner.idle_timeout),
+            ),
+        })
     }
 
     /// Waits until it is unused, and too old or unused for too long.
     pub(super) async fn over(self) {
         loop {
             let now = Instant::now();
-            match self.idle_until().map(|end| end.min(self.0.until)) {
+            let is_fresh = self.is_fresh();
+            let too_old = |end: Instant| if is_fresh { end } else { end.min(self.0.until) };
+            match self.idle_until().map(too_old) {
                 Some(end) if end <= now => return,
                 Some(end) => sleep_until(end).await,
                 None => sleep_until(later(now, self.0.idle_timeout)).await,
@@ -76,7 +94,7 @@ impl Life {
 impl Drop for Use {
     fn drop(&mut self) {
         let inner = &*self.0.0;
-        let since = u64::try_from(inner.made.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let since = u64::try_from(inner.made.elapsed().as_millis()).unwrap_or(UNUSED - 1);
         inner.last_used.store(since, SeqCst);
         inner.requests.fetch_sub(1, SeqCst);
     }

@@ -22,8 +22,8 @@ use super::request;
 
 /// How often a request is sent again that was not processed. Each connection that went away may have served others.
 const MOST_TRIES: usize = 16;
-/// How often it is sent again after a refusal, which may mean that the server is overloaded.
-const MOST_REFUSALS: usize = 2;
+/// How often it is sent again after a refusal, which may mean that the server is overloaded, or where it may have been processed.
+const MOST_REPEATS: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -100,7 +100,7 @@ impl Pool {
         mut sender: Sender,
         mut request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, Error> {
-        let (mut tries, mut refusals) = (0, 0);
+        let (mut tries, mut repeats) = (0, 0);
         loop {
             let unprocessed = match sender.send(request).await {
                 Ok(answer) => return Ok(answer),
@@ -108,9 +108,9 @@ impl Pool {
                 Err(Failed::Unprocessed(unprocessed)) => *unprocessed,
             };
             tries += 1;
-            refusals += usize::from(unprocessed.is_refused);
+            repeats += usize::from(unprocessed.is_repeated);
             let error = unprocessed.error;
-            if tries > MOST_TRIES || refusals > MOST_REFUSALS {
+            if tries > MOST_TRIES || repeats > MOST_REPEATS {
                 return Err(error);
             }
             request = unprocessed.request;
@@ -219,8 +219,8 @@ impl Pool {
                     Connection::Http1(pool, lease)
                 }
                 Dialled::Http2(send, gone, using, life) => {
-                    let limit = connector.settings.write_timeout;
-                    let sender = pool.shared.adopt(send, gone, using, limit, life);
+                    let settings = &connector.settings;
+                    let sender = pool.shared.adopt(send, gone, using, life, settings);
                     Connection::Http2(pool, sender)
                 }
             })
