@@ -13,11 +13,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("head", &[]),
     ("sample", &["head", "traceparent"]),
     ("rewrite", &["traceparent"]),
-    ("body", &["stream_end"]),
+    ("body", &["detached", "stream_end"]),
     ("buffer", &["body"]),
     ("observe", &["head"]),
     ("chain", &[]),
     ("clock", &[]),
+    ("detached", &[]),
     ("exact", &[]),
     ("mark", &[]),
     ("stream_end", &[]),
@@ -28,8 +29,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "mirror",
         &[
-            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "exact", "mark",
-            "tokens", "BoxError",
+            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "detached", "exact",
+            "mark", "tokens", "BoxError",
         ],
     ),
     (

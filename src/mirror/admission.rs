@@ -159,7 +159,6 @@ impl Shared {
         let ticket = Ticket::new(join, recording, head_charge, span);
         let copy = Copy {
             offers_upgrade: offers_upgrade(head),
-            is_detached: false,
             parts,
             ticket,
         };
