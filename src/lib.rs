@@ -22,6 +22,7 @@ mod chain;
 #[cfg(feature = "client")]
 pub mod client;
 mod clock;
+mod detached;
 mod exact;
 pub mod guide;
 mod head;

@@ -13,11 +13,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("head", &[]),
     ("sample", &["head", "traceparent"]),
     ("rewrite", &["traceparent"]),
-    ("body", &["stream_end", "sync"]),
+    ("body", &["detached", "stream_end", "sync"]),
     ("buffer", &["body"]),
     ("observe", &["head"]),
     ("chain", &[]),
     ("clock", &[]),
+    ("detached", &[]),
     ("exact", &[]),
     ("mark", &[]),
     ("stream_end", &[]),
@@ -29,8 +30,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "mirror",
         &[
-            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "exact", "mark",
-            "sync", "tokens", "BoxError",
+            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "detached", "exact",
+            "mark", "sync", "tokens", "BoxError",
         ],
     ),
     (

@@ -4,6 +4,7 @@ mod support;
 
 use std::{
     convert::Infallible,
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -12,12 +13,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
-use http_body_util::BodyExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
 use support::*;
-use tokio::time::Instant;
-use tower::{Layer, Service, service_fn};
-use tower_mirror::{MirrorLayer, Outcome, TeeBody};
+use tokio::{sync::mpsc::unbounded_channel, time::Instant};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_mirror::{HostRewrite, MirrorLayer, Outcome, ShadowBody, TeeBody};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -182,6 +183,12 @@ async fn what_is_leaked_is_in_flight_until_its_deadline() {
 /// Bytes that say when nothing holds them any more.
 struct ReadBuffer(Vec<u8>, Arc<AtomicBool>);
 
+impl ReadBuffer {
+    fn bytes(text: &str, is_free: &Arc<AtomicBool>) -> Bytes {
+        Bytes::from_owner(Self(text.into(), Arc::clone(is_free)))
+    }
+}
+
 impl AsRef<[u8]> for ReadBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.0
@@ -199,8 +206,7 @@ impl Drop for ReadBuffer {
 async fn a_waiting_copy_holds_no_part_of_the_target_as_it_was_read() {
     for target in ["/x?y", "http://shop.example/x?y", "odd://shop.example/x?y"] {
         let is_free = Arc::new(AtomicBool::new(false));
-        let buffer = ReadBuffer(target.into(), Arc::clone(&is_free));
-        let uri = Uri::from_maybe_shared(Bytes::from_owner(buffer)).unwrap();
+        let uri = Uri::from_maybe_shared(ReadBuffer::bytes(target, &is_free)).unwrap();
         let shadow = TestShadow::recording();
         let mirror = MirrorLayer::new(shadow.clone());
         let primary = service_fn(async |request: Request<TeeBody<Feed>>| {
@@ -221,5 +227,70 @@ async fn a_waiting_copy_holds_no_part_of_the_target_as_it_was_read() {
         answer.await.unwrap().unwrap();
         assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
         assert_eq!(shadow.one().head.uri, "/x?y");
+    }
+}
+
+/// Heads of many lengths, since short text is kept in another way than long text.
+#[tokio::test(start_paused = true)]
+async fn a_shadow_that_holds_a_copy_holds_nothing_of_a_read_buffer() {
+    for length in [0, 1, 500, 1010, 1011, 1012, 1500, 100_000] {
+        let (sender, mut copies) = unbounded_channel();
+        let mirror = MirrorLayer::builder(service_fn(move |copy: Request<ShadowBody>| {
+            sender.send(copy).expect("the test receives it");
+            pending::<Result<Response<Full<Bytes>>, Infallible>>()
+        }))
+        .host(HostRewrite::preserve())
+        .without_mark()
+        .build();
+
+        let mut buffers = Vec::new();
+        let mut slice = |text: &str| {
+            let is_free = Arc::default();
+            let slice = ReadBuffer::bytes(text, &is_free);
+            buffers.push(is_free);
+            slice
+        };
+        let long = "v".repeat(length);
+        let mut request = Request::builder().method("POST");
+        for (name, text) in [("host", "a"), ("x-a", "1"), ("x-b", &long), ("x-a", "2")] {
+            let mut value = HeaderValue::from_maybe_shared(slice(text)).unwrap();
+            value.set_sensitive(name == "x-a");
+            request = request.header(name, value);
+        }
+        let sum = HeaderValue::from_maybe_shared(slice("3")).unwrap();
+        let sum = HeaderMap::from_iter([(HeaderName::from_static("x-sum"), sum)]);
+        let script = Script::new([Step::Data(slice("body")), Step::Trailers(sum.clone())]);
+        let target = Uri::from_maybe_shared(slice("/x?y")).unwrap();
+        let request = request.uri(target).body(script).unwrap();
+        let primary = service_fn(async |request: Request<TeeBody<Script>>| {
+            request.into_body().collect().await?;
+            Ok::<_, Broken>(Response::new(()))
+        });
+        mirror.layer(primary).oneshot(request).await.unwrap();
+        drop(sum);
+
+        let copy = copies.recv().await.expect("a copy");
+        let is_free: Vec<_> = buffers.iter().map(|free| free.load(Relaxed)).collect();
+        assert_eq!(is_free, [true; 7], "{length}");
+        let (head, body) = copy.into_parts();
+        assert_eq!(
+            (head.method, head.uri),
+            (Method::POST, Uri::from_static("/x?y"))
+        );
+        let names = head.headers.iter().map(|(name, _)| name.as_str());
+        let values = head.headers.values();
+        let values = values.map(|value| (value.to_str().unwrap(), value.is_sensitive()));
+        let fields: Vec<_> = names.zip(values).collect();
+        let expected = [
+            ("host", ("a", false)),
+            ("x-a", ("1", true)),
+            ("x-a", ("2", true)),
+            ("x-b", (&*long, false)),
+        ];
+        assert_eq!(fields[..4], expected, "{length}");
+        let body = body.collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["x-sum"], "3");
+        assert_eq!(body.to_bytes(), "body");
+        assert_only(&settled(&mirror.handle(), 1).await, Outcome::TimedOut);
     }
 }

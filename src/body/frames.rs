@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
+use crate::detached;
+
 /// A frame is a slice of the connection's read buffer and keeps all of it alive, which hyper lets grow to 417 792
 /// bytes. A shorter frame is copied, since the slice may hold far more memory than it shows. From this length on it is
 /// shared and charged twice its length, which is within a factor of two of such a buffer.
@@ -98,7 +100,7 @@ impl Piece {
                 .trailers_ref()
                 .map(|trailers| match trailers.is_empty() {
                     true => Self::Empty,
-                    false => Self::Trailers(Box::new(trailers.clone())),
+                    false => Self::Trailers(Box::new(detached::headers(trailers))),
                 })
         }
     }

@@ -163,7 +163,6 @@ impl Shared {
         let copy = Copy {
             // HTTP/2 has no such field.
             offers_upgrade: seen.upgrade && head.version < Version::HTTP_2,
-            is_detached: false,
             parts,
             ticket,
         };

@@ -153,9 +153,13 @@ impl MirrorBuilder {
         self
     }
 
-    /// Bytes that all copies together may hold, by a pessimistic count: 8 KiB for each waiting
-    /// head, twice its length for a frame of 8 KiB or more (it keeps a larger read buffer alive),
-    /// its length and 64 for a smaller one. What does not fit ends as `no_bytes`. Default: 16 MiB.
+    /// Bytes that all copies together may be charged. The charge is within a factor of two of the memory that they hold:
+    /// for its head and its task a copy is charged 8 KiB, or one and a half times the length of the head if that is more; for a
+    /// frame below 128 KiB, which is copied, its length and 64 bytes; for a longer one, which is shared with the read buffer it
+    /// came in, twice its length.
+    ///
+    /// A frame is charged until the shadow's client has dropped it, and the head until the answer begins; all of it is given back when the
+    /// copy ends. What does not fit ends as `no_bytes`. Connections to the shadow are not counted. Default: 16 MiB.
     pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
         self.limits.max_buffered_bytes = bytes;
         self

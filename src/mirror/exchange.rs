@@ -31,17 +31,6 @@ pub(super) struct Copy {
     pub(super) ticket: Ticket,
     /// The primary may switch protocols, which its answer shows.
     pub(super) offers_upgrade: bool,
-    pub(super) is_detached: bool,
-}
-
-impl Copy {
-    /// A copy that has to wait must not hold the buffer that its head came in.
-    pub(super) fn waits(&mut self) {
-        if !self.is_detached {
-            self.is_detached = true;
-            head::detach(&mut self.parts);
-        }
-    }
 }
 
 /// Runs one copy to its one outcome.
@@ -102,13 +91,7 @@ where
         _ => CopyBody::None,
     };
     if let Some(watch) = watch.as_ref().filter(|_| !is_live) {
-        let captured = poll_fn(|cx| {
-            let captured = poll_captured(watch, limits, deadline.as_mut(), cx);
-            if captured.is_pending() {
-                copy.waits();
-            }
-            captured
-        });
+        let captured = poll_fn(|cx| poll_captured(watch, limits, deadline.as_mut(), cx));
         match captured.await {
             Ok(captured) => {
                 copy.ticket.report.request_bytes = captured.bytes;
@@ -118,7 +101,6 @@ where
         }
     }
     if copy.offers_upgrade && !is_relayed {
-        copy.waits();
         let join = copy.ticket.join();
         let served = pin!(poll_fn(|cx| join.poll_primary(cx)));
         match until(served, deadline.as_mut()).await {

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri,
     header::{CONNECTION, Entry, HOST, TE},
     request::Parts,
-    uri::{self, Authority, PathAndQuery, Scheme},
+    uri::{Authority, PathAndQuery},
 };
 
 use super::{
@@ -15,15 +14,15 @@ use super::{
     policy::Carry,
     shared::Shared,
 };
-use crate::{exact::ExactTrailers, head::RequestHead, tokens::tokens};
+use crate::{detached, exact::ExactTrailers, head::RequestHead, tokens::tokens};
 
 /// What is taken on the primary's path: no more than must be, since the rest is
-/// done on the copy's task.
+/// done on the copy's task. Only the text cannot wait: while a copy holds the connection's read buffer, however
+/// shortly, it holds more than it is charged.
 pub(super) fn copy_head(head: &RequestHead<'_>, carries: &[Carry]) -> Parts {
     let mut parts = empty();
     parts.method = head.method.clone();
-    parts.uri = head.uri.clone();
-    parts.headers = head.headers.clone();
+    (parts.headers, parts.uri) = detached::head(head.headers, head.uri);
     for carry in carries {
         carry(head.extensions, &mut parts.extensions);
     }
@@ -41,49 +40,10 @@ pub(super) fn cost(head: &RequestHead<'_>) -> usize {
     let field =
         |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + FIELD;
     let fields: usize = head.headers.iter().map(field).sum();
-    let target = head
-        .uri
-        .path_and_query()
-        .map_or(0, |target| target.as_str().len());
-    let bytes = fields.saturating_add(target);
+    let path = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let authority = head.uri.authority().map_or("", Authority::as_str);
+    let bytes = fields + path.len() + authority.len() + head.method.as_str().len();
     bytes.saturating_add(bytes / 2).max(LEAST_COST)
-}
-
-/// Copies the head's text into a buffer of its own. It consists of slices of the buffer that the connection was read
-/// into, which may be a hundred times larger and would live as long as the copy.
-pub(super) fn detach(parts: &mut Parts) {
-    let Parts { headers, uri, .. } = parts;
-    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
-    let authority = uri.authority().map_or("", Authority::as_str);
-    let values: usize = headers.values().map(HeaderValue::len).sum();
-    let mut text = BytesMut::with_capacity(values + target.len() + authority.len());
-    for value in headers.values() {
-        text.extend_from_slice(value.as_bytes());
-    }
-    text.extend_from_slice(target.as_bytes());
-    text.extend_from_slice(authority.as_bytes());
-    let (target, authority) = (target.len(), authority.len());
-    let mut text = text.freeze();
-    for value in headers.values_mut() {
-        // What was valid is valid again.
-        if let Ok(mut detached) = HeaderValue::from_maybe_shared(text.split_to(value.len())) {
-            detached.set_sensitive(value.is_sensitive());
-            *value = detached;
-        }
-    }
-    let target = text.split_to(target);
-    let mut detached = uri::Parts::default();
-    // One that is neither `http` nor `https` is a slice too. What was valid is valid again.
-    detached.scheme = uri
-        .scheme()
-        .and_then(|scheme| Scheme::try_from(scheme.as_str()).ok());
-    detached.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
-    if authority > 0 {
-        detached.authority = Authority::from_maybe_shared(text).ok();
-    }
-    if let Ok(detached) = Uri::from_parts(detached) {
-        *uri = detached;
-    }
 }
 
 /// HTTP/1.1 as its version: clients refuse a request of another one.

@@ -32,14 +32,7 @@ where
     async move {
         let answering = {
             let mut shadow = S::clone(shadow);
-            let ready = poll_fn(|cx| {
-                let ready = shadow.poll_ready(cx);
-                if ready.is_pending() {
-                    copy.waits();
-                }
-                ready
-            });
-            if let Err(error) = ready.await {
+            if let Err(error) = poll_fn(|cx| shadow.poll_ready(cx)).await {
                 return failed(error, failure::of_readiness, &mut copy.ticket);
             }
             call(&mut shadow, copy)

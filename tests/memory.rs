@@ -1,0 +1,372 @@
+//! M3: what is charged for copies is the memory that they hold, within a factor of two, and the limit bounds that memory.
+//!
+//! The allocator of this test binary counts by thread, so that each run stays on its own.
+
+#[path = "support/net.rs"]
+#[allow(dead_code)] // a part of it is used
+mod net;
+mod support;
+
+use std::{convert::Infallible, future::pending, iter::repeat_n, time::Duration};
+
+use allocation_counter::measure;
+use axum::{Router, body::Bytes, extract::DefaultBodyLimit};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use support::{Act, Place, TestShadow};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime::{self, Runtime},
+    task::yield_now,
+};
+use tower::service_fn;
+use tower_mirror::{
+    HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, RequestHead, SampleRate, ShadowBody,
+};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+/// The default.
+const LIMIT: usize = 16 * MIB;
+/// The least that is charged for a copy. A small one holds less.
+const LEAST: usize = 8 * KIB;
+/// What a connection to a shadow takes, which is nothing of its copy.
+const CONNECTION: usize = 32 * KIB;
+/// What clients and servers hold, which depends on how the bytes of a request arrive.
+const AROUND: usize = 2 * MIB;
+/// Nothing in these tests waits for it.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How a shadow holds what it gets.
+#[derive(Clone, Copy, Debug)]
+enum Holds {
+    /// It is never ready.
+    Back,
+    /// It keeps the request and its body.
+    Request,
+    /// It reads the body, and keeps the head and the frames.
+    Frames,
+    /// It is a server that accepts connections and never reads, behind a client for HTTP/1.1.
+    Http1,
+    /// The same behind a client for HTTP/2.
+    Http2,
+}
+
+impl Holds {
+    const ALL: [Self; 5] = [
+        Self::Back,
+        Self::Request,
+        Self::Frames,
+        Self::Http1,
+        Self::Http2,
+    ];
+
+    async fn mirror(self) -> MirrorBuilder {
+        match self {
+            Self::Back => MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Ready))),
+            Self::Request => MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Call))),
+            Self::Frames => MirrorLayer::builder(service_fn(keep_frames)),
+            Self::Http1 => MirrorLayer::builder(never_reading().await),
+            Self::Http2 => MirrorLayer::builder(never_reading().await.http2()),
+        }
+    }
+
+    fn connection(self) -> usize {
+        match self {
+            Self::Http1 | Self::Http2 => CONNECTION,
+            Self::Back | Self::Request | Self::Frames => 0,
+        }
+    }
+}
+
+async fn keep_frames(request: Request<ShadowBody>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let (_head, mut body) = request.into_parts();
+    let mut frames = Vec::new();
+    while let Some(frame) = body.frame().await {
+        frames.push(frame);
+    }
+    pending().await
+}
+
+async fn never_reading() -> HttpTarget {
+    let (listener, address) = net::listen().await;
+    tokio::spawn(accept(listener));
+    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
+    target
+        .max_connections(1000)
+        .connect_timeout(NEVER)
+        .write_timeout(NEVER)
+        .ping_interval(NEVER)
+}
+
+async fn accept(listener: TcpListener) {
+    let mut held = Vec::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        held.push(stream);
+    }
+}
+
+/// Serves each connection in a read buffer of up to 4 MiB, so that it takes heads of a MiB.
+async fn serve(listener: TcpListener, mirror: MirrorLayer) {
+    let app = Router::new()
+        .fallback(async |_: Bytes| "primary")
+        .layer(DefaultBodyLimit::disable())
+        .layer(mirror);
+    while let Ok((stream, _)) = listener.accept().await {
+        let service = TowerToHyperService::new(app.clone());
+        let mut server = http1::Builder::new();
+        server.max_buf_size(4 * MIB);
+        tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    method: usize,
+    target: &'static str,
+    authority: usize,
+    field: usize,
+    body: usize,
+}
+
+const SMALL: Sent = Sent {
+    method: 4,
+    target: "/",
+    authority: 0,
+    field: 10,
+    body: 0,
+};
+/// A long upload makes the buffer grow that the server reads its connection into. It is not copied.
+const GROW: Sent = Sent {
+    target: "/grow",
+    body: MIB,
+    ..SMALL
+};
+
+impl Sent {
+    fn text(self) -> Vec<u8> {
+        let mut text: Vec<u8> = repeat_n(b'M', self.method).collect();
+        text.push(b' ');
+        if self.authority > 0 {
+            text.extend(b"http://");
+            text.extend(repeat_n(b'a', self.authority));
+        }
+        let (target, body) = (self.target, self.body);
+        let head = format!("{target} HTTP/1.1\r\nhost: a\r\ncontent-length: {body}\r\nx-field: ");
+        text.extend(head.as_bytes());
+        text.extend(repeat_n(b'v', self.field));
+        text.extend(b"\r\n\r\n");
+        text.extend(repeat_n(b'b', body));
+        text
+    }
+}
+
+async fn send(stream: &mut TcpStream, sent: Sent) {
+    stream.write_all(&sent.text()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"primary") {
+        assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
+/// A runtime, and the bytes of memory that live since it was made.
+struct Heap {
+    runtime: Runtime,
+    live: i64,
+}
+
+impl Heap {
+    fn run<F: Future>(&mut self, work: F) -> F::Output {
+        let mut output = None;
+        let counted = measure(|| output = Some(self.runtime.block_on(work)));
+        self.live += counted.bytes_current;
+        output.expect("the work was done")
+    }
+
+    fn live(&self) -> usize {
+        self.live.try_into().unwrap_or(0)
+    }
+}
+
+/// Clients, a primary with a mirror, and its shadow.
+struct Bench {
+    heap: Heap,
+    handle: MirrorHandle,
+    stream: TcpStream,
+}
+
+impl Bench {
+    fn new(holds: Holds, rate: SampleRate) -> Self {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let mut heap = Heap { runtime, live: 0 };
+        let (handle, stream) = heap.run(async {
+            let mirror = holds.mirror().await.sample(rate);
+            let mirror = mirror
+                .filter(|head: &RequestHead<'_>| head.uri.path() != GROW.target)
+                .timeout(NEVER)
+                .max_in_flight(1000)
+                .max_buffered_bytes(LIMIT)
+                .build();
+            let handle = mirror.handle();
+            let (listener, address) = net::listen().await;
+            tokio::spawn(serve(listener, mirror));
+            (handle, TcpStream::connect(address).await.unwrap())
+        });
+        Self {
+            heap,
+            handle,
+            stream,
+        }
+    }
+
+    fn send(&mut self, sent: Sent) {
+        self.heap.run(send(&mut self.stream, sent));
+    }
+
+    /// Lets all tasks run that can.
+    fn settle(&mut self) {
+        self.heap.run(async {
+            for _ in 0..1000 {
+                yield_now().await;
+            }
+        });
+    }
+
+    /// The claim, of `live` bytes of which at most `around` are of no copy.
+    fn assert_bounded(&self, holds: Holds, live: usize, around: usize) {
+        let stats = self.handle.stats();
+        let (copies, charged) = (stats.in_flight() as usize, stats.buffered_bytes());
+        assert!(charged <= LIMIT, "{stats}");
+        let most = 2 * charged + copies * holds.connection() + around;
+        assert!(
+            live <= most,
+            "{holds:?}: {live} B live, {charged} charged\n{stats}"
+        );
+        let least = (charged / 2).saturating_sub(copies * LEAST / 2);
+        assert!(
+            live >= least,
+            "{holds:?}: {live} B live, {charged} charged\n{stats}"
+        );
+    }
+}
+
+/// Sends all of it on one connection, once without copies and once with each shadow.
+fn is_bounded(requests: impl Fn() -> Box<dyn Iterator<Item = Sent>>) {
+    let mut without = Bench::new(Holds::Request, SampleRate::NONE);
+    requests().for_each(|sent| without.send(sent));
+    for holds in Holds::ALL {
+        let mut bench = Bench::new(holds, SampleRate::ALL);
+        for sent in requests() {
+            bench.send(sent);
+            bench.assert_bounded(holds, bench.heap.live(), AROUND);
+        }
+        bench.settle();
+        let copies = bench.heap.live().saturating_sub(without.heap.live());
+        bench.assert_bounded(holds, copies, AROUND);
+        // Enough to tell copies from what is around them.
+        assert!(bench.handle.stats().buffered_bytes() > 3 * MIB);
+        let _ = bench.heap.run(bench.handle.drain(Duration::ZERO));
+        bench.settle();
+        assert_eq!(bench.handle.stats().buffered_bytes(), 0);
+        if let Holds::Http2 = holds {
+            // What was written to a connection that others share cannot be taken back. It goes with the connection.
+            bench.heap.run(async {
+                tokio::time::pause();
+                tokio::time::advance(2 * NEVER).await;
+                tokio::time::resume();
+            });
+            bench.settle();
+        }
+        let left = bench.heap.live().saturating_sub(without.heap.live());
+        assert!(
+            left <= AROUND,
+            "{holds:?}: {left} B are left of ended copies"
+        );
+    }
+}
+
+#[test]
+fn large_heads() {
+    is_bounded(|| {
+        let sent = Sent {
+            field: 400_000,
+            ..SMALL
+        };
+        Box::new(repeat_n(sent, 60))
+    });
+}
+
+#[test]
+fn heads_of_many_lengths_up_to_a_mebibyte() {
+    is_bounded(|| {
+        let sent = |at: usize| Sent {
+            field: 800_000 + at * 15_000,
+            ..SMALL
+        };
+        Box::new((0..15).map(sent))
+    });
+}
+
+/// It is not only headers that are long.
+#[test]
+fn methods_and_authorities() {
+    is_bounded(|| {
+        let method = Sent {
+            method: 100_000,
+            ..SMALL
+        };
+        let authority = Sent {
+            authority: 60_000,
+            ..SMALL
+        };
+        Box::new((0..60).flat_map(move |_| [method, authority]))
+    });
+}
+
+/// Heads and bodies lie in a read buffer that is twenty times larger.
+#[test]
+fn small_bodies_in_large_read_buffers() {
+    is_bounded(|| {
+        let sent = Sent {
+            body: 8 * KIB,
+            ..SMALL
+        };
+        Box::new((0..100).flat_map(move |_| [GROW, sent, sent, sent, sent, sent, sent]))
+    });
+}
+
+#[test]
+fn small_heads_in_large_read_buffers() {
+    is_bounded(|| {
+        Box::new((0..100).flat_map(move |_| [GROW, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL]))
+    });
+}
+
+#[test]
+fn a_mixture() {
+    is_bounded(|| {
+        let round = |at: usize| {
+            let field = Sent {
+                field: at * 1500,
+                ..SMALL
+            };
+            let body = Sent {
+                body: at * 2000,
+                ..SMALL
+            };
+            let both = Sent {
+                field: 1000,
+                body: 8 * KIB,
+                ..SMALL
+            };
+            [GROW, SMALL, field, body, both]
+        };
+        Box::new((0..120).flat_map(round))
+    });
+}
