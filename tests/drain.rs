@@ -258,3 +258,94 @@ fn what_a_runtime_takes_with_it_is_aborted() {
         assert!(matches!(seen.end, End::Error(_)));
     }
 }
+
+/// How long a drain waits for copies that it has aborted.
+const ABORTING: Duration = Duration::from_millis(250);
+
+#[test]
+fn a_drain_ends_although_the_runtime_of_a_copy_is_not_driven() {
+    let build = || {
+        runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+    };
+    let mirror = to(Act::Hangs(Place::Call));
+    let (idle, driven) = (build().unwrap(), build().unwrap());
+    idle.block_on(send(&mirror, 2));
+    driven.block_on(async {
+        let begun = Instant::now();
+        let drained = mirror.handle().drain(SECOND).await;
+        assert_eq!((drained.aborted, drained.left), (0, 2));
+        assert_eq!(begun.elapsed(), SECOND + ABORTING);
+    });
+    // They end as soon as they can, and are reported then.
+    idle.block_on(async {
+        assert_eq!(
+            settled(&mirror.handle(), 2).await.outcome(Outcome::Aborted),
+            2
+        );
+        let drained = mirror.handle().drain(SECOND).await;
+        assert_eq!((drained.aborted, drained.left), (2, 0));
+        let drained = mirror.handle().drain(SECOND).await;
+        assert_eq!((drained.aborted, drained.left), (0, 0));
+    });
+}
+
+/// The runtime of the copy has one thread, which its shadow holds until the test is over.
+#[test]
+fn a_drain_ends_although_a_shadow_blocks_its_thread() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(std::sync::Mutex::new(released));
+    let (blocks, blocked) = std::sync::mpsc::channel();
+    let shadow = tower::service_fn(move |_: Request<tower_mirror::ShadowBody>| {
+        let (released, blocks) = (released.clone(), blocks.clone());
+        async move {
+            let _ = blocks.send(());
+            let _ = lock(&released).recv();
+            Ok::<_, std::convert::Infallible>(http::Response::new(
+                http_body_util::Full::<Bytes>::default(),
+            ))
+        }
+    });
+    let mirror = MirrorLayer::new(shadow);
+    let copying = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    let sending = copying.spawn({
+        let mirror = mirror.clone();
+        async move { send(&mirror, 1).await }
+    });
+    blocked.recv().unwrap();
+    let draining = runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    draining.block_on(async {
+        let drained = mirror.handle().drain(SECOND).await;
+        assert_eq!((drained.aborted, drained.left), (0, 1));
+    });
+    drop(release);
+    copying.block_on(sending).unwrap();
+    copying.block_on(mirror.handle().idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn drains_at_the_same_time_report_each_copy_once() {
+    let mirror = to(Act::Hangs(Place::Call));
+    send(&mirror, 7).await;
+    let handle = mirror.handle();
+    let begun = Instant::now();
+    let (one, other, late) = tokio::join!(
+        handle.drain(SECOND),
+        handle.drain(SECOND),
+        handle.drain(60 * SECOND)
+    );
+    assert_eq!(begun.elapsed(), SECOND);
+    assert_eq!(one.aborted + other.aborted + late.aborted, 7);
+    assert_eq!(one.left + other.left + late.left, 0);
+    assert_eq!(settled(&handle, 7).await.outcome(Outcome::Aborted), 7);
+}

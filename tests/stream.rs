@@ -379,3 +379,64 @@ async fn a_copy_ends_when_its_primary_switches_protocols() {
         assert_ne!(saw, Seen::End, "a whole request");
     }
 }
+
+/// The most that a live upload may be silent, by default.
+const SILENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test(start_paused = true)]
+async fn silent_uploads_hold_their_places_for_a_while_only() {
+    const PLACES: usize = 128;
+    let (mirror, _seen) = reading();
+    let mirror = mirror.max_in_flight(PLACES).build();
+    let handle = mirror.handle();
+    let begun = tokio::time::Instant::now();
+    let upload = || {
+        let (feed, body) = Feed::new();
+        let mirror = mirror.clone();
+        (
+            feed,
+            tokio::spawn(async move { read_all(&mirror, body).await.map(|_| ()) }),
+        )
+    };
+    let uploads: Vec<_> = (0..PLACES).map(|_| upload()).collect();
+    while handle.stats().in_flight() < PLACES as u64 {
+        tokio::task::yield_now().await;
+    }
+    read_all(&mirror, Script::chunks([5])).await.unwrap();
+    assert_eq!(handle.stats().outcome(Outcome::NoRoom), 1);
+
+    handle.idle().await;
+    assert_eq!(begun.elapsed(), SILENCE);
+    assert_eq!(handle.stats().outcome(Outcome::TimedOut), PLACES as u64);
+    read_all(&mirror, Script::chunks([5])).await.unwrap();
+    handle.idle().await;
+    assert_eq!(handle.stats().outcome(Outcome::Completed), 1);
+    // The primary goes on with all of them.
+    for (feed, upload) in uploads {
+        feed.send(pattern(5)).unwrap();
+        drop(feed);
+        upload.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_ends_so_long_after_its_last_frame() {
+    let (mirror, mut seen) = reading();
+    let mirror = mirror.build();
+    let (feed, body) = Feed::new();
+    let upload = tokio::spawn({
+        let mirror = mirror.clone();
+        async move { read_all(&mirror, body).await.map(|_| ()) }
+    });
+    assert!(matches!(seen.recv().await, Some(Seen::Head(_))));
+    for _ in 0..5 {
+        tokio::time::advance(SILENCE - Duration::from_secs(1)).await;
+        feed.send(pattern(5)).unwrap();
+        assert_eq!(seen.recv().await, Some(Seen::Data(pattern(5))));
+    }
+    let last = tokio::time::Instant::now();
+    ends(&mirror.handle(), Outcome::TimedOut).await;
+    assert_eq!(last.elapsed(), SILENCE);
+    drop(feed);
+    upload.await.unwrap().unwrap();
+}

@@ -34,6 +34,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     primary: Option<HttpTarget>,
 
+    /// Speak HTTP/2 (prior knowledge) to the primary or the subsets, as gRPC needs.
+    #[arg(long)]
+    primary_http2: bool,
+
     /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /metrics`.
     #[arg(long, value_name = "ADDR", requires = "steered")]
     pub(crate) admin: Option<SocketAddr>,
@@ -64,9 +68,9 @@ impl Args {
     /// What answers, or, where the subsets do not fit together, what clap says of bad arguments.
     pub(crate) fn backend(&self) -> Result<Backend, clap::Error> {
         if let Some(primary) = &self.primary {
-            return Ok(Backend::Primary(wide(primary)));
+            return Ok(Backend::Primary(wide(primary, self.primary_http2)));
         }
-        let split = self.split.split().map(Backend::Split);
+        let split = self.split.split(self.primary_http2).map(Backend::Split);
         split.map_err(|invalid| Self::command().error(ValueValidation, invalid))
     }
 

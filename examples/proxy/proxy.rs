@@ -23,7 +23,6 @@ use crate::hop;
 
 /// More than the target's own default: a proxy should not be narrower than what it stands before.
 const MAX_CONNECTIONS: usize = 1024;
-const MAX_IDLE: usize = 256;
 
 const NO_TUNNEL: &str = "this proxy does not tunnel: it does not serve CONNECT\n";
 const NO_CODING: &str = "this proxy knows no transfer coding but chunked\n";
@@ -55,9 +54,12 @@ where
 }
 
 /// The target with room for all that a proxy may forward to it.
-pub(crate) fn wide(target: &HttpTarget) -> HttpTarget {
+pub(crate) fn wide(target: &HttpTarget, is_http2: bool) -> HttpTarget {
     let target = target.clone().max_connections(MAX_CONNECTIONS);
-    target.max_idle(MAX_IDLE)
+    match is_http2 {
+        true => target.http2(),
+        false => target,
+    }
 }
 
 /// Sends every request to the backend and never fails: what that cannot answer is a response of its own.

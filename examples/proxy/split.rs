@@ -53,12 +53,12 @@ struct Subset {
 
 impl SplitArgs {
     /// The split, if all names fit together.
-    pub(crate) fn split(&self) -> Result<Split, InvalidSplit> {
+    pub(crate) fn split(&self, is_http2: bool) -> Result<Split, InvalidSplit> {
         let mut builder = WeightedSplit::builder(NAME)
             .unavailable(refuse as Refuse)
             .response_header(SERVED_BY);
         for subset in &self.subset {
-            builder = builder.subset(&subset.name, subset.weight, wide(&subset.target));
+            builder = builder.subset(&subset.name, subset.weight, wide(&subset.target, is_http2));
         }
         for (from, to) in &self.fallback {
             builder = builder.fallback(from, to);

@@ -78,3 +78,53 @@ async fn the_shadow_may_be_spoken_to_in_it() {
     assert_eq!(copy.body, "hello");
     assert_eq!(proxy.settled().await.outcome("completed"), 1);
 }
+
+#[tokio::test]
+async fn the_primary_may_be_spoken_to_in_it() {
+    let mut primary = Upstream::echo().await;
+    let proxy = Proxy::start(&["--primary", &primary.url(), "--primary-http2"]).await;
+    for client in [Client::http1(), Client::http2()] {
+        let answer = client.post(&proxy.url("/items"), "hello").await;
+        assert_eq!(answer.body, "hello");
+        let original = primary.seen().await;
+        assert_eq!(original.version, Version::HTTP_2);
+        assert_eq!(original.uri.path(), "/items");
+        assert_eq!(original.body, "hello");
+    }
+}
+
+/// Calls of gRPC, whose status is in trailers: both sides over HTTP/2.
+#[tokio::test]
+async fn grpc_passes() {
+    use tonic_health::{
+        ServingStatus,
+        pb::{HealthCheckRequest, health_client::HealthClient},
+    };
+
+    let server = async || {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        reporter
+            .set_service_status("catalog", ServingStatus::Serving)
+            .await;
+        let incoming = tonic::transport::server::TcpIncoming::bind("127.0.0.1:0".parse().unwrap());
+        let incoming = incoming.unwrap();
+        let url = format!("http://{}", incoming.local_addr().unwrap());
+        let serving = tonic::transport::Server::builder().add_service(health);
+        tokio::spawn(serving.serve_with_incoming(incoming));
+        url
+    };
+    let (primary, shadow) = (server().await, server().await);
+    let args = ["--primary", &primary, "--primary-http2"];
+    let shadowed = ["--shadow", &shadow, "--shadow-http2"];
+    let proxy = Proxy::start(&[args, shadowed].concat()).await;
+    let endpoint = tonic::transport::Endpoint::new(format!("http://{}", proxy.address)).unwrap();
+    let mut client = HealthClient::new(endpoint.connect().await.unwrap());
+    let ask = |service: &str| HealthCheckRequest {
+        service: service.to_owned(),
+    };
+    let answer = client.check(ask("catalog")).await.unwrap();
+    assert_eq!(answer.into_inner().status, ServingStatus::Serving as i32);
+    let unknown = client.check(ask("nothing")).await.unwrap_err();
+    assert_eq!(unknown.code(), tonic::Code::NotFound);
+    assert_eq!(proxy.settled().await.outcome("completed"), 2);
+}
