@@ -36,6 +36,7 @@ pub mod rewrite;
 pub mod sample;
 pub mod split;
 mod stream_end;
+mod sync;
 mod tokens;
 mod traceparent;
 

@@ -229,7 +229,7 @@ fn large_frames_are_shared_and_smaller_ones_copied_once() {
             assert!(small <= most, "{mode}, {length} B: {small}, at most {most}");
             let frames = ((1 << 20) / length).min(64);
             let (few, many) = (bytes(2, length), bytes(frames, length));
-            let most = few + (frames as u64 - 2) * (length as u64 + 2 * SLOT);
+            let most = few + (frames as u64 - 2) * (length as u64 + 2 * SLOT + SLOT / 2);
             assert!(
                 many <= most,
                 "{mode}, {frames} x {length} B: {many}, at most {most}"

@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("head", &[]),
     ("sample", &["head", "traceparent"]),
     ("rewrite", &["traceparent"]),
-    ("body", &["detached", "stream_end"]),
+    ("body", &["detached", "stream_end", "sync"]),
     ("buffer", &["body"]),
     ("observe", &["head"]),
     ("chain", &[]),
@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("exact", &[]),
     ("mark", &[]),
     ("stream_end", &[]),
+    ("sync", &[]),
     ("tokens", &[]),
     ("traceparent", &[]),
     ("metrics", &["mirror", "split", "observe"]),
@@ -30,7 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "mirror",
         &[
             "head", "sample", "rewrite", "body", "observe", "chain", "clock", "detached", "exact",
-            "mark", "tokens", "BoxError",
+            "mark", "sync", "tokens", "BoxError",
         ],
     ),
     (

@@ -220,6 +220,7 @@ fn a_url_says_where_and_nothing_else() {
         ("http://a b", InvalidUrl::Malformed, "read"),
         ("http://a<b>", InvalidUrl::Malformed, "read"),
         ("http://[::g]", InvalidUrl::Malformed, "read"),
+        ("http://a[::1]", InvalidUrl::Malformed, "read"),
         ("127.0.0.1:9002", InvalidUrl::NoScheme, "no scheme"),
         ("catalog", InvalidUrl::NoScheme, "no scheme"),
         ("/path", InvalidUrl::NoScheme, "no scheme"),

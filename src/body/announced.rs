@@ -28,11 +28,21 @@ pub(crate) struct Announced {
 impl Announced {
     /// Of a request whose body is a `B`.
     pub(crate) fn of<B>(version: Version, headers: &HeaderMap, body: &SizeHint) -> Self {
-        let is_stream = version >= Version::HTTP_2;
+        let bare = Self::without_fields::<B>(version, body);
         Self {
             // Inside a process, what the body knows of itself is more than what its head says.
-            length: body.exact().or_else(|| content_length(headers)),
+            length: bare.length.or_else(|| content_length(headers)),
             trailers: headers.contains_key(TRAILER),
+            ..bare
+        }
+    }
+
+    /// Of a request whose head has neither `Content-Length` nor `Trailer`.
+    pub(crate) fn without_fields<B>(version: Version, body: &SizeHint) -> Self {
+        let is_stream = version >= Version::HTTP_2;
+        Self {
+            length: body.exact(),
+            trailers: false,
             is_stream,
             says_end: is_stream && should_say_end::<B>(),
         }

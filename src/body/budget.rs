@@ -1,9 +1,8 @@
 //! The bytes that all copies together may hold.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
-};
+use std::sync::Arc;
+
+use crate::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 #[derive(Debug)]
 pub(crate) struct Budget {

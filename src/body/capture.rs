@@ -15,7 +15,7 @@ use super::{
     announced::Announced,
     budget::Budget,
     end::{Captured, Lost},
-    frames::{Live, SHARED_FROM},
+    frames::Live,
     left::Primary,
     progress::{Progress, Step},
     queue::Queue,
@@ -34,7 +34,7 @@ pub(crate) fn record(
     let queue = Arc::new(Queue::new(Arc::clone(budget), live));
     let capture = Capture {
         queue: Arc::clone(&queue),
-        progress: Progress::new(announced, max_bytes, SHARED_FROM),
+        progress: Progress::new(announced, max_bytes),
     };
     (capture, Recording { queue })
 }

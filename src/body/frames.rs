@@ -15,21 +15,64 @@ use crate::detached;
 /// bytes. A shorter frame is copied, since the slice may hold far more memory than it shows. From this length on it is
 /// shared and charged twice its length, which is within a factor of two of such a buffer.
 pub(crate) const SHARED_FROM: usize = 128 * 1024;
+/// The same over HTTP/2, where a read buffer holds a frame or two of 16 KiB.
+const STREAM_SHARED_FROM: usize = 8 * 1024;
+
+/// Which frames a copy shares with the buffer that they came in, and what they cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sharing {
+    /// Those of this length and more.
+    From(usize),
+    /// All: they lie in memory whole, and hold nothing but themselves.
+    All,
+}
+
+impl Sharing {
+    pub(super) fn of(is_stream: bool) -> Self {
+        Self::From(match is_stream {
+            true => STREAM_SHARED_FROM,
+            false => SHARED_FROM,
+        })
+    }
+
+    fn shares(self, length: usize) -> bool {
+        match self {
+            Self::From(least) => length >= least,
+            Self::All => true,
+        }
+    }
+
+    fn cost(self, length: usize) -> usize {
+        match self {
+            Self::From(least) if length >= least => length.saturating_mul(2),
+            // Above the length from which a buffer shares what it reads, the same holds of what it has read.
+            Self::All if length >= SHARED_FROM => length.saturating_mul(2),
+            _ => length + SLOT,
+        }
+    }
+}
 /// What a queue slot and an allocation cost beside their bytes.
 const SLOT: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     /// Before the others. Most bodies are one frame, which needs no queue.
-    first: Option<Bytes>,
-    others: VecDeque<Bytes>,
+    first: Option<Data>,
+    others: VecDeque<Data>,
     data_length: u64,
     trailers: Option<Box<HeaderMap>>,
 }
 
+#[derive(Debug)]
+pub(super) struct Data {
+    pub(super) bytes: Bytes,
+    /// Bytes of memory, to be charged.
+    pub(super) cost: usize,
+}
+
 /// One frame, detached from the buffer it came in, not queued yet.
 pub(super) enum Piece {
-    Data(Bytes),
+    Data(Data),
     /// Boxed, since they are rare and large.
     Trailers(Box<HeaderMap>),
     /// Nothing that a copy would carry.
@@ -39,14 +82,19 @@ pub(super) enum Piece {
 impl Piece {
     /// `None` for a frame of a kind this crate does not know.
     ///
-    /// Data of `share_from` bytes and more is shared with the buffer that it came in.
-    pub(super) fn of(frame: &Frame<Bytes>, share_from: usize) -> Option<Self> {
+    /// Data is shared with the buffer that it came in, or copied.
+    pub(super) fn of(frame: &Frame<Bytes>, sharing: Sharing) -> Option<Self> {
         if let Some(data) = frame.data_ref() {
-            Some(match data.len() {
-                0 => Self::Empty,
-                length if length < share_from => Self::Data(Bytes::copy_from_slice(data)),
-                _ => Self::Data(data.clone()),
-            })
+            let length = data.len();
+            if length == 0 {
+                return Some(Self::Empty);
+            }
+            let bytes = match sharing.shares(length) {
+                true => data.clone(),
+                false => Bytes::copy_from_slice(data),
+            };
+            let cost = sharing.cost(length);
+            Some(Self::Data(Data { bytes, cost }))
         } else {
             frame
                 .trailers_ref()
@@ -64,7 +112,7 @@ impl Piece {
     /// Bytes of the body.
     pub(super) fn length(&self) -> u64 {
         match self {
-            Self::Data(data) => data.len() as u64,
+            Self::Data(data) => data.bytes.len() as u64,
             Self::Trailers(_) | Self::Empty => 0,
         }
     }
@@ -72,7 +120,7 @@ impl Piece {
     /// Bytes of memory, to be charged.
     pub(super) fn cost(&self) -> usize {
         match self {
-            Self::Data(data) => cost_of_data(data.len()),
+            Self::Data(data) => data.cost,
             Self::Trailers(trailers) => cost_of_trailers(trailers),
             Self::Empty => 0,
         }
@@ -84,13 +132,6 @@ pub(crate) fn least_cost(length: u64) -> usize {
     usize::try_from(length)
         .unwrap_or(usize::MAX)
         .saturating_add(SLOT)
-}
-
-fn cost_of_data(length: usize) -> usize {
-    match length {
-        0..SHARED_FROM => length + SLOT,
-        _ => length.saturating_mul(2),
-    }
 }
 
 fn cost_of_trailers(trailers: &HeaderMap) -> usize {
@@ -124,7 +165,7 @@ impl Frames {
         match piece {
             Piece::Empty => {}
             Piece::Data(data) => {
-                self.data_length += data.len() as u64;
+                self.data_length += data.bytes.len() as u64;
                 if self.has_data() {
                     self.others.push_back(data);
                 } else {
@@ -138,7 +179,7 @@ impl Frames {
     pub(super) fn pop(&mut self) -> Option<Piece> {
         match self.first.take().or_else(|| self.others.pop_front()) {
             Some(data) => {
-                self.data_length -= data.len() as u64;
+                self.data_length -= data.bytes.len() as u64;
                 Some(Piece::Data(data))
             }
             None => self.trailers.take().map(Piece::Trailers),
@@ -160,7 +201,7 @@ impl Frames {
         self.first.is_some() || !self.others.is_empty()
     }
 
-    fn data(&self) -> impl Iterator<Item = &Bytes> {
+    fn data(&self) -> impl Iterator<Item = &Data> {
         self.first.iter().chain(&self.others)
     }
 
@@ -179,7 +220,7 @@ impl Frames {
     }
 
     pub(super) fn cost(&self) -> usize {
-        let data: usize = self.data().map(|data| cost_of_data(data.len())).sum();
+        let data: usize = self.data().map(|data| data.cost).sum();
         data + self.trailers.as_deref().map_or(0, cost_of_trailers)
     }
 }

@@ -80,6 +80,8 @@ mod frames;
 mod in_memory;
 mod left;
 mod mode;
+#[cfg(all(test, tower_mirror_loom))]
+mod models;
 mod progress;
 mod queue;
 mod rest;

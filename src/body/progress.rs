@@ -6,7 +6,7 @@ use http_body::Frame;
 use super::{
     announced::{Announced, are_sendable},
     end::Lost,
-    frames::Piece,
+    frames::{Piece, Sharing},
 };
 
 /// One body on its way into a copy, whoever reads it.
@@ -16,8 +16,7 @@ pub(super) struct Progress {
     length: u64,
     max_bytes: u64,
     announced: Announced,
-    /// Frames of this length and more are shared with the buffer that they came in.
-    share_from: usize,
+    sharing: Sharing,
 }
 
 /// What a poll of the body gave.
@@ -28,12 +27,12 @@ pub(super) struct Step {
 }
 
 impl Progress {
-    pub(super) fn new(announced: Announced, max_bytes: u64, share_from: usize) -> Self {
+    pub(super) fn new(announced: Announced, max_bytes: u64) -> Self {
         Self {
             length: 0,
             max_bytes,
             announced,
-            share_from,
+            sharing: Sharing::of(announced.is_stream),
         }
     }
 
@@ -79,7 +78,7 @@ impl Progress {
         if self.announced.length.is_some_and(is_longer) || !is_sendable {
             return Err(Lost::BodyError);
         }
-        Piece::of(frame, self.share_from).ok_or(Lost::BodyError)
+        Piece::of(frame, self.sharing).ok_or(Lost::BodyError)
     }
 
     /// Bytes so far.
@@ -99,7 +98,7 @@ impl Progress {
 
     /// For a body that lies in memory whole, where a frame holds nothing but itself.
     pub(super) fn share_all(&mut self) {
-        self.share_from = 0;
+        self.sharing = Sharing::All;
     }
 
     /// Whether an error of the body is one of its request, as the reset of an HTTP/2 stream is.

@@ -3,10 +3,7 @@
 use std::{
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
 };
 
@@ -17,8 +14,12 @@ use tokio::time::Instant;
 use super::{
     budget::Budget,
     end::Lost,
-    frames::{Frames, Live, Piece, at_least},
+    frames::{Data, Frames, Live, Piece, at_least},
     left::{Left, Primary},
+};
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 pub(super) struct Queue {
@@ -229,7 +230,7 @@ impl Queue {
         match piece {
             Piece::Data(data) => {
                 let queue = Arc::clone(self);
-                let charged = ChargedData { data, cost, queue };
+                let charged = ChargedData { data, queue };
                 Some(Frame::data(Bytes::from_owner(charged)))
             }
             Piece::Trailers(trailers) => {
@@ -280,20 +281,19 @@ impl Queue {
 
 /// Data that the shadow's client holds, with its part of the budget.
 struct ChargedData {
-    data: Bytes,
-    cost: usize,
+    data: Data,
     queue: Arc<Queue>,
 }
 
 impl AsRef<[u8]> for ChargedData {
     fn as_ref(&self) -> &[u8] {
-        &self.data
+        &self.data.bytes
     }
 }
 
 impl Drop for ChargedData {
     fn drop(&mut self) {
-        self.queue.release(self.cost);
+        self.queue.release(self.data.cost);
     }
 }
 

@@ -107,11 +107,16 @@ impl FromStr for Endpoint {
             }
             _ => return Err(broken(InvalidUrl::Port)),
         };
-        if let Some(v6) = host.strip_prefix('[') {
-            let v6 = v6.strip_suffix(']').unwrap_or_default();
-            if v6.parse::<Ipv6Addr>().is_err() {
-                return Err(broken(InvalidUrl::Malformed));
+        // `http` takes brackets anywhere in an authority; they belong around an IPv6 address only.
+        let is_host = match host.strip_prefix('[') {
+            Some(v6) => {
+                let v6 = v6.strip_suffix(']').unwrap_or_default();
+                v6.parse::<Ipv6Addr>().is_ok()
             }
+            None => !host.contains(['[', ']']),
+        };
+        if !is_host {
+            return Err(broken(InvalidUrl::Malformed));
         }
         let address = Uri::from_str(&format!("{scheme}://{host}:{port}"))
             .map_err(|_| broken(InvalidUrl::Malformed))?;

@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, Method, Request, Version,
-    header::{TRANSFER_ENCODING, UPGRADE},
+    HeaderMap, HeaderName, Method, Request, Version,
+    header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 use http_body::Body;
 use tokio::runtime::Handle;
@@ -55,11 +55,13 @@ impl Shared {
         let is_sound = head.is_ok();
         let head = head.unwrap_or_else(|_| RequestHead::without_hint(request));
         let verdict = catch_unwind(AssertUnwindSafe(|| {
-            self.decide(&head).map(|()| !request.body().is_end_stream())
+            let seen = self.decide(&head)?;
+            Ok((seen, !request.body().is_end_stream()))
         }));
         let outcome = match verdict {
-            Ok(Ok(has_body)) if is_sound => {
-                match self.begin(&head, announced::<B>(&head), has_body) {
+            Ok(Ok((seen, has_body))) if is_sound => {
+                let announced = announced::<B>(&head, &seen);
+                match self.begin(&head, &seen, announced, has_body) {
                     Ok(admitted) => return Some(admitted),
                     Err(outcome) => outcome,
                 }
@@ -75,7 +77,7 @@ impl Shared {
 
     /// In this order; only the draw advances the draw.
     #[inline]
-    fn decide(&self, head: &RequestHead<'_>) -> Result<(), Outcome> {
+    fn decide(&self, head: &RequestHead<'_>) -> Result<Seen, Outcome> {
         let policy = &self.policy;
         if let Some(refusal) = self.gate.refusal() {
             return Err(refusal);
@@ -83,18 +85,18 @@ impl Shared {
         if !policy.filters.iter().all(|filter| filter.passes(head)) {
             return Err(Outcome::Filtered);
         }
-        // One look at each name, which is cheaper than looking two up.
-        let mut has_coding = false;
+        // One look at each name, which is cheaper than looking some of them up.
+        let mut seen = Seen::default();
         for name in head.headers.keys() {
             if policy.mark.as_ref() == Some(name) {
                 return Err(Outcome::Loop);
             }
-            has_coding |= *name == TRANSFER_ENCODING;
+            seen.note(name);
         }
         if head.method == Method::CONNECT {
             return Err(Outcome::Upgrade);
         }
-        if has_coding && policy.body != BodyMode::Omit && !is_chunked_only(head.headers) {
+        if seen.coding && policy.body != BodyMode::Omit && !is_chunked_only(head.headers) {
             return Err(Outcome::TransferCoding);
         }
         let is_taken = match self.rate() {
@@ -104,7 +106,7 @@ impl Shared {
             rate => rate.takes(policy.draw.point(head)),
         };
         if is_taken {
-            Ok(())
+            Ok(seen)
         } else {
             Err(Outcome::NotSampled)
         }
@@ -115,6 +117,7 @@ impl Shared {
     fn begin(
         self: &Arc<Self>,
         head: &RequestHead<'_>,
+        seen: &Seen,
         announced: Announced,
         has_body: bool,
     ) -> Result<Admitted, Outcome> {
@@ -158,7 +161,8 @@ impl Shared {
         let primary = PrimarySide::new(Arc::clone(&join), body);
         let ticket = Ticket::new(join, recording, head_charge, span);
         let copy = Copy {
-            offers_upgrade: offers_upgrade(head),
+            // HTTP/2 has no such field.
+            offers_upgrade: seen.upgrade && head.version < Version::HTTP_2,
             parts,
             ticket,
         };
@@ -183,8 +187,34 @@ impl Shared {
     }
 }
 
-fn announced<B>(head: &RequestHead<'_>) -> Announced {
-    Announced::of::<B>(head.version, head.headers, &head.body)
+/// Fields that the head has, which decide on a copy.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    coding: bool,
+    upgrade: bool,
+    length: bool,
+    trailer: bool,
+}
+
+impl Seen {
+    #[inline]
+    fn note(&mut self, name: &HeaderName) {
+        match *name {
+            TRANSFER_ENCODING => self.coding = true,
+            UPGRADE => self.upgrade = true,
+            CONTENT_LENGTH => self.length = true,
+            TRAILER => self.trailer = true,
+            _ => {}
+        }
+    }
+}
+
+fn announced<B>(head: &RequestHead<'_>, seen: &Seen) -> Announced {
+    // Most requests have none of these fields.
+    match seen.length || seen.trailer {
+        true => Announced::of::<B>(head.version, head.headers, &head.body),
+        false => Announced::without_fields::<B>(head.version, &head.body),
+    }
 }
 
 /// Whether the body is framed by `chunked` and by no coding that the copy would lose (RFC 9112, section 6.1).
@@ -192,9 +222,4 @@ fn is_chunked_only(headers: &HeaderMap) -> bool {
     let mut codings = tokens(headers, &TRANSFER_ENCODING).filter(|coding| !coding.is_empty());
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     codings.next().is_none_or(is_chunked) && codings.next().is_none()
-}
-
-/// Whether the primary may switch protocols instead of serving the request. HTTP/2 has no such field.
-fn offers_upgrade(head: &RequestHead<'_>) -> bool {
-    head.version < Version::HTTP_2 && head.headers.contains_key(UPGRADE)
 }

@@ -3,13 +3,17 @@
 use std::{
     future::{Future, ready},
     pin::pin,
-    sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst},
 };
 
 use futures_util::future::Either;
-use tokio::sync::Notify;
 
-use crate::observe::Outcome;
+use crate::{
+    observe::Outcome,
+    sync::{
+        Notify,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst},
+    },
+};
 
 const PAUSED: u8 = 1;
 const DRAINING: u8 = 2;

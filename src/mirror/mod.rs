@@ -75,6 +75,8 @@ mod failure;
 mod framing;
 mod future;
 mod gate;
+#[cfg(all(test, tower_mirror_loom))]
+mod gate_models;
 mod handle;
 mod head;
 mod join;

@@ -36,6 +36,7 @@ fn is_plain(url: &str, authority: &str) -> bool {
         && !authority
             .contains(|c: char| "@/?#\\".contains(c) || c.is_whitespace() || c.is_control())
         && !host.is_empty()
+        && (host.starts_with('[') || !host.contains(['[', ']']))
         && port.bytes().all(|digit| digit.is_ascii_digit())
         && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -1,0 +1,8 @@
+//! Has the library take loom's lock and atomics.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(tower_mirror_loom)");
+    println!("cargo::rustc-check-cfg=cfg(docsrs)");
+    println!("cargo::rustc-cfg=tower_mirror_loom");
+}

@@ -1,0 +1,180 @@
+//! loom's models of the queue: its writer, its reader and the exchange that owns it, each on a thread of its own.
+//!
+//! A lost wake-up shows as a deadlock. What must not be left behind is counted: bytes of the budget, bodies, queues.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicUsize as Count, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use loom::{future::block_on, thread::JoinHandle};
+
+mod queue;
+mod rest;
+
+use crate::{
+    body::{
+        Announced, Budget, Live, Lost, PrimaryEnd, Recording, ShadowBody, TeeBody, Watch, record,
+    },
+    sync::Mutex,
+};
+
+/// More than any of these copies needs.
+const ENOUGH: usize = 1 << 20;
+
+/// The client's end of a request's body, on any thread.
+#[derive(Clone)]
+struct Client {
+    sent: Arc<Mutex<Sent>>,
+    /// Bodies that were not dropped.
+    bodies: Arc<Count>,
+}
+
+#[derive(Default)]
+struct Sent {
+    frames: VecDeque<&'static str>,
+    is_ended: bool,
+    reader: Option<Waker>,
+}
+
+impl Client {
+    fn sending(frames: &[&'static str]) -> Self {
+        let sent = Sent {
+            frames: frames.iter().copied().collect(),
+            ..Sent::default()
+        };
+        Self {
+            sent: Arc::new(Mutex::new(sent)),
+            bodies: Arc::default(),
+        }
+    }
+
+    fn send(&self, frame: &'static str) {
+        self.change(|sent| sent.frames.push_back(frame));
+    }
+
+    fn end(&self) {
+        self.change(|sent| sent.is_ended = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Sent)) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut sent);
+        let reader = sent.reader.take();
+        drop(sent);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn body(&self) -> Upload {
+        self.bodies.fetch_add(1, SeqCst);
+        Upload(self.clone())
+    }
+}
+
+struct Upload(Client);
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let mut sent = self.0.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        match sent.frames.pop_front() {
+            Some(frame) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(frame.as_bytes()))))),
+            None if sent.is_ended => Poll::Ready(None),
+            None => {
+                sent.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.bodies.fetch_sub(1, SeqCst);
+    }
+}
+
+/// One copy, in its parts.
+struct Parts {
+    budget: Arc<Budget>,
+    tee: TeeBody<Upload>,
+    primary: PrimaryEnd,
+    shadow: ShadowBody,
+    watch: Watch,
+    recording: Recording,
+}
+
+fn parts(client: &Client, declared: Option<u64>, live: Option<Live>) -> Parts {
+    let budget = Arc::new(Budget::new(ENOUGH));
+    let mut announced = Announced::default();
+    announced.length = declared;
+    let (capture, recording) = record(&budget, announced, ENOUGH as u64, live);
+    Parts {
+        budget,
+        tee: TeeBody::copied(client.body(), capture),
+        primary: recording.primary(),
+        shadow: ShadowBody::of(&recording),
+        watch: recording.watch(),
+        recording,
+    }
+}
+
+/// Reads this many frames and drops the body, which may or may not have ended.
+fn read(mut body: TeeBody<Upload>, frames: usize) {
+    for _ in 0..frames {
+        block_on(poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)));
+    }
+}
+
+/// What the shadow gets: the bytes, unless its body ends in an error. Its client holds every frame until the end.
+fn shadow_reads(mut body: ShadowBody) -> Option<String> {
+    let mut held = Vec::new();
+    while let Some(frame) = block_on(poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))) {
+        held.push(frame.ok()?.into_data().ok()?);
+    }
+    Some(String::from_utf8_lossy(&held.concat()).into_owned())
+}
+
+fn captured(watch: &Watch) -> Result<u64, Lost> {
+    block_on(poll_fn(|cx| watch.poll_captured(cx))).map(|captured| captured.bytes)
+}
+
+fn join<T>(thread: JoinHandle<T>) -> T {
+    match thread.join() {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Once the capture has ended, since the server may wait for the body to be dropped.
+fn the_rest_is_gone(client: &Client) {
+    assert_eq!(client.bodies.load(SeqCst), 0, "the request's body");
+}
+
+/// Once primary and exchange have ended, whatever of the copy is still in somebody's hands.
+fn nothing_is_held(budget: &Budget, client: &Client) {
+    assert_eq!(budget.used(), 0, "bytes of the budget");
+    the_rest_is_gone(client);
+}
+
+/// Once all parts are gone.
+fn nothing_is_left(budget: &Arc<Budget>, client: &Client) {
+    nothing_is_held(budget, client);
+    assert_eq!(Arc::strong_count(budget), 1, "the queue");
+}

@@ -1,0 +1,166 @@
+//! loom's lock and atomics, and a stand-in for tokio's `Notify`, for the models only.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::PoisonError,
+    task::{Context, Poll, Waker},
+};
+
+pub(crate) use loom::sync::{Mutex, MutexGuard};
+
+pub(crate) mod atomic {
+    //! loom takes a `SeqCst` access for an `AcqRel` one, which is weaker, and knows `SeqCst` fences. A fence on both
+    //! sides makes such an access what it is, as long as all accesses of the same variables have it.
+
+    pub(crate) use loom::sync::atomic::Ordering;
+    use loom::sync::atomic::{self, fence};
+
+    fn ordered<T>(order: Ordering, access: impl FnOnce() -> T) -> T {
+        let fence_of = || {
+            if order == Ordering::SeqCst {
+                fence(Ordering::SeqCst);
+            }
+        };
+        fence_of();
+        let value = access();
+        fence_of();
+        value
+    }
+
+    macro_rules! atomics {
+        ($($name:ident of $value:ty),*) => {$(
+            #[derive(Debug)]
+            pub(crate) struct $name(atomic::$name);
+
+            #[allow(dead_code)] // one list of functions for all of them
+            impl $name {
+                pub(crate) fn new(value: $value) -> Self {
+                    Self(atomic::$name::new(value))
+                }
+
+                pub(crate) fn load(&self, order: Ordering) -> $value {
+                    ordered(order, || self.0.load(order))
+                }
+
+                pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                    ordered(order, || self.0.swap(value, order))
+                }
+
+                pub(crate) fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                    ordered(order, || self.0.fetch_add(value, order))
+                }
+
+                pub(crate) fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
+                    ordered(order, || self.0.fetch_sub(value, order))
+                }
+
+                pub(crate) fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                    ordered(order, || self.0.fetch_or(value, order))
+                }
+
+                pub(crate) fn fetch_and(&self, value: $value, order: Ordering) -> $value {
+                    ordered(order, || self.0.fetch_and(value, order))
+                }
+
+                pub(crate) fn fetch_update(
+                    &self,
+                    set: Ordering,
+                    fetch: Ordering,
+                    update: impl FnMut($value) -> Option<$value>,
+                ) -> Result<$value, $value> {
+                    ordered(set, || self.0.fetch_update(set, fetch, update))
+                }
+            }
+        )*};
+    }
+
+    atomics!(AtomicU8 of u8, AtomicU64 of u64, AtomicUsize of usize);
+}
+
+/// With the contract of `tokio::sync::Notify` as far as it is used: `notify_waiters` completes every future that was
+/// made before the call, whether or not it was polled.
+#[derive(Debug)]
+pub(crate) struct Notify {
+    calls: Mutex<Calls>,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    made: u64,
+    waiting: Vec<Waker>,
+}
+
+impl Notify {
+    pub(crate) fn new() -> Self {
+        Self {
+            calls: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn notified(&self) -> Notified<'_> {
+        Notified {
+            notify: self,
+            made_before: self.calls().made,
+        }
+    }
+
+    pub(crate) fn notify_waiters(&self) {
+        let mut calls = self.calls();
+        calls.made += 1;
+        let waiting = mem::take(&mut calls.waiting);
+        drop(calls);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) struct Notified<'n> {
+    notify: &'n Notify,
+    made_before: u64,
+}
+
+impl Notified<'_> {
+    pub(crate) fn enable(self: Pin<&mut Self>) -> bool {
+        self.notify.calls().made > self.made_before
+    }
+}
+
+impl Future for Notified<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut calls = self.notify.calls();
+        if calls.made > self.made_before {
+            return Poll::Ready(());
+        }
+        calls.waiting.push(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Runs a model in every order of its threads that takes a thread's turn away at most three times, or as often as
+/// `LOOM_MAX_PREEMPTIONS` says, and shows how many orders that were.
+#[cfg(test)]
+pub(crate) fn model(run: impl Fn() + Sync + Send + 'static) {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    };
+
+    let orders = Arc::new(AtomicU64::new(0));
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(3);
+    builder.check({
+        let orders = Arc::clone(&orders);
+        move || {
+            orders.fetch_add(1, Relaxed);
+            run();
+        }
+    });
+    println!("{} orders", orders.load(Relaxed));
+}
