@@ -1,48 +1,23 @@
-//! What a proxy must not pass on (RFC 9110, section 7.6.1).
+//! What the proxy looks at of the fields that are meant for one connection. The target does not pass them on.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
-static HOP_BY_HOP: [HeaderName; 6] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-
-/// Removes what is meant for this connection alone, in either direction.
-pub(crate) fn headers(headers: &mut HeaderMap) {
-    // Mostly there is nothing, and one look at each name is cheaper than looking all of them up.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+/// Removes the fields that `Connection` names, so that none of them selects a subset. `Host` says where the request
+/// goes, and the target knows what to do with the other two.
+pub(crate) fn remove_named(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
         return;
     }
-    // A length beside a transfer coding is not the body's (RFC 9112, section 6.3).
-    if headers.remove(TRANSFER_ENCODING).is_some() {
-        headers.remove(CONTENT_LENGTH);
-    }
-    let takes_trailers = headers
-        .get_all(TE)
-        .iter()
-        .flat_map(tokens)
-        .any(|token| token.eq_ignore_ascii_case(b"trailers"));
-
-    let options: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
-    let named = options.iter().flat_map(tokens);
-    // `Host` says where the request goes, which no client may take away.
-    for name in named.filter(|name| !name.eq_ignore_ascii_case(HOST.as_str().as_bytes())) {
-        if let Ok(name) = HeaderName::from_bytes(name) {
-            headers.remove(name);
-        }
-    }
-    for name in &HOP_BY_HOP {
+    let named = headers.get_all(CONNECTION).iter().flat_map(tokens);
+    let named: Vec<HeaderName> = named
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .filter(|name| ![CONNECTION, HOST, TE, UPGRADE].contains(name))
+        .collect();
+    for name in named {
         headers.remove(name);
-    }
-    if takes_trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
 }
 

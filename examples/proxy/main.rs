@@ -28,10 +28,12 @@
 //! `grafana.json` is a dashboard of these metrics, `alerts.yaml` are alerts for Prometheus.
 //!
 //! `--help` lists what else can be set. It speaks HTTP/1.1 and HTTP/2 (prior knowledge) to clients, and HTTP/1.1 to the
-//! primary, or HTTP/2 with `--primary-http2`, as gRPC needs. The `Host` that the client sent goes to the primary as it is. `CONNECT` and transfer codings besides
-//! `chunked` are answered with 501; an offer to upgrade (h2c, WebSocket) is not passed on, and the request is served as an ordinary one. When the primary cannot be reached or breaks off, the
-//! client gets a 502 with the reason in one line; when the request is at fault, its body breaking off say, a 400; when
-//! no subset has weight, or the chosen one is not ready in time, a 503.
+//! primary, or HTTP/2 with `--primary-http2`, as gRPC needs. The `Host` that the client sent goes to the primary as it
+//! is. An offer to upgrade (WebSocket) is passed on over HTTP/1.1, except for one of h2c or TLS, whose request is served as an ordinary one; a
+//! connection that has switched ends with the process, without a drain. `CONNECT` and transfer codings besides
+//! `chunked` are answered with 501. When the primary cannot be reached or breaks off, the client gets a 502 with the
+//! reason in one line; when the request is at fault, its body breaking off say, a 400; when no subset has weight, or the
+//! chosen one is not ready in time, a 503.
 //!
 //! Once it listens it says so on standard output, with the port it got where it was told to choose. SIGTERM or Ctrl-C
 //! ends it: what is in flight, copies included, has `--drain-timeout-ms` to finish (a second signal cuts that short), a

@@ -103,7 +103,7 @@ impl<B, S: Forward<B>> Service<Request<B>> for Proxy<S> {
         if !hop::is_chunked_only(request.headers()) {
             return Forwarding::Refused { reason: NO_CODING };
         }
-        hop::headers(request.headers_mut());
+        hop::remove_named(request.headers_mut());
         Forwarding::Sent {
             answer: self.backend.call(request),
         }
@@ -146,11 +146,6 @@ where
 }
 
 fn pass_on(mut answer: Response<client::ResponseBody>) -> Response<ProxyBody> {
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let reason = "no answer from the primary: it switched protocols unasked\n";
-        return line(StatusCode::BAD_GATEWAY, reason);
-    }
-    hop::headers(answer.headers_mut());
     *answer.version_mut() = Version::HTTP_11;
     answer.map(Either::Left)
 }

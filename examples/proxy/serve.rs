@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     io::{self, ErrorKind, Write},
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -10,11 +11,12 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
     service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     time::sleep,
 };
 use tower::Service;
@@ -35,27 +37,53 @@ where
         + 'static,
     S::Future: Send + 'static,
 {
-    let server = auto::Builder::new(TokioExecutor::new());
-    let connections = GracefulShutdown::new();
+    let connections = watch::Sender::new(());
     loop {
         let stream = tokio::select! {
             stream = accept(&listener) => stream,
             () = stop.asked() => break,
         };
         let service = TowerToHyperService::new(service.clone());
-        let connection = server.serve_connection(TokioIo::new(stream), service);
-        // How a connection ends is between it and its client.
-        tokio::spawn(connections.watch(connection.into_owned()));
+        tokio::spawn(connection(stream, service, connections.subscribe()));
     }
     drop(listener);
 
-    say(format_args!("draining {} connections", connections.count()));
+    say(format_args!(
+        "draining {} connections",
+        connections.receiver_count()
+    ));
+    connections.send_replace(());
     let begun = Instant::now();
     tokio::select! {
-        () = connections.shutdown() => limit.saturating_sub(begun.elapsed()),
+        () = connections.closed() => limit.saturating_sub(begun.elapsed()),
         () = sleep(limit) => Duration::ZERO,
         () = stop.asked() => Duration::ZERO,
     }
+}
+
+/// Serves one connection, until it ends or switches protocols. `stop` says to end it with what is in flight.
+///
+/// hyper-util's `GracefulShutdown` knows no connections that can switch.
+async fn connection<S>(
+    stream: TcpStream,
+    service: TowerToHyperService<S>,
+    mut stop: watch::Receiver<()>,
+) where
+    S: Service<Request<Incoming>, Response = Response<ProxyBody>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    let server = auto::Builder::new(TokioExecutor::new());
+    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    // How a connection ends is between it and its client.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stop.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 /// The next connection, whatever becomes of others.

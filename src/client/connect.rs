@@ -161,7 +161,7 @@ impl Connector {
         // What ends the connection reaches whoever uses it; an idle one just goes.
         let over = life.clone();
         runtime.spawn(async move {
-            select(connection, pin!(over.over())).await;
+            select(connection.with_upgrades(), pin!(over.over())).await;
         });
         send.ready().await.map_err(Error::handshake)?;
         Ok(Dialled::Http1(Sender {

@@ -59,9 +59,13 @@ impl Error {
 
     /// The connection is gone already.
     pub(super) fn closed() -> Self {
+        Self::io(io::ErrorKind::ConnectionAborted.into())
+    }
+
+    pub(super) fn io(error: io::Error) -> Self {
         Self {
             kind: Kind::Transport,
-            source: Arc::new(io::Error::from(io::ErrorKind::ConnectionAborted)),
+            source: Arc::new(error),
         }
     }
 

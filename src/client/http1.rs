@@ -1,20 +1,23 @@
 //! HTTP/1.1: a connection serves one request at a time.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::SizeHint;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::body::{RequestBody, ResponseBody};
 use super::error::Error;
+use super::hop;
 use super::in_use::InUse;
 use super::pool::Pool;
+use super::tunnel::{Offer, switch};
 
 type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
@@ -26,6 +29,7 @@ pub(super) struct Sending {
     // Boxed, because hyper's own future has no name.
     answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
     again: Option<Box<Replay>>,
+    offer: Option<Box<Offer>>,
 }
 
 /// A request that may be sent again if its connection closes before a byte of the answer has arrived: it has no body, is
@@ -52,15 +56,17 @@ impl Sending {
     pub(super) fn new(
         pool: Arc<Pool>,
         mut connection: InUse,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Self {
         let again = replay(&pool, &connection, &request);
+        let offer = Offer::of(&mut request);
         let answer = Box::pin(connection.sender.send.try_send_request(request));
         Self {
             pool,
             connection: Some(connection),
             answer,
             again,
+            offer,
         }
     }
 
@@ -71,7 +77,7 @@ impl Sending {
         let answer = ready!(self.answer.as_mut().poll(cx));
         let connection = self.connection.take();
         Poll::Ready(match answer {
-            Ok(answer) => Ok(answer.map(|body| ResponseBody::http1(body, connection))),
+            Ok(answer) => self.answered(answer, connection).map_err(Failed::Sent),
             Err(mut failed) => {
                 let again = |again: Box<Replay>| {
                     let received = connection.as_ref().map(|it| it.sender.wire.received());
@@ -81,14 +87,39 @@ impl Sending {
                     .take_message()
                     .or_else(|| self.again.take().and_then(again))
                 {
-                    Some(request) => Err(Failed::Unsent(Box::new(Unsent {
-                        pool: self.pool.clone(),
-                        request,
-                    }))),
+                    Some(mut request) => {
+                        if let Some(offer) = self.offer.take() {
+                            offer.put_back(&mut request);
+                        }
+                        Err(Failed::Unsent(Box::new(Unsent {
+                            pool: self.pool.clone(),
+                            request,
+                        })))
+                    }
                     None => Err(Failed::Sent(Error::transport(failed.into_error()))),
                 }
             }
         })
+    }
+
+    fn answered(
+        &mut self,
+        mut answer: Response<Incoming>,
+        connection: Option<InUse>,
+    ) -> Result<Response<ResponseBody>, Error> {
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let limit = self.pool.connector.settings.write_timeout;
+            switch(self.offer.take(), &mut answer, limit)?;
+            if let Some(connection) = connection {
+                connection.switched();
+            }
+            return Ok(answer.map(|_| ResponseBody::default()));
+        }
+        hop::strip(answer.headers_mut()).map_err(|hop::UnknownCoding| {
+            let coding = "the response has a transfer coding that was not asked for";
+            Error::io(io::Error::new(io::ErrorKind::InvalidData, coding))
+        })?;
+        Ok(answer.map(|body| ResponseBody::http1(body, connection)))
     }
 }
 

@@ -45,6 +45,11 @@ impl InUse {
         }
     }
 
+    /// The connection has switched protocols. It ends as its new users say.
+    pub(super) fn switched(mut self) {
+        self.given_up.0 = None;
+    }
+
     /// The response has ended: the connection goes back as soon as hyper is done with it.
     pub(super) fn finish(mut self) {
         self.given_up.0 = None;

@@ -93,10 +93,26 @@
 //!
 //! The host is, in this order: the authority of the request's URI without its user information, the first `Host`
 //! header, the target's own [`authority`](HttpTarget::authority). Over HTTP/1.1 the request goes out in origin form with
-//! exactly one `Host`, cookie fields joined, and without `TE`. Over HTTP/2 it goes out with `:authority` and without `Host` and the
-//! connection-specific fields of RFC 9113, 8.2.2; a host that is no valid authority is replaced by the target's own.
-//! `:scheme` is that of the target's URL.
+//! exactly one `Host` and cookie fields joined. Over HTTP/2 it goes out with `:authority` and without `Host`; a host that
+//! is no valid authority is replaced by the target's own. `:scheme` is that of the target's URL.
 //! `CONNECT` is refused.
+//!
+//! Fields that are meant for one connection (RFC 9110, section 7.6.1: `Connection` and what it names, `Keep-Alive`,
+//! `Proxy-Connection`, `TE`, `Transfer-Encoding`, `Upgrade`) pass in neither direction; over HTTP/2 `TE: trailers` remains. A
+//! transfer coding besides `chunked` is an error, since what its body means would be lost.
+//!
+//! # Upgrades
+//!
+//! An offer to switch protocols, as WebSocket clients make it, is passed on over HTTP/1.1 if the request came over a
+//! connection of hyper's server that can switch (`serve_connection_with_upgrades`, `axum::serve`). When the server accepts it,
+//! the response of status 101 goes to the client, and a task of its own passes on what either side sends until both have
+//! ended. Such a connection counts as one of [`max_connections`](HttpTarget::max_connections) until then, is never used for
+//! another request, and has no deadline other than [`write_timeout`](HttpTarget::write_timeout) for what the server takes.
+//! If its response does not reach the client within that time, it is closed.
+//!
+//! An offer of `h2c`, `HTTP/2.0` or `TLS` is not passed on, since the requests that follow such a switch would be hidden from
+//! everything between the two; the request is then an ordinary one. A server that switches to what it was not offered is
+//! a transport error.
 //!
 //! # Connections
 //!
@@ -124,6 +140,7 @@ mod error;
 mod future;
 #[cfg(feature = "rustls")]
 mod handshake;
+mod hop;
 mod http1;
 mod http2;
 mod idle;
@@ -142,6 +159,7 @@ mod tls;
 #[cfg(feature = "rustls")]
 mod tls_error;
 mod trailers;
+mod tunnel;
 mod upload;
 mod url;
 mod whole;

@@ -1,10 +1,7 @@
 //! The head of a request, as each protocol wants it.
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{self, Authority, PathAndQuery, Uri};
 use http::{Method, Request, Version};
@@ -12,12 +9,12 @@ use http_body::Body;
 
 use super::body::RequestBody;
 use super::error::Error;
+use super::hop::{self, Stripped, UnknownCoding};
 use super::trailers::Declared;
 use super::url::Endpoint;
 use super::whole::Whole;
 use crate::BoxError;
 use crate::exact::ExactTrailers;
-use crate::tokens::tokens;
 
 /// The request as the endpoint is to get it over `version`. It may have been fit for the other one.
 pub(super) fn fit<B>(
@@ -51,7 +48,8 @@ pub(super) fn refuse_connect(method: &Method) -> Result<(), Error> {
     Ok(())
 }
 
-/// Origin form, exactly one `Host`, at most one `Cookie`, no `TE`; a body of `unknown_length` is announced.
+/// Origin form, exactly one `Host`, at most one `Cookie`, nothing that was meant for the client's connection other than an
+/// offer to switch protocols; a body of `unknown_length` is announced.
 fn http1(head: &mut Parts, unknown_length: bool, target: &Authority) -> Result<(), Error> {
     let named = named_host(&head.uri)
         .map(HeaderValue::from_str)
@@ -67,10 +65,12 @@ fn http1(head: &mut Parts, unknown_length: bool, target: &Authority) -> Result<(
     if let Some(host) = host {
         head.headers.insert(HOST, host);
     }
-    head.headers.remove(TE);
     join_cookies(&mut head.headers);
+    let offer = hop::offer(head);
+    let stripped = strip(head)?;
+    hop::put_upgrade(&mut head.headers, offer);
     // hyper sends no body with a GET or HEAD unless a header announces one.
-    if unknown_length && !head.headers.contains_key(CONTENT_LENGTH) {
+    if stripped.is_chunked || unknown_length && !head.headers.contains_key(CONTENT_LENGTH) {
         head.headers
             .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
@@ -99,9 +99,18 @@ fn http2(head: &mut Parts, target: &Endpoint) -> Result<(), Error> {
     head.uri = Uri::from_parts(parts).map_err(Error::request)?;
 
     head.headers.remove(HOST);
-    remove_connection_specific(&mut head.headers);
+    if strip(head)?.takes_trailers {
+        head.headers
+            .insert(TE, HeaderValue::from_static("trailers"));
+    }
     head.version = Version::HTTP_2;
     Ok(())
+}
+
+fn strip(head: &mut Parts) -> Result<Stripped, Error> {
+    hop::strip(&mut head.headers).map_err(|UnknownCoding| {
+        Error::request("its body has a transfer coding that cannot be forwarded")
+    })
 }
 
 /// The host the request's URI names, if it names one.
@@ -143,24 +152,5 @@ fn join_cookies(headers: &mut HeaderMap) {
         if let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
             headers.insert(COOKIE, joined);
         }
-    }
-}
-
-/// RFC 9113, 8.2.2.
-fn remove_connection_specific(headers: &mut HeaderMap) {
-    let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
-    let nominated: Vec<HeaderName> = tokens(headers, &CONNECTION)
-        .filter_map(|name| HeaderName::from_bytes(name).ok())
-        .collect();
-    for name in nominated {
-        headers.remove(name);
-    }
-    for name in [CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
-    if trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
 }

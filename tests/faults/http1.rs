@@ -306,11 +306,6 @@ fn answers_in_odd_ways_that_are_http() {
         ),
         // More than it said: not of this answer, and nobody's.
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokokokok", Then::Stays),
-        // Nobody asked to switch.
-        (
-            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
-            Then::Stays,
-        ),
     ] {
         script_where(in_typical(&[Completed]), Reads::All, answer, end);
     }

@@ -155,7 +155,7 @@ fn a_connection_that_switched_protocols_is_not_used_again() {
             }
         },
     );
-    assert_eq!(seen, [(Outcome::Completed, Some(101)); 5]);
+    assert_eq!(seen, [(Outcome::FailedTransport, None); 5]);
     assert_eq!(accepted, 5);
 }
 

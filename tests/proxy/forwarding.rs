@@ -120,12 +120,13 @@ async fn what_cannot_be_forwarded_exactly_is_refused() {
     assert_eq!(primary.unread(), 0);
 }
 
-/// Java's client and `curl --http2` offer h2c with every request. A server may ignore it (RFC 9110, section 7.8).
+/// Java's client and `curl --http2` offer h2c with every request. A server may ignore it (RFC 9110, section 7.8), and the
+/// proxy would see nothing of the requests that came after it.
 #[tokio::test]
-async fn an_offer_to_upgrade_is_not_passed_on_and_the_request_is_served() {
+async fn an_offer_that_would_hide_requests_is_not_passed_on_and_the_request_is_served() {
     let mut primary = Upstream::echo().await;
     let proxy = Proxy::start(&["--primary", &primary.url()]).await;
-    for offer in ["h2c", "websocket", "TLS/1.2"] {
+    for offer in ["h2c", "websocket, H2C", "TLS/1.2", "HTTP/2.0"] {
         let request = format!(
             "GET /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade, http2-settings, close\r\n\
              Upgrade: {offer}\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"

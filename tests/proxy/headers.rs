@@ -1,13 +1,11 @@
 //! Headers that are meant for one connection.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::{Empty, Full};
+use http::Response;
+use http_body_util::Full;
 
 use crate::{
     child::Proxy,
     client::{get, raw},
-    hop,
     upstream::Upstream,
 };
 
@@ -95,47 +93,9 @@ async fn of_answers_do_not_reach_the_client() {
     assert!(answer.ends_with("\r\n\r\nhi"), "{answer}");
 }
 
-/// Not seen from outside, since an HTTP/1.1 target sends no `TE` at all.
-#[test]
-fn te_keeps_trailers_alone() {
-    for (given, kept) in [
-        ("trailers", Some("trailers")),
-        ("gzip, Trailers", Some("trailers")),
-        ("gzip", None),
-        ("gzip;q=0.5", None),
-    ] {
-        let request = Request::get("/").header("te", given);
-        let request = request.header("connection", "te");
-        let mut request = request.body(Empty::<Bytes>::new()).unwrap();
-        hop::headers(request.headers_mut());
-        let te = request.headers_mut().remove("te");
-        assert_eq!(
-            te.as_ref().map(HeaderValue::as_bytes),
-            kept.map(str::as_bytes)
-        );
-        assert!(request.headers().is_empty(), "{request:?}");
-    }
-}
-
-#[test]
-fn an_odd_character_hides_nothing() {
-    let mut headers = HeaderMap::new();
-    let odd = HeaderValue::from_bytes(b"\xff, x-private, ,,").unwrap();
-    headers.insert("connection", odd);
-    headers.insert("x-private", HeaderValue::from_static("1"));
-    hop::headers(&mut headers);
-    assert!(headers.is_empty(), "{headers:?}");
-}
-
 /// Told two lengths, whoever comes after must not believe the other one.
 #[tokio::test]
 async fn a_length_beside_a_transfer_coding_is_dropped() {
-    let mut headers = HeaderMap::new();
-    headers.insert("content-length", HeaderValue::from_static("3"));
-    headers.insert("transfer-encoding", HeaderValue::from_static("chunked"));
-    hop::headers(&mut headers);
-    assert!(headers.is_empty(), "{headers:?}");
-
     let mut primary = Upstream::echo().await;
     let proxy = Proxy::start(&["--primary", &primary.url()]).await;
     let request = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\

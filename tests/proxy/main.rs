@@ -3,10 +3,6 @@
 #![cfg(unix)] // signals
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)] // a part of it is for the proxy
-#[path = "../../examples/proxy/hop.rs"]
-mod hop;
-
 mod admin;
 mod arguments;
 #[allow(dead_code)] // a part of it is for others
@@ -30,6 +26,7 @@ mod server;
 mod split;
 mod split_admin;
 mod split_down;
+mod upgrades;
 mod uploads;
 mod upstream;
 

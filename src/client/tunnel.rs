@@ -1,0 +1,76 @@
+//! A protocol that both sides have switched to: the client's connection and the target's are joined.
+
+use std::io;
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use http::header::{HeaderValue, UPGRADE};
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
+use tokio::runtime::Handle;
+
+use super::error::Error;
+use super::hop;
+
+/// What a client offers to switch to, and its connection.
+pub(super) struct Offer {
+    protocols: Vec<HeaderValue>,
+    client: OnUpgrade,
+}
+
+impl Offer {
+    /// Takes the client's connection out of a request that makes an offer.
+    pub(super) fn of<B>(request: &mut Request<B>) -> Option<Box<Self>> {
+        if !request.headers().contains_key(UPGRADE) {
+            return None;
+        }
+        let client = request.extensions_mut().remove::<OnUpgrade>()?;
+        Some(Box::new(Self {
+            protocols: values(request.headers()),
+            client,
+        }))
+    }
+
+    /// Gives it back to the request, which is sent again.
+    pub(super) fn put_back<B>(self, request: &mut Request<B>) {
+        request.extensions_mut().insert(self.client);
+    }
+}
+
+/// The target has switched. Makes its answer one for the client, whose connection then switches too.
+pub(super) fn switch(
+    offer: Option<Box<Offer>>,
+    answer: &mut Response<Incoming>,
+    limit: Duration,
+) -> Result<(), Error> {
+    let unasked = || {
+        let unasked = "the target switched to a protocol that it was not offered";
+        Error::io(io::Error::new(io::ErrorKind::InvalidData, unasked))
+    };
+    let offer = offer.ok_or_else(unasked)?;
+    let protocols = values(answer.headers());
+    if !hop::are_offered(&protocols, &offer.protocols) {
+        return Err(unasked());
+    }
+    let runtime = Handle::try_current().map_err(|e| Error::io(io::Error::other(e)))?;
+    hop::strip(answer.headers_mut()).map_err(|_| unasked())?;
+    hop::put_upgrade(answer.headers_mut(), protocols);
+    runtime.spawn(join(offer.client, hyper::upgrade::on(answer), limit));
+    Ok(())
+}
+
+fn values(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.get_all(UPGRADE).iter().cloned().collect()
+}
+
+/// Ends with either side. The connection to the target counts as one until then.
+async fn join(client: OnUpgrade, target: OnUpgrade, limit: Duration) {
+    // The client's connection switches once the answer is written, which may never come about.
+    let both = tokio::time::timeout(limit, try_join(client, target)).await;
+    if let Ok(Ok((client, target))) = both {
+        let _ = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(target)).await;
+    }
+}
