@@ -22,6 +22,8 @@ mod chain;
 #[cfg(feature = "client")]
 pub mod client;
 mod clock;
+#[cfg(feature = "compare")]
+pub mod compare;
 mod detached;
 mod exact;
 pub mod guide;

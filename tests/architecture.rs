@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("buffer", &["body"]),
     ("observe", &["head"]),
     ("chain", &[]),
+    ("compare", &[]),
     ("clock", &[]),
     ("detached", &[]),
     ("exact", &[]),

@@ -1,0 +1,1 @@
+//! Comparison of answers through the public API: evidence, verdicts, and what differs between two answers.
