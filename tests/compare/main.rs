@@ -1,1 +1,6 @@
 //! Comparison of answers through the public API: evidence, verdicts, and what differs between two answers.
+
+mod golden;
+mod tallies;
+mod types;
+mod verdicts;
