@@ -10,6 +10,7 @@
 //! - [`BlockCounter`] counts [`Finding`]s, and its [`Tally`] is seven integers.
 //! - [`judge`] turns the tallies of all routes ([`RouteCounts`]) into a [`Verdict`], by what is [`Accept`]ed.
 //! - [`Counts`] is the arithmetic below it: evidence, interval, and how many requests are missing.
+//! - [`LatencyTest`] makes findings of latencies, and [`NoiseMask`] learns which paths are noise.
 //!
 //! # What a verdict says
 //!
@@ -36,6 +37,7 @@ mod evidence;
 mod interval;
 mod judge;
 mod latency;
+mod mask;
 mod rows;
 mod tally;
 mod verdict;
@@ -48,6 +50,7 @@ pub use self::{
     interval::Interval,
     judge::{RouteEvidence, judge},
     latency::{LatencyHistogram, LatencyTest, Quantile},
+    mask::NoiseMask,
     rows::{PathCounts, RouteCounts},
     tally::Tally,
     verdict::{Reason, Verdict, VerdictLatch, Why},

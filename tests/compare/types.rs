@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use tower_mirror::compare::{
     Accept, BlockCounter, Confidence, Counts, Finding, Interval, InvalidAccept, InvalidCounts,
-    LatencyHistogram, LatencyLimit, LatencyTest, PathCounts, Quantile, Reason,
+    LatencyHistogram, LatencyLimit, LatencyTest, NoiseMask, PathCounts, Quantile, Reason,
     RouteCounts, RouteEvidence, Tally, Verdict, VerdictLatch, Why,
 };
 
@@ -26,6 +26,7 @@ fn every_type_crosses_threads() {
     cloned::<BlockCounter>();
     cloned::<LatencyHistogram>();
     cloned::<LatencyTest>();
+    cloned::<NoiseMask<u64>>();
     cloned::<PathCounts>();
     cloned::<Reason>();
     cloned::<RouteCounts>();
