@@ -90,7 +90,7 @@ fn why(rows: &[RouteCounts], routes: &[RouteEvidence], accept: &Accept) -> Why {
     let most = routes
         .iter()
         .zip(rows)
-        .max_by_key(|(route, _)| or_more(&route.missing));
+        .max_by_key(|(route, _)| or_more(&route.missing()));
     most.map_or(Why::NoData, |(_, row)| Why::NotEnough { route: label(row) })
 }
 
@@ -113,17 +113,19 @@ fn why(rows: &[RouteCounts], routes: &[RouteEvidence], accept: &Accept) -> Why {
 pub struct RouteEvidence {
     ln_e_above: f64,
     ln_e_below: f64,
-    interval: Interval,
-    missing: Option<u64>,
-    is_fail: bool,
-    is_pass: bool,
+    place: usize,
+    accept: Accept,
+    whole: Counts,
+    judged: Counts,
+    /// `None` also where the latency is not judged.
+    slow: Option<Counts>,
 }
 
 impl RouteEvidence {
     /// Computes the evidence of the route at `place`, from 0, in the list of rows.
     #[must_use]
     pub fn of(row: &RouteCounts, place: usize, accept: &Accept) -> Self {
-        let (d, level) = (accept.tolerated(), accept.level());
+        let d = accept.tolerated();
         let parts = parts(row, accept);
         let of_paths: Vec<f64> = parts.iter().skip(1).map(|part| part.ln_e).collect();
         let halves = [ln_e_whole(row, d), ln_e_any_path(&of_paths)];
@@ -131,25 +133,21 @@ impl RouteEvidence {
             evidence::ln_sum(halves.into_iter().map(|half| half - std::f64::consts::LN_2));
 
         let judged = judged(row);
-        let all = row.whole().requests().compared();
+        let slow = row.slow().map(|slow| slow.capped());
         let mut ln_e_below = judged.ln_e_below(d);
-        let mut missing = judged
-            .missing(d, level)
-            .and_then(|missing| with_not_judged(missing, judged.compared(), all));
         if let Some(limit) = accept.latency_limit() {
-            let slow = row.slow().map(|slow| slow.capped());
-            ln_e_below =
-                ln_e_below.min(slow.map_or(0.0, |slow| slow.ln_e_below(limit.tolerated())));
-            let of_slow = slow.and_then(|slow| slow.missing(limit.tolerated(), level));
-            missing = missing.zip(of_slow).map(|(a, b)| a.max(b));
+            // What was not measured is not proven.
+            let of_slow = slow.map_or(0.0, |slow| slow.ln_e_below(limit.tolerated()));
+            ln_e_below = ln_e_below.min(of_slow);
         }
         Self {
             ln_e_above,
             ln_e_below,
-            interval: row.whole().requests().interval(level),
-            missing,
-            is_fail: ln_e_above + route_weight(place).ln() >= level.ln_level(),
-            is_pass: ln_e_below >= level.ln_level(),
+            place,
+            accept: *accept,
+            whole: row.whole().requests(),
+            judged,
+            slow,
         }
     }
 
@@ -165,28 +163,34 @@ impl RouteEvidence {
         self.ln_e_below
     }
 
-    /// The excess of the whole answers with its bounds.
+    /// The excess of the whole answers with its bounds, as [`Counts::interval`] computes them.
     #[must_use]
-    pub const fn interval(&self) -> Interval {
-        self.interval
+    pub fn interval(&self) -> Interval {
+        self.whole.interval(self.accept.level())
     }
 
     /// The requests that are missing until PASS if the route goes on as before; `None` if it never passes this way.
     #[must_use]
-    pub const fn missing(&self) -> Option<u64> {
-        self.missing
+    pub fn missing(&self) -> Option<u64> {
+        let (d, level) = (self.accept.tolerated(), self.accept.level());
+        let (judged, all) = (self.judged.compared(), self.whole.compared());
+        let missing = with_not_judged(self.judged.missing(d, level)?, judged, all)?;
+        match self.accept.latency_limit() {
+            Some(limit) => Some(missing.max(self.slow?.missing(limit.tolerated(), level)?)),
+            None => Some(missing),
+        }
     }
 
     /// Whether this route fails by itself, with its weight among all routes.
     #[must_use]
-    pub const fn is_fail(&self) -> bool {
-        self.is_fail
+    pub fn is_fail(&self) -> bool {
+        self.ln_e_above + route_weight(self.place).ln() >= self.accept.level().ln_level()
     }
 
     /// Whether this route passes.
     #[must_use]
-    pub const fn is_pass(&self) -> bool {
-        self.is_pass
+    pub fn is_pass(&self) -> bool {
+        self.ln_e_below >= self.accept.level().ln_level()
     }
 }
 
@@ -197,7 +201,7 @@ fn ln_e_whole(row: &RouteCounts, tolerated: f64) -> f64 {
 /// The counts for PASS: without the requests that could not be judged, except where they showed a difference anyway.
 fn judged(row: &RouteCounts) -> Counts {
     let counts = row.whole().capped();
-    let points = counts.shadow_only() + counts.baseline_only();
+    let points = counts.shadow_only().saturating_add(counts.baseline_only());
     let compared = counts.compared().saturating_sub(row.requests_not_judged());
     Counts::unchecked(
         compared.max(points),
