@@ -38,6 +38,7 @@ mod interval;
 mod judge;
 mod latency;
 mod mask;
+mod route;
 mod rows;
 mod tally;
 mod verdict;
@@ -48,9 +49,10 @@ pub use self::{
     blocks::{BlockCounter, Finding},
     counts::{Counts, InvalidCounts},
     interval::Interval,
-    judge::{RouteEvidence, judge},
+    judge::judge,
     latency::{LatencyHistogram, LatencyTest, Quantile},
     mask::NoiseMask,
+    route::RouteEvidence,
     rows::{PathCounts, RouteCounts},
     tally::Tally,
     verdict::{Reason, Verdict, VerdictLatch, Why},
