@@ -2,6 +2,7 @@
 
 mod golden;
 mod masks;
+mod rates;
 mod tallies;
 mod types;
 mod verdicts;
