@@ -15,7 +15,8 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_mirror::{
-    BoxError, MirrorHandle, MirrorLayer, Outcome, Report, RequestHead, Stats, observe::Observer,
+    BoxError, MirrorHandle, MirrorLayer, MirrorStats, Outcome, Report, RequestHead,
+    observe::Observer,
 };
 
 pub(crate) use self::{
@@ -58,8 +59,8 @@ where
 }
 
 /// The counters once no copy is in flight: of this many requests, nothing held.
-pub(crate) async fn settled(handle: &MirrorHandle, requests: u64) -> Stats {
-    handle.idle().await;
+pub(crate) async fn settled(handle: &MirrorHandle, requests: u64) -> MirrorStats {
+    handle.wait_idle().await;
     let stats = handle.stats();
     assert_adds_up(&stats, requests);
     assert_eq!(stats.in_flight(), 0, "{stats}");
@@ -68,7 +69,7 @@ pub(crate) async fn settled(handle: &MirrorHandle, requests: u64) -> Stats {
 }
 
 /// M4: one outcome each, or in flight.
-pub(crate) fn assert_adds_up(stats: &Stats, requests: u64) {
+pub(crate) fn assert_adds_up(stats: &MirrorStats, requests: u64) {
     let outcomes: u64 = stats.outcomes().map(|(_, count)| count).sum();
     assert_eq!(outcomes + stats.in_flight(), requests, "{stats}");
     assert_eq!(stats.requests(), requests, "{stats}");
@@ -76,7 +77,7 @@ pub(crate) fn assert_adds_up(stats: &Stats, requests: u64) {
 
 /// Exactly one request was counted, with this outcome.
 #[track_caller]
-pub(crate) fn assert_only(stats: &Stats, expected: Outcome) {
+pub(crate) fn assert_only(stats: &MirrorStats, expected: Outcome) {
     let found: Vec<_> = stats.outcomes().filter(|(_, count)| *count > 0).collect();
     assert_eq!(found, [(expected, 1)], "{stats}");
 }
