@@ -1,7 +1,5 @@
 //! M3: what copies may hold is bounded, charged honestly, and given back at once.
 
-mod support;
-
 use std::{
     convert::Infallible,
     future::pending,
@@ -15,10 +13,10 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
-use support::*;
 use tokio::{sync::mpsc::unbounded_channel, time::Instant};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_mirror::{HostRewrite, MirrorLayer, Outcome, ShadowBody, TeeBody};
+use tower_mirror_testing::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,5 @@
 //! The whole body first: what the service is given, when, and what can be done with it.
 
-mod support;
-
 use std::{
     convert::Infallible,
     future::{Future, Ready, pending, poll_fn, ready},
@@ -18,7 +16,6 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use support::*;
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{
     BoxError, Layer, Service, ServiceBuilder, ServiceExt,
@@ -31,6 +28,7 @@ use tower_mirror::{
     BufferLayer, BufferedBody, MirrorLayer, Outcome, TeeBody,
     buffer::{Buffer, try_clone_request},
 };
+use tower_mirror_testing::*;
 
 const CAP: u64 = 10_000;
 

@@ -1,14 +1,12 @@
 //! Over random bodies: what the service reads behind a buffer is the stream that it reads without one.
 
-mod support;
-
 use std::{convert::Infallible, sync::Mutex};
 
 use http::Request;
 use proptest::prelude::*;
-use support::*;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mirror::{BufferLayer, BufferedBody, MirrorLayer};
+use tower_mirror_testing::*;
 
 const CAP: u64 = 20_000;
 

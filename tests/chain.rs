@@ -1,17 +1,15 @@
 //! Several mirrors around one primary, each with a shadow of its own, as Istio's `mirrors` list.
 
-mod support;
-
 use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
-use support::*;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mirror::{
     BodyMode, BoxError, Draw, Key, Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome,
     SampleRate, Stats, TeeBody,
 };
+use tower_mirror_testing::*;
 
 /// Three mirrors and their shadows, the outermost first.
 struct Chain {

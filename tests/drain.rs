@@ -1,7 +1,5 @@
 //! M10: it ends well. And M4 where it ends badly, with its runtime.
 
-mod support;
-
 use std::{
     convert::Infallible,
     future::pending,
@@ -13,10 +11,10 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full;
-use support::*;
 use tokio::{runtime, time::Instant};
 use tower::{Layer, Service, service_fn};
 use tower_mirror::{MirrorHandle, MirrorLayer, Outcome, Report, RequestHead, ShadowBody};
+use tower_mirror_testing::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 

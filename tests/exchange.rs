@@ -1,14 +1,12 @@
 //! M4, M9, M11: how a copy that was sent ends, and what the report says of both sides.
 
-mod support;
-
 use std::{io::ErrorKind, time::Duration};
 
 use http::Request;
-use support::*;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 use tower_mirror::{HostRewrite, MirrorLayer, Outcome, Report, RequestHead, observe::StatusClass};
+use tower_mirror_testing::*;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -1,11 +1,9 @@
 //! M2: the copy is exact or absent, and the primary reads what it would read without the layer.
 
-mod support;
-
 use http::{HeaderMap, Method, Request};
-use support::*;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_mirror::{MirrorLayer, Outcome, TeeBody};
+use tower_mirror_testing::*;
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h str> {
     let values = headers.get_all(name).iter();

@@ -1,8 +1,6 @@
 //! M2 over random bodies: what the primary reads is, poll for poll, what it reads without the
 //! layer; what the shadow reads is the same stream, or there is no copy.
 
-mod support;
-
 use std::{
     convert::Infallible,
     future::poll_fn,
@@ -15,9 +13,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use proptest::prelude::*;
-use support::*;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_mirror::{BodyMode, MirrorLayer, Outcome};
+use tower_mirror_testing::*;
 
 const CAP: usize = 20_000;
 

@@ -1,8 +1,6 @@
 //! gRPC over real sockets: a tonic client, a tonic primary behind the mirror, a tonic shadow. Each call
 //! kind is mirrored as the README says, and the client sees what it sees without the layer.
 
-mod support;
-
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -21,7 +19,6 @@ use http::{
 };
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
-use support::{Told, assert_only, settled};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -45,6 +42,7 @@ use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_mirror::{
     BodyMode, HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, sample,
 };
+use tower_mirror_testing::{Told, assert_only, settled};
 
 /// No test waits for it; it only keeps a broken one from hanging.
 const HANG: Duration = Duration::from_secs(30);
@@ -473,7 +471,7 @@ fn path(path: &'static str) -> PathAndQuery {
 fn messages(lengths: &[usize]) -> Vec<Bytes> {
     lengths
         .iter()
-        .map(|length| support::pattern(*length))
+        .map(|length| tower_mirror_testing::pattern(*length))
         .collect()
 }
 
@@ -485,7 +483,7 @@ async fn unary_calls_are_mirrored_exactly() {
         // Empty, small, and of many frames.
         for length in [0, 5, 300_000] {
             let rig = rig(|mirror| mirror.body(mode)).await;
-            let message = support::pattern(length);
+            let message = tower_mirror_testing::pattern(length);
             let call = asking(message.clone());
             let answer = within(rig.grpc().await.unary(call, path(UNARY), Plain)).await;
             assert_eq!(answer.unwrap().into_inner(), message);

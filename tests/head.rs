@@ -1,18 +1,16 @@
 //! M8: the head of the copy.
 
-mod support;
-
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
     header::{AUTHORIZATION, COOKIE},
     request::{Builder, Parts},
 };
-use support::*;
 use tower_mirror::{
     BodyMode, HostRewrite, MirrorLayer, Outcome,
     mirror::MirrorBuilder,
     rewrite::{remove_headers, set_header},
 };
+use tower_mirror_testing::*;
 
 type Fields = &'static [(&'static str, &'static str)];
 

@@ -1,7 +1,5 @@
 //! M1: whatever the shadow does, the primary does not notice.
 
-mod support;
-
 use std::{
     convert::Infallible,
     pin::Pin,
@@ -22,11 +20,11 @@ use bytes::Bytes;
 use http::{Request, Response, Version, header::CONTENT_LENGTH};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use support::*;
 use tokio::time::Instant;
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok};
 use tower::{Layer, Service, ServiceExt};
 use tower_mirror::{Mirror, MirrorLayer, Outcome, TeeBody};
+use tower_mirror_testing::*;
 use tower_test::mock;
 
 const SECOND: Duration = Duration::from_secs(1);

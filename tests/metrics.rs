@@ -2,20 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
-use support::*;
 use tower::{ServiceExt, service_fn};
 use tower_mirror::{
     BoxError, Force, MirrorLayer, SampleRate, WeightedSplit, metrics,
     observe::{Observer, Report},
 };
+use tower_mirror_testing::*;
 
 fn prometheus() -> PrometheusRecorder {
     let seconds = Matcher::Suffix("_seconds".into());

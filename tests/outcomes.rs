@@ -1,17 +1,15 @@
 //! M4: why a copy is not sent, each reason by its name, in its order, counted once.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use http::{Method, Request, Response};
-use support::*;
 use tokio::{sync::oneshot, time::Instant};
 use tower::{Layer, Service, service_fn};
 use tower_mirror::{
     Draw, MirrorLayer, Outcome, RequestHead, SampleRate, TeeBody, mirror::MirrorBuilder,
 };
+use tower_mirror_testing::*;
 
 fn recording() -> MirrorBuilder {
     MirrorLayer::builder(TestShadow::recording())

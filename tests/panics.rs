@@ -1,7 +1,5 @@
 //! M1, M4: panics of policies, observers and shadows cost a copy at most, and are counted.
 
-mod support;
-
 use std::{
     convert::Infallible,
     future::Future,
@@ -18,12 +16,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
-use support::*;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mirror::{
     BodyMode, Draw, Key, MirrorBuilder, MirrorLayer, Outcome, Report, RequestHead, SampleRate,
     ShadowBody, TeeBody, observe::Observer,
 };
+use tower_mirror_testing::*;
 
 fn recording() -> MirrorBuilder {
     MirrorLayer::builder(TestShadow::recording())

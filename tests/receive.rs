@@ -1,9 +1,5 @@
 //! The shadow's side: which requests reach the service, and what becomes of the others.
 
-#[allow(dead_code)] // a part of it
-#[path = "support/net.rs"]
-mod net;
-
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -254,7 +250,7 @@ async fn shadow() -> (SocketAddr, Seen, Arc<AtomicUsize>) {
         .layer(ReadOnlyLayer::new());
     let count = Arc::new(AtomicUsize::new(0));
     let connections = Arc::clone(&count);
-    let (listener, address) = net::listen().await;
+    let (listener, address) = tower_mirror_testing::net::listen().await;
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();

@@ -1,16 +1,14 @@
 //! M7: rates and draws. Keys and filters are in `keys.rs`.
 
-mod support;
-
 use std::collections::HashMap;
 
 use http::Request;
-use support::*;
 use tower::{Layer, Service};
 use tower_mirror::{
     Draw, MirrorLayer, Outcome, RequestHead, SampleRate,
     sample::InvalidRate::{self, NotANumber, OutOfRange, TooFine, ZeroDenominator},
 };
+use tower_mirror_testing::*;
 
 fn percent(percent: f64) -> SampleRate {
     SampleRate::percent(percent).expect("a valid rate")

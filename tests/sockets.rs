@@ -1,9 +1,6 @@
 //! Over real sockets, whatever the shadow does: the client notices nothing, the outcome
 //! is the right one, and no task, byte or socket is left.
 
-#[path = "support/net.rs"]
-mod net;
-
 use std::{io, net::SocketAddr, time::Duration};
 
 use axum::{
@@ -15,7 +12,6 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use net::{HANG, listen, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -25,6 +21,7 @@ use tokio::{
     time::timeout,
 };
 use tower_mirror::{HttpTarget, MirrorHandle, MirrorLayer, Outcome, SampleRate};
+use tower_mirror_testing::net::{HANG, listen, serve};
 
 fn app() -> Router {
     Router::new()

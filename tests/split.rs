@@ -1,13 +1,11 @@
 //! S2, S3: weights, and even selection by them.
 
-mod support;
-
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use support::split::{Named, Readiness, Strict, answer, counts, next, served, split};
 use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 use tower_mirror::{BoxError, Draw, Key, Served, WeightedSplit};
+use tower_mirror_testing::split::{Named, Readiness, Strict, answer, counts, next, served, split};
 
 const TENTH: [(&str, u32); 2] = [("v1", 90), ("v2", 10)];
 const ROUND: u128 = 1 << 64;
@@ -314,7 +312,7 @@ async fn gateway_shares_of_an_invalid_subset_are_not_redistributed() {
             split.call(Request::new(String::new())).await;
         match answered {
             Ok(answer) => served += usize::from(answer.into_body() == "v1"),
-            Err(error) => failed += usize::from(error.is::<support::Broken>()),
+            Err(error) => failed += usize::from(error.is::<tower_mirror_testing::Broken>()),
         }
     }
     assert_eq!(served + failed, 500);

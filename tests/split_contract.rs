@@ -1,7 +1,5 @@
 //! S1, S5: a split and its subsets keep the laws of a service, and no subset is another's trouble.
 
-mod support;
-
 use std::{
     future::{Future, pending},
     pin::pin,
@@ -13,17 +11,17 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use support::{
-    Broken, Feed, Primary, Script, Step, pattern, read,
-    split::{Readiness, Strict, answer, served},
-    trailers,
-};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_test::{assert_pending, task::spawn};
 use tower::{Service, ServiceBuilder, limit::ConcurrencyLimit, util::BoxCloneSyncService};
 use tower_mirror::{
     BoxError, Draw, WeightedSplit,
     split::{InvalidSplit, Reason, SplitBuilder, Subsets, Unavailable},
+};
+use tower_mirror_testing::{
+    Broken, Feed, Primary, Script, Step, pattern, read,
+    split::{Readiness, Strict, answer, served},
+    trailers,
 };
 
 const WAIT: Duration = Duration::from_millis(100);

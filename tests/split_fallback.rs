@@ -1,12 +1,9 @@
 //! S5: which kinds of subset fall back when they are busy or dead, and which do not.
 
-mod support;
-
 use std::{convert::Infallible, time::Duration};
 
 use http::{Request, Response};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use support::split::served;
 use tokio::{net::TcpListener, time::Instant};
 use tower::{
     Service, ServiceBuilder, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit,
@@ -14,6 +11,7 @@ use tower::{
     timeout::error::Elapsed, util::BoxCloneSyncService,
 };
 use tower_mirror::{BoxError, HttpTarget, SplitHandle, WeightedSplit, client};
+use tower_mirror_testing::split::served;
 
 type Subset = BoxCloneSyncService<Request<String>, Response<&'static str>, BoxError>;
 

@@ -1,18 +1,16 @@
 //! S2: weights that change while requests run, and what is counted.
 
-mod support;
-
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
 use http::Request;
-use support::split::{answer, counts, next, served, split};
 use tower_mirror::{
     Draw, Key,
     split::{InvalidWeights, SplitHandle},
 };
+use tower_mirror_testing::split::{answer, counts, next, served, split};
 
 const TENTH: [(&str, u32); 2] = [("v1", 90), ("v2", 10)];
 

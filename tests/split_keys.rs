@@ -1,15 +1,13 @@
 //! S4: who has a key stays, and moves no further than a change of weights makes them.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use http::Request;
-use support::split::{Named, answer, builder, next, served, split};
 use tower_mirror::{
     Draw, Key, RequestHead, SampleRate, WeightedSplit,
     split::{InvalidWeights, Reason},
 };
+use tower_mirror_testing::split::{Named, answer, builder, next, served, split};
 
 const USERS: u32 = 400_000;
 

@@ -1,21 +1,19 @@
 //! S5, S6: forcing a subset, policies that panic, what is no split, and who is told what.
 
-mod support;
-
 use std::{
     convert::Infallible,
     sync::{LazyLock, Mutex},
 };
 
 use http::{HeaderName, Request, Response};
-use support::{
-    lock,
-    split::{Named, answer, builder, served, split},
-};
 use tower::{Layer, service_fn, util::BoxCloneSyncService};
 use tower_mirror::{
     Draw, Force, Key, RequestHead, Served, WeightedSplit, WeightedSplitLayer,
     split::{Beside, ForceSource, InvalidSplit, Reason},
+};
+use tower_mirror_testing::{
+    lock,
+    split::{Named, answer, builder, served, split},
 };
 
 fn with(fields: &[(&'static str, &'static str)]) -> Request<String> {

@@ -1,7 +1,5 @@
 //! Splits beside mirrors, other splits, axum, and subsets that fail.
 
-mod support;
-
 use std::{cell::Cell, convert::Infallible, marker::PhantomData, rc::Rc};
 
 use axum::{
@@ -12,15 +10,15 @@ use axum::{
 };
 use http::{HeaderName, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use support::{
-    Act, Broken, Primary, Script, TestShadow,
-    split::{Named, Readiness, Strict, answer, counts, served, split},
-};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_mirror::{
     BoxError, Draw, MirrorLayer, Outcome, SampleRate, Served, WeightedSplit, WeightedSplitLayer,
     observe::StatusClass,
     split::{self, Beside, LayeredSplit, Reason, Unavailable, not_served_by},
+};
+use tower_mirror_testing::{
+    Act, Broken, Primary, Script, TestShadow,
+    split::{Named, Readiness, Strict, answer, counts, served, split},
 };
 
 const TENTH: [(&str, u32); 2] = [("v1", 90), ("v2", 10)];
@@ -79,10 +77,12 @@ async fn a_mirror_around_a_split_copies_what_any_subset_serves() {
         .unwrap();
     let mut stack = mirror.layer(split);
     for name in ["v1", "v2"] {
-        let answer = stack.call(support::post(Script::chunks([5, 9000]))).await;
+        let answer = stack
+            .call(tower_mirror_testing::post(Script::chunks([5, 9000])))
+            .await;
         assert_eq!(&*served(&answer.unwrap()).subset, name);
     }
-    support::settled(&mirror.handle(), 2).await;
+    tower_mirror_testing::settled(&mirror.handle(), 2).await;
     let (seen, copies) = (primary.seen(), shadow.copies());
     assert_eq!(copies.len(), 2);
     for ((head, stream), copy) in seen.iter().zip(&copies) {
@@ -107,7 +107,7 @@ async fn a_mirror_within_a_split_can_spare_the_subset_that_is_its_shadow() {
         .build()
         .unwrap();
     let found = counts(&mut split, 200);
-    support::settled(&mirror.handle(), found["v2"] as u64).await;
+    tower_mirror_testing::settled(&mirror.handle(), found["v2"] as u64).await;
 
     // Around both, of which the canary is the shadow: what is not the canary's.
     let spare = MirrorLayer::builder(TestShadow::recording())
@@ -119,7 +119,7 @@ async fn a_mirror_within_a_split_can_spare_the_subset_that_is_its_shadow() {
         .build()
         .unwrap();
     let found = counts(&mut split, 200);
-    let stats = support::settled(&spare.handle(), 200).await;
+    let stats = tower_mirror_testing::settled(&spare.handle(), 200).await;
     assert_eq!(
         stats.outcome(Outcome::Filtered),
         found["v2"] as u64,

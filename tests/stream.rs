@@ -1,13 +1,10 @@
 //! `BodyMode::Stream`: the copy is relayed live, and given up rather than waited for.
 
-mod support;
-
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
-use support::*;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::{JoinHandle, yield_now},
@@ -17,6 +14,7 @@ use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_mirror::{
     BodyMode, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, ShadowBody, TeeBody,
 };
+use tower_mirror_testing::*;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -1,9 +1,6 @@
 //! The live copy over real sockets: what the shadow's server sees of an upload that breaks off, and
 //! what is left of one that is not read.
 
-#[path = "support/net.rs"]
-mod net;
-
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, extract::Request as AxumRequest, routing::post};
@@ -11,7 +8,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use net::{HANG, listen, serve};
 use tokio::{
     runtime::Handle,
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -20,6 +16,7 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt};
 use tower_mirror::{BodyMode, HttpTarget, MirrorBuilder, MirrorLayer, Outcome};
+use tower_mirror_testing::net::{HANG, listen, serve};
 
 /// What a server saw of one request.
 #[derive(Debug, PartialEq)]

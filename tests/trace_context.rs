@@ -1,15 +1,13 @@
 //! Which trace a copy belongs to.
 
-mod support;
-
 use std::collections::BTreeSet;
 
 use http::{Request, request::Parts};
-use support::*;
 use tower_mirror::{
     MirrorLayer, Outcome,
     rewrite::{Rewrite, TraceContext},
 };
+use tower_mirror_testing::*;
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 

@@ -1,9 +1,6 @@
 //! M7, S4, S5: a request gets the same decision over HTTP/1.1 and HTTP/2, of hosts and cookies above all, which the two
 //! have in different places. On real sockets.
 
-#[path = "support/net.rs"]
-mod net;
-
 use std::{
     collections::BTreeSet,
     convert::Infallible,
@@ -28,7 +25,6 @@ use http::{
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use net::{HANG, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -39,6 +35,7 @@ use tower_mirror::{
     Draw, Force, Key, MirrorLayer, Outcome, Report, RequestHead, SampleRate, ShadowBody,
     WeightedSplitLayer, mirror::MirrorBuilder, observe::Observer,
 };
+use tower_mirror_testing::net::{HANG, serve};
 
 /// What of a server's answer says how it decided.
 type Decided = BTreeSet<&'static str>;

@@ -13,9 +13,11 @@ use tower_mirror::{
 };
 
 use crate::{
-    client::*,
     primary::{Event, Tap, primary},
     rig::{Rig, WAYS, Way, answering_first, recording},
+};
+use tower_mirror_testing::{
+    by_hand::*,
     server::{Clock, Server, within},
 };
 

@@ -9,9 +9,11 @@ use http_body_util::BodyExt;
 use tower_mirror::Outcome;
 
 use crate::{
-    client::*,
     primary::primary,
     rig::{Ended, Rig, WAYS, Way},
+};
+use tower_mirror_testing::{
+    by_hand::*,
     server::{Server, within},
 };
 

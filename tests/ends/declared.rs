@@ -6,11 +6,8 @@ use http::Version;
 use tokio::time::advance;
 use tower_mirror::{BodyMode, Outcome};
 
-use crate::{
-    client::*,
-    rig::{Rig, WAYS, Way},
-    server::within,
-};
+use crate::rig::{Rig, WAYS, Way};
+use tower_mirror_testing::{by_hand::*, server::within};
 
 /// Reads all, stops at five bytes, is an HTTP/1.1 client that stops at the declared length.
 const READERS: [&str; 3] = ["/collect", "/exact/5", "/proxy"];

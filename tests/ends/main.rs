@@ -3,14 +3,9 @@
 
 mod broken;
 mod cancelled;
-mod client;
 mod declared;
-#[allow(dead_code)] // a part of it is for others
-#[path = "../faults/frames.rs"]
-mod frames;
 mod marker;
 mod offers;
 mod primary;
 mod rig;
-mod server;
 mod trailers;

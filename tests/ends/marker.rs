@@ -14,9 +14,11 @@ use tokio::sync::{
 use tower_mirror::{BodyMode, Outcome};
 
 use crate::{
-    client::*,
     primary::{Event as Read, primary},
     rig::{Rig, WAYS, all, tapped, upstream_of_none, way},
+};
+use tower_mirror_testing::{
+    by_hand::*,
     server::{Clock, within},
 };
 

@@ -11,9 +11,11 @@ use tokio::{
 use tower_mirror::{BodyMode, HttpTarget, MirrorLayer, Outcome};
 
 use crate::{
-    client::*,
     primary::primary,
     rig::{Rig, WAYS, tapped},
+};
+use tower_mirror_testing::{
+    by_hand::*,
     server::{Clock, within},
 };
 

@@ -8,9 +8,11 @@ use hyper_util::{
 use tower_mirror::{BodyMode, MirrorLayer, Outcome, ShadowBody};
 
 use crate::{
-    client::*,
     primary::primary,
     rig::{Rig, WAYS, all, recording, tapped, upstream_of_none},
+};
+use tower_mirror_testing::{
+    by_hand::*,
     server::{Clock, within},
 };
 
