@@ -10,7 +10,7 @@ use tower_mirror::{
     BodyMode, BufferLayer, HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome,
 };
 
-use crate::primary::{Event, Tap, primary};
+use super::primary::{Event, Tap, primary};
 use tower_mirror_testing::server::{Clock, Server, within};
 
 /// A request that a server received.

@@ -13,7 +13,7 @@ use tokio::sync::{
 };
 use tower_mirror::{BodyMode, Outcome};
 
-use crate::{
+use super::{
     primary::{Event as Read, primary},
     rig::{Rig, WAYS, all, tapped, upstream_of_none, way},
 };

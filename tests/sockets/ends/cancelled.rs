@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use tower_mirror::Outcome;
 
-use crate::{
+use super::{
     primary::primary,
     rig::{Ended, Rig, WAYS, Way},
 };

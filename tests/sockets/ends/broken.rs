@@ -12,7 +12,7 @@ use tower_mirror::{
     BodyMode, BoxError, BufferLayer, BufferedBody, HttpTarget, MirrorLayer, Outcome,
 };
 
-use crate::{
+use super::{
     primary::{Event, Tap, primary},
     rig::{Rig, WAYS, Way, answering_first, recording},
 };

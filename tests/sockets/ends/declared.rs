@@ -6,7 +6,7 @@ use http::Version;
 use tokio::time::advance;
 use tower_mirror::{BodyMode, Outcome};
 
-use crate::rig::{Rig, WAYS, Way};
+use super::rig::{Rig, WAYS, Way};
 use tower_mirror_testing::{by_hand::*, server::within};
 
 /// Reads all, stops at five bytes, is an HTTP/1.1 client that stops at the declared length.

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tower_mirror::{BodyMode, HttpTarget, MirrorLayer, Outcome};
 
-use crate::{
+use super::{
     primary::primary,
     rig::{Rig, WAYS, tapped},
 };

@@ -7,7 +7,7 @@ use hyper_util::{
 };
 use tower_mirror::{BodyMode, MirrorLayer, Outcome, ShadowBody};
 
-use crate::{
+use super::{
     primary::primary,
     rig::{Rig, WAYS, all, recording, tapped, upstream_of_none},
 };

@@ -1,0 +1,5 @@
+//! Which requests are copied: rates, draws and keys.
+
+mod even;
+mod keys;
+mod rates;
