@@ -1,5 +1,4 @@
 //! Which requests are copied: rates, draws and keys.
 
-mod even;
 mod keys;
 mod rates;
