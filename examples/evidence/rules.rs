@@ -70,7 +70,9 @@ impl Seen {
     }
 }
 
-/// Leaves out looks at evidence that cannot be sufficient: one more difference of the shadow at most doubles it.
+/// Leaves out looks at evidence that cannot be sufficient. A difference of the shadow at most doubles the evidence of the
+/// requests, and a block that ends that of the blocks; such a block has at least one difference of the shadow, which may lie before the last
+/// look.
 struct Climb {
     level: f64,
     next: u64,
@@ -90,51 +92,30 @@ impl Climb {
         }
         let ln_e = ln_e();
         let more = ((self.level - ln_e) / LN_2).ceil().max(1.0);
-        self.next = differences + more as u64;
+        self.next = differences + more as u64 - 1;
         ln_e >= self.level
     }
 }
 
-/// FAIL of `compare` for one route, at every look: both coins.
+/// FAIL of `compare` for one route, at every look: the shipped rule with both coins.
 pub(crate) struct Fail {
     tolerated: f64,
-    requests: Climb,
-    blocks: Climb,
-    is_block_proof: bool,
+    climb: Climb,
 }
 
 impl Fail {
     pub(crate) fn new(tolerated: f64) -> Self {
         Self {
             tolerated,
-            requests: Climb::new(),
-            blocks: Climb::new(),
-            is_block_proof: false,
+            climb: Climb::new(),
         }
     }
 
     /// Whether this look says FAIL. The evidence can reach its level with a difference of the shadow or at the end of a block.
     pub(crate) fn look(&mut self, seen: &Seen, finding: Finding) -> bool {
-        if seen.is_end_of_block() {
-            let blocks = seen.tally().blocks();
-            let was = self.is_block_proof;
-            if was {
-                self.is_block_proof = blocks.ln_e_above(0.0) >= self.blocks.level;
-            } else {
-                let ln_e = || blocks.ln_e_above(0.0);
-                self.is_block_proof = self.blocks.reaches(blocks.shadow_only(), ln_e);
-            }
-            if self.is_block_proof && !was {
-                return self.by_requests(seen);
-            }
-        }
-        finding == Finding::ShadowOnly && self.is_block_proof && self.by_requests(seen)
-    }
-
-    fn by_requests(&mut self, seen: &Seen) -> bool {
-        // The shipped rule decides; it is the smaller one of both coins.
         let ln_e = || seen.tally().ln_e_above(self.tolerated);
-        self.requests.reaches(seen.shadow_only, ln_e)
+        let is_look = finding == Finding::ShadowOnly || seen.is_end_of_block();
+        is_look && self.climb.reaches(seen.shadow_only, ln_e)
     }
 }
 
