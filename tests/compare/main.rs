@@ -1,1 +1,3 @@
 //! Comparison of answers through the public API: evidence, verdicts, and what differs between two answers.
+
+mod answers;
