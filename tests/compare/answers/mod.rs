@@ -1,6 +1,7 @@
 //! What differs between two answers: the rules of heads and bodies, their limits, and real answers.
 
 mod bodies;
+mod corpus;
 mod heads;
 mod json;
 mod names;
