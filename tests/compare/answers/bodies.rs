@@ -95,6 +95,8 @@ fn each_event_of_a_stream_is_an_element() {
         ("data: hello\n\n", "data: world\n\n", "/* value"),
         ("data: hello\n\n", "data: \"hello\"\n\n", "/* syntax"),
         ("data\n\n", "data:\n\n", ""),
+        // The name belongs to one event only, also to one without data.
+        ("event: a\n\ndata: 1\n\n", "data: 1\n\n", ""),
     ];
     for (a, b, expected) in cases {
         assert_eq!(

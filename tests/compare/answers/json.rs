@@ -223,6 +223,24 @@ fn what_is_not_json_is_a_difference_of_one_side() {
     }
 }
 
+/// The scan for the end of a string looks at eight bytes at a time.
+#[test]
+fn no_control_character_is_allowed_at_any_place_of_a_string() {
+    for place in 0..20 {
+        for byte in 0..=0x7f_u8 {
+            let mut text = [b"\"".as_slice(), &[b'x'; 20], b"\""].concat();
+            text[place + 1] = byte;
+            let is_refused = byte < 0x20 || matches!(byte, b'"' | b'\\');
+            let expected = if is_refused {
+                ":body syntax"
+            } else {
+                ":body type"
+            };
+            assert_eq!(between(&text, "1"), expected, "{byte} at {place}");
+        }
+    }
+}
+
 #[test]
 fn what_was_found_before_a_syntax_error_does_not_count() {
     assert_eq!(

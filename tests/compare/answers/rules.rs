@@ -124,13 +124,18 @@ fn an_unordered_array_is_a_multiset() {
 #[test]
 fn a_tolerance_is_for_numbers() {
     let json = Json::new().tolerance("/price", 0.005);
-    let rules = rules(json.relative_tolerance("/load/*", 0.1));
+    let rules = rules(
+        json.tolerance("/exact", 0.1)
+            .relative_tolerance("/load/*", 0.1),
+    );
     let cases = [
         (r#"{"price":1.0}"#, r#"{"price":1.005}"#, ""),
         (r#"{"price":1.0}"#, r#"{"price":1.006}"#, "/price value"),
         (r#"{"price":"1.0"}"#, r#"{"price":"1.001"}"#, "/price value"),
         (r#"{"price":1}"#, r#"{"price":null}"#, "/price type"),
         (r#"{"load":[100,-100]}"#, r#"{"load":[91,-110]}"#, ""),
+        // As 64-bit numbers, these two are a little more than a tenth apart.
+        (r#"{"exact":1.0}"#, r#"{"exact":1.1}"#, ""),
         (r#"{"load":[100]}"#, r#"{"load":[89]}"#, "/load/* value"),
         // Not finite as a 64-bit number: compared exactly.
         (
@@ -163,6 +168,7 @@ fn an_expected_difference_is_marked_and_no_other() {
     let rules = Rules::builder()
         .expect("/items/*/imageUrl", Kind::Added)
         .expect("/{key}/old", Kind::Removed)
+        .expect("/below", Kind::Value)
         .build()
         .expect("valid rules");
     let expected = |a: &str, b: &str| -> Vec<_> {
@@ -197,6 +203,11 @@ fn an_expected_difference_is_marked_and_no_other() {
     assert_eq!(
         expected(r#"{"x":{"old":1}}"#, r#"{"x":{}}"#),
         [("/x/old removed".into(), true)]
+    );
+    // The end of a path is not the path.
+    assert_eq!(
+        expected(r#"{"x":{"below":1}}"#, r#"{"x":{"below":2}}"#),
+        [("/x/below value".into(), false)]
     );
 }
 

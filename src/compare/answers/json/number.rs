@@ -80,7 +80,6 @@ pub(super) fn is_same(a: &[u8], b: &[u8]) -> bool {
     };
     a.is_negative == b.is_negative
         && a.exponent == b.exponent
-        && a.count == b.count
         && a.digits().cmp(b.digits()) == Ordering::Equal
 }
 
