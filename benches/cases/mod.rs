@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each of the three uses what it needs")]
 
+pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod copies;
 pub(crate) mod floor;

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod corpus;
+mod cost;
 mod heads;
 mod json;
 mod names;
