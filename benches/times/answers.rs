@@ -1,11 +1,11 @@
-//! Two JSON answers of 60 KB: the walker beside two trees of `serde_json`.
+//! Two JSON answers of 45 KB: the walker beside two trees of `serde_json`.
 
 use std::hint::black_box;
 
 use criterion::Criterion;
 use tower_mirror::compare::Rules;
 
-use crate::cases::answers::{answer, by_trees, pairs, walked};
+use tower_mirror_testing::cases::answers::{answer, by_trees, pairs, walked};
 
 pub(super) fn bench(criterion: &mut Criterion) {
     for pair in pairs() {

@@ -13,7 +13,7 @@ mod threads;
 
 use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
 
-use crate::cases::Case;
+use tower_mirror_testing::cases::Case;
 
 pub(crate) const TOPICS: [fn(&mut Criterion); 10] = [
     passthrough::bench,

@@ -1,11 +1,10 @@
 //! What a comparison costs: allocations, beside two trees, and how the work grows with the size.
 
-#[path = "../../../benches/cases/answers.rs"]
-mod cases;
-
 use allocation_counter::measure;
-use cases::{Form, Pair, answer, by_trees, hostile, issues, pairs, walked};
 use tower_mirror::compare::Rules;
+use tower_mirror_testing::cases::answers::{
+    Form, Pair, answer, by_trees, hostile, issues, pairs, walked,
+};
 
 /// Allocations of the walker and of two trees.
 fn allocations(texts: &[String; 2]) -> (u64, u64) {
@@ -73,7 +72,7 @@ fn differing_answers_allocate_by_what_differs() {
 fn the_limit_is_a_multiple_of_the_size() {
     let depth_limit = |length: usize| {
         let accepted = |depth: usize| {
-            let texts = hostile_of(length, depth);
+            let Pair { texts, .. } = hostile(length, depth);
             let [a, b] = texts.each_ref().map(|text| answer(text));
             walked(&Rules::default(), &a, &b).is_some()
         };
@@ -85,20 +84,7 @@ fn the_limit_is_a_multiple_of_the_size() {
         limits.iter().all(|limit| limit.abs_diff(limits[0]) <= 1),
         "{limits:?}"
     );
-    let Pair { texts, .. } = hostile(60_000);
+    let Pair { texts, .. } = hostile(60_000, 100);
     let [a, b] = texts.each_ref().map(|text| answer(text));
     assert_eq!(walked(&Rules::default(), &a, &b), None);
-}
-
-fn hostile_of(length: usize, depth: usize) -> [String; 2] {
-    [false, true].map(|is_reversed| {
-        let mut text = format!("{:?}", "x".repeat(length));
-        for _ in 0..depth {
-            text = match is_reversed {
-                false => format!("{{\"a\":1,\"v\":{text}}}"),
-                true => format!("{{\"v\":{text},\"a\":1}}"),
-            };
-        }
-        text
-    })
 }
