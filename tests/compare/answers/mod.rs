@@ -9,6 +9,7 @@ mod names;
 mod oracle;
 mod privacy;
 mod rules;
+mod together;
 mod triples;
 
 use bytes::Bytes;
