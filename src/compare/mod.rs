@@ -5,8 +5,9 @@
 //! request and is cancelled. A request where only the shadow differs counts against the shadow, and a request where only the baseline
 //! differs counts against the baseline. If v2 behaves like v1, each of these requests is a toss of a fair coin.
 //!
-//! This module contains the pure part: from counts to a verdict. It has no clock, no state that is shared and no I/O.
+//! This module contains the pure part: from answers to differences, and from counts to a verdict. It has no clock, no state that is shared and no I/O.
 //!
+//! - [`Comparer`] turns the three [`Answer`]s to a request into differences by path and [`Kind`], by the [`Rules`]; [`differences`] compares one pair.
 //! - [`BlockCounter`] counts [`Finding`]s, and its [`Tally`] is seven integers.
 //! - [`judge`] turns the tallies of all routes ([`RouteCounts`]) into a [`Verdict`], by what is [`Accept`]ed.
 //! - [`Counts`] is the arithmetic below it: evidence, interval, and how many requests are missing.
@@ -31,6 +32,7 @@
 //! arXiv 1912.06116, for averages of e-values; M. Lindon and A. Malek, arXiv 2011.03567, for counts under rates that change.
 
 mod accept;
+mod answers;
 mod blocks;
 mod counts;
 mod evidence;
@@ -46,6 +48,10 @@ mod weights;
 
 pub use self::{
     accept::{Accept, Confidence, InvalidAccept, LatencyLimit},
+    answers::{
+        Answer, Compared, Comparer, Difference, InvalidRules, Json, Kind, NotCompared, NotJudged,
+        PathId, Rules, RulesBuilder, UnknownKind, differences,
+    },
     blocks::{BlockCounter, Finding},
     counts::{Counts, InvalidCounts},
     interval::Interval,
