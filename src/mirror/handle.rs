@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 
-use super::shared::Shared;
+use super::state::MirrorState;
 use crate::{
     observe::MirrorStats,
     sample::SampleRate,
@@ -38,11 +38,11 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct MirrorHandle {
-    shared: Arc<Shared>,
+    shared: Arc<MirrorState>,
 }
 
 impl MirrorHandle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<MirrorState>) -> Self {
         Self { shared }
     }
 

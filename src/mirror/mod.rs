@@ -85,8 +85,8 @@ mod lines;
 mod service;
 mod settings;
 mod shadow;
-mod shared;
 mod span;
+mod state;
 mod ticket;
 
 pub use self::{

@@ -34,11 +34,11 @@ use crate::request_head::RequestHead;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Draw {
-    source: Source,
+    source: DrawSource,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum DrawSource {
     Even(Arc<Even>),
     Random,
     Key { key: Key, without: Arc<Even> },
@@ -89,7 +89,7 @@ impl Draw {
 
     fn from_even(even: Even) -> Self {
         Self {
-            source: Source::Even(Arc::new(even)),
+            source: DrawSource::Even(Arc::new(even)),
         }
     }
 
@@ -97,7 +97,7 @@ impl Draw {
     #[must_use]
     pub fn random() -> Self {
         Self {
-            source: Source::Random,
+            source: DrawSource::Random,
         }
     }
 
@@ -109,7 +109,7 @@ impl Draw {
     #[must_use]
     pub fn key(key: Key) -> Self {
         Self {
-            source: Source::Key {
+            source: DrawSource::Key {
                 key,
                 without: Arc::new(Even::new()),
             },
@@ -123,7 +123,7 @@ impl Draw {
     pub fn sequence<const N: usize>(points: [u64; N]) -> Self {
         const { assert!(N > 0, "a sequence of draws needs at least one point") };
         Self {
-            source: Source::Sequence(Arc::new(Sequence {
+            source: DrawSource::Sequence(Arc::new(Sequence {
                 points: Box::new(points),
                 turn: AtomicUsize::new(0),
             })),
@@ -141,13 +141,13 @@ impl Draw {
 
     pub(crate) fn draw(&self, head: &RequestHead<'_>) -> Drawn {
         let point = match &self.source {
-            Source::Even(even) => even.next(),
-            Source::Random => fastrand::u64(..),
-            Source::Key { key, without } => match key.hash(head) {
+            DrawSource::Even(even) => even.next(),
+            DrawSource::Random => fastrand::u64(..),
+            DrawSource::Key { key, without } => match key.hash(head) {
                 Some(hash) => return Drawn::Keyed(hash),
                 None => without.next(),
             },
-            Source::Sequence(sequence) => {
+            DrawSource::Sequence(sequence) => {
                 let turn = sequence.turn.fetch_add(1, Relaxed);
                 sequence.points[turn % sequence.points.len()]
             }
@@ -158,16 +158,16 @@ impl Draw {
     /// It is part of a layer from now on: its step is taken here, off every request's path.
     pub(crate) fn settle(&self) {
         match &self.source {
-            Source::Even(even) | Source::Key { without: even, .. } => {
+            DrawSource::Even(even) | DrawSource::Key { without: even, .. } => {
                 even.settle();
             }
-            Source::Random | Source::Sequence(_) => {}
+            DrawSource::Random | DrawSource::Sequence(_) => {}
         }
     }
 
     /// For a key that was not given a salt of its own.
     pub(crate) fn default_salt(&mut self, salt: &str) {
-        if let Source::Key { key, .. } = &mut self.source {
+        if let DrawSource::Key { key, .. } = &mut self.source {
             key.default_salt(salt);
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    error::InvalidWeights, rendezvous, shared::Shared, stats::SplitStats, weights::Weights,
+    error::InvalidWeights, rendezvous, state::SplitState, stats::SplitStats, weights::Weights,
 };
 
 /// Controls and reads one split, over all its clones and routes. It is made by
@@ -35,7 +35,7 @@ use super::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct SplitHandle {
-    shared: Arc<Shared>,
+    shared: Arc<SplitState>,
 }
 
 /// The weights in force at one moment. With the feature `serde` it implements `Serialize`: an object with `generation` and
@@ -70,7 +70,7 @@ pub struct Preview {
 }
 
 impl SplitHandle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<SplitState>) -> Self {
         Self { shared }
     }
 

@@ -112,7 +112,7 @@ mod plan;
 mod rendezvous;
 mod served;
 mod service;
-mod shared;
+mod state;
 mod stats;
 mod subset;
 mod weights;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::shared::Shared;
+use super::state::SplitState;
 
 /// A snapshot of a split: the configured share beside the observed share, by reason. Its
 /// `Display` is a table. With the feature `serde` it implements `Serialize`: an object with these fields.
@@ -81,7 +81,7 @@ impl SubsetStats {
 }
 
 impl SplitStats {
-    pub(super) fn of(shared: &Shared) -> Self {
+    pub(super) fn of(shared: &SplitState) -> Self {
         let weights = shared.weights.load();
         let mut subsets: Vec<SubsetStats> = shared
             .subsets
