@@ -21,7 +21,7 @@ mod on {
         request_head::RequestHead,
     };
 
-    /// What filters call it, whatever its files are called.
+    /// The target for filters, which does not depend on the names of files.
     macro_rules! target {
         () => {
             "tower_mirror"
@@ -217,7 +217,7 @@ mod on {
         }
     }
 
-    /// The shadow failed, or something has a bug. What is not sent because of the primary, its client or a limit is no error:
+    /// The shadow failed, or something has a bug. A copy that is not sent because of the primary, its client or a limit is not an error:
     /// an error in a trace is what people are called for.
     fn is_failure(outcome: Outcome) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! Where the number comes from that is held against a rate.
+//! `Draw`: the source of the number that is compared with a rate.
 
 use std::sync::{
     Arc,
@@ -8,7 +8,7 @@ use std::sync::{
 use super::{Key, even::Even};
 use crate::request_head::RequestHead;
 
-/// Where the uniform number comes from that decides on a request.
+/// The source of the uniform number that decides on a request.
 ///
 /// | draw | use it |
 /// |---|---|
@@ -101,10 +101,10 @@ impl Draw {
         }
     }
 
-    /// Decided by a hash of something in the request, so that whatever shares
-    /// the key shares the answer: on every replica, at every time.
+    /// Decided by a hash of a part of the request, so that requests with the same key
+    /// have the same result: on every replica, at every time.
     ///
-    /// Who is in at 5 % is in at 10 %. A request without the key falls to an
+    /// A user who is in a 5 % sample is also in a 10 % sample. A request without the key is decided by an
     /// even draw.
     #[must_use]
     pub fn key(key: Key) -> Self {
@@ -118,7 +118,7 @@ impl Draw {
 
     /// These points in turn, over and over: for tests. A point is a fraction of
     /// 2^64: `0` is taken by every rate but none, `1 << 63` by rates above one
-    /// half, `u64::MAX` by 100 % alone. An empty list does not compile.
+    /// half, `u64::MAX` only by 100 %. An empty list does not compile.
     #[must_use]
     pub fn sequence<const N: usize>(points: [u64; N]) -> Self {
         const { assert!(N > 0, "a sequence of draws needs at least one point") };

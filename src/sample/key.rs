@@ -1,4 +1,4 @@
-//! What keeps requests together.
+//! `Key`: what requests have in common that must be decided together.
 
 use std::{fmt, hash::Hasher, sync::Arc};
 
@@ -13,12 +13,12 @@ use crate::{
     request_head::{RequestHead, Seen},
 };
 
-/// All mirrors of the world share it, so that 5 % of one are among the 10 % of another.
+/// The default salt is the same for every mirror, so that a 5 % sample is a part of a 10 % sample.
 const DEFAULT_SALT: &str = "tower-mirror";
 /// Keeps this crate's hashes apart from other users of SipHash over the same keys.
 const DOMAIN: u64 = 0x746f_7765_722d_6d69;
 
-/// What of a request decides on it, hashed: a header, a cookie, the trace.
+/// The part of a request by which it is decided, hashed: a header, a cookie, the trace.
 ///
 /// The hash is SipHash-2-4 with fixed keys, made from the salt, over the value's
 /// bytes. It is part of this crate's contract and pinned by tests: replicas of
@@ -55,7 +55,7 @@ enum KeySource {
     Closure(Arc<dyn HashOf>),
 }
 
-/// Hashes what a closure found, whatever type it returned.
+/// Hashes the value that a closure returned, of any type.
 trait HashOf: Send + Sync {
     fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64>;
 }
@@ -83,7 +83,7 @@ impl Key {
     ///
     /// # Panics
     ///
-    /// As `HeaderMap::insert` does where a `&'static str` is no header name.
+    /// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
     pub fn header(name: impl IntoHeaderName) -> Self {
         Self::of([KeySource::Header(header_name(name))])
     }
@@ -105,7 +105,7 @@ impl Key {
         Self::of([KeySource::TraceId])
     }
 
-    /// Whatever a closure makes of the head; `None` where the request has no key.
+    /// The value that a closure finds in the head; `None` if the request has no key.
     ///
     /// It runs on the primary's path: it must not block. A panic in it is caught
     /// and counted as `policy_panicked`; the primary gets its request.

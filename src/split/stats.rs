@@ -46,6 +46,18 @@ pub struct SplitStats {
 }
 
 /// One subset in [`SplitStats`], where there is an example.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::split::SubsetStats;
+///
+/// /// Whether the observed share is more than one percentage point away from the configured one.
+/// fn is_off(subset: &SubsetStats) -> bool {
+///     (subset.observed - subset.configured).abs() > 0.01
+/// }
+/// # let _ = is_off;
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
