@@ -7,16 +7,7 @@ use http::header::{
 use http::request;
 use hyper::upgrade::OnUpgrade;
 
-use crate::headers::{list, tokens};
-
-static HOP_BY_HOP: [HeaderName; 6] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+use crate::headers::{HOP_BY_HOP, list, tokens};
 
 /// What [`strip`] has removed and still matters.
 #[derive(Debug, Default)]
