@@ -31,6 +31,7 @@ mod mark;
 pub mod metrics;
 pub mod mirror;
 pub mod observe;
+mod oversized;
 pub mod receive;
 pub mod rewrite;
 pub mod sample;

@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("detached", &[]),
     ("exact", &[]),
     ("mark", &[]),
+    ("oversized", &[]),
     ("stream_end", &[]),
     ("sync", &[]),
     ("tokens", &[]),
@@ -30,8 +31,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "mirror",
         &[
-            "head", "sample", "rewrite", "body", "observe", "chain", "clock", "detached", "exact",
-            "mark", "sync", "tokens", "BoxError",
+            "head",
+            "sample",
+            "rewrite",
+            "body",
+            "observe",
+            "chain",
+            "clock",
+            "detached",
+            "exact",
+            "mark",
+            "oversized",
+            "sync",
+            "tokens",
+            "BoxError",
         ],
     ),
     (
@@ -41,7 +54,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("receive", &["head", "sample", "mark"]),
     (
         "client",
-        &["clock", "exact", "stream_end", "tokens", "BoxError"],
+        &[
+            "clock",
+            "exact",
+            "oversized",
+            "stream_end",
+            "tokens",
+            "BoxError",
+        ],
     ),
 ];
 

@@ -25,7 +25,7 @@ fn the_names_are_these() {
         .collect();
     let not_sent = "filtered not_sampled paused loop upgrade transfer_coding no_room no_bytes too_large unread \
         client_aborted body_error no_runtime draining policy_panicked";
-    let sent = "completed completed_truncated failed_connect failed_transport failed_service \
+    let sent = "completed completed_truncated failed_connect failed_transport response_head_too_large failed_service \
         timed_out lagged panicked aborted";
     assert_eq!(names.join(" "), format!("{not_sent} {sent}"));
     let stats = recording().build().handle().stats();

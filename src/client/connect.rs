@@ -26,6 +26,7 @@ use super::io::{Gone, Remote, Socket};
 use super::life::Life;
 use super::lookup::Lookup;
 use super::resolver::Resolver;
+use super::response::HeadLimit;
 use super::stream::Stream;
 use super::upload::Using;
 use super::url::Endpoint;
@@ -57,6 +58,7 @@ pub(super) struct Settings {
     pub(super) ping_interval: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) max_age: Duration,
+    pub(super) max_response_head: HeadLimit,
     /// Whether an idempotent request is sent again that met a closing connection.
     pub(super) retry: bool,
 }
@@ -75,6 +77,7 @@ impl Default for Settings {
             ping_interval: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(90),
             max_age: Duration::from_secs(600),
+            max_response_head: HeadLimit::DEFAULT,
             retry: true,
         }
     }
@@ -156,7 +159,9 @@ impl Connector {
             });
             return Ok(Dialled::Http2(send, gone, using, life));
         }
-        let handshake = http1::handshake(stream).await;
+        let mut http1 = http1::Builder::new();
+        self.settings.max_response_head.set_http1(&mut http1);
+        let handshake = http1.handshake(stream).await;
         let (mut send, connection) = handshake.map_err(Error::handshake)?;
         // What ends the connection reaches whoever uses it; an idle one just goes.
         let over = life.clone();
@@ -184,6 +189,7 @@ impl Connector {
             .initial_connection_window_size(u32::MAX >> 1)
             // Until the peer has said how many it admits; what is above would be refused.
             .initial_max_send_streams(FIRST_STREAMS);
+        self.settings.max_response_head.set_http2(&mut http2);
         http2
     }
 

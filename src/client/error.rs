@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::BoxError;
+use crate::oversized::OversizedHead;
 
 /// Why a request to an [`HttpTarget`](super::HttpTarget) failed.
 ///
@@ -21,6 +22,7 @@ enum Kind {
     Connect,
     Transport,
     Request,
+    ResponseHead,
 }
 
 impl Error {
@@ -40,6 +42,12 @@ impl Error {
     #[must_use]
     pub fn is_request(&self) -> bool {
         self.kind == Kind::Request
+    }
+
+    /// The head of the response is larger than [`max_response_head_bytes`](super::HttpTarget::max_response_head_bytes).
+    #[must_use]
+    pub fn is_response_head(&self) -> bool {
+        self.kind == Kind::ResponseHead
     }
 
     pub(super) fn connect(error: io::Error) -> Self {
@@ -76,9 +84,19 @@ impl Error {
                 source: Arc::new(error),
             };
         }
+        if error.is_parse_too_large() {
+            return Self::response_head();
+        }
         Self {
             kind: Kind::Transport,
             source: with_io_error(error),
+        }
+    }
+
+    pub(super) fn response_head() -> Self {
+        Self {
+            kind: Kind::ResponseHead,
+            source: Arc::new(OversizedHead),
         }
     }
 
@@ -141,6 +159,7 @@ impl fmt::Display for Error {
             Kind::Connect => "cannot connect to the target",
             Kind::Transport => "the connection to the target failed",
             Kind::Request => "the request cannot be sent",
+            Kind::ResponseHead => "the head of the response cannot be received",
         })
     }
 }

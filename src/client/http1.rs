@@ -1,23 +1,22 @@
 //! HTTP/1.1: a connection serves one request at a time.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body::SizeHint;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::body::{RequestBody, ResponseBody};
 use super::error::Error;
-use super::hop;
 use super::in_use::InUse;
 use super::pool::Pool;
-use super::tunnel::{Offer, switch};
+use super::response;
+use super::tunnel::{self, Offer};
 
 type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
@@ -107,18 +106,22 @@ impl Sending {
         mut answer: Response<Incoming>,
         connection: Option<InUse>,
     ) -> Result<Response<ResponseBody>, Error> {
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let limit = self.pool.connector.settings.write_timeout;
-            switch(self.offer.take(), &mut answer, limit)?;
+        let settings = &self.pool.connector.settings;
+        let has_switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let protocols = has_switched.then(|| tunnel::protocols(answer.headers()));
+        response::fit(
+            answer.headers_mut(),
+            Version::HTTP_11,
+            settings.max_response_head,
+        )?;
+        if let Some(protocols) = protocols {
+            let limit = settings.write_timeout;
+            tunnel::switch(self.offer.take(), protocols, &mut answer, limit)?;
             if let Some(connection) = connection {
                 connection.switched();
             }
             return Ok(answer.map(|_| ResponseBody::default()));
         }
-        hop::strip(answer.headers_mut()).map_err(|hop::UnknownCoding| {
-            let coding = "the response has a transfer coding that was not asked for";
-            Error::io(io::Error::new(io::ErrorKind::InvalidData, coding))
-        })?;
         Ok(answer.map(|body| ResponseBody::http1(body, connection)))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::{self, BoxFuture, Either, FutureExt, WeakShared, select};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::client::conn::http2::SendRequest;
 use tokio::runtime::Handle;
@@ -18,6 +18,7 @@ use super::error::Error;
 use super::idle::Lease;
 use super::io::Gone;
 use super::life::{Life, Use};
+use super::response::{self, HeadLimit};
 use super::upload::{Upload, Using, UsingId, watch};
 
 /// The connection, for one request.
@@ -32,6 +33,7 @@ pub(super) struct Sender {
     life: Life,
     /// Whether an idempotent request is sent again that met the end of the connection.
     retry: bool,
+    max_head: HeadLimit,
 }
 
 /// So many requests in a row that were dropped without an answer mean that the peer does not answer any more.
@@ -86,8 +88,10 @@ impl Sender {
             Either::Right((_, answer)) => tokio::time::timeout(LATE, answer).await.ok(),
         };
         let (verdict, error) = match answer {
-            Some(Ok(answer)) => {
+            Some(Ok(mut answer)) => {
                 exchange.answered();
+                response::fit(answer.headers_mut(), Version::HTTP_2, self.max_head)
+                    .map_err(Failed::Sent)?;
                 return Ok(answer.map(|body| ResponseBody::http2(body, exchange)));
             }
             Some(Err(mut failed)) => {
@@ -301,6 +305,7 @@ impl Shared {
             using,
             limit: settings.write_timeout,
             retry: settings.retry,
+            max_head: settings.max_response_head,
             state: Arc::downgrade(&self.state),
         };
         let mut state = self.lock();

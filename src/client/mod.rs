@@ -151,6 +151,7 @@ mod lookup;
 mod pool;
 mod request;
 mod resolver;
+mod response;
 mod stream;
 mod system;
 mod target;

@@ -23,6 +23,7 @@ use super::future::ResponseFuture;
 use super::pool::{Connection, Pool};
 use super::request;
 use super::resolver::Resolver;
+use super::response::HeadLimit;
 use super::url::{Endpoint, InvalidUrl};
 use crate::BoxError;
 
@@ -170,6 +171,17 @@ impl HttpTarget {
     #[must_use]
     pub fn max_age(self, limit: Duration) -> Self {
         self.set(|settings| settings.max_age = limit)
+    }
+
+    /// The most bytes of a response's head: its names and values, and 32 for each field, as HTTP/2 counts. Over HTTP/1.1 also
+    /// the most fields: one for each 64 bytes, at least 100. Default: 64 KiB, and so 1024 fields.
+    ///
+    /// A larger head is an [error of its own](Error::is_response_head), and a copy with such a response ends as
+    /// [`response_head_too_large`](crate::Outcome::ResponseHeadTooLarge). Over HTTP/2, a head above four times the limit is reset as it
+    /// comes in, which is a transport error as that of a malformed one is, and one above sixteen times ends its connection.
+    #[must_use]
+    pub fn max_response_head_bytes(self, max: usize) -> Self {
+        self.set(|settings| settings.max_response_head = HeadLimit::new(max))
     }
 
     /// How long an HTTP/2 connection with unanswered requests may be silent before a ping is sent. A peer that does not

@@ -29,7 +29,7 @@ impl Offer {
         }
         let client = request.extensions_mut().remove::<OnUpgrade>()?;
         Some(Box::new(Self {
-            protocols: values(request.headers()),
+            protocols: protocols(request.headers()),
             client,
         }))
     }
@@ -43,6 +43,7 @@ impl Offer {
 /// The target has switched. Makes its answer one for the client, whose connection then switches too.
 pub(super) fn switch(
     offer: Option<Box<Offer>>,
+    protocols: Vec<HeaderValue>,
     answer: &mut Response<Incoming>,
     limit: Duration,
 ) -> Result<(), Error> {
@@ -51,18 +52,17 @@ pub(super) fn switch(
         Error::io(io::Error::new(io::ErrorKind::InvalidData, unasked))
     };
     let offer = offer.ok_or_else(unasked)?;
-    let protocols = values(answer.headers());
     if !hop::are_offered(&protocols, &offer.protocols) {
         return Err(unasked());
     }
     let runtime = Handle::try_current().map_err(|e| Error::io(io::Error::other(e)))?;
-    hop::strip(answer.headers_mut()).map_err(|_| unasked())?;
     hop::put_upgrade(answer.headers_mut(), protocols);
     runtime.spawn(join(offer.client, hyper::upgrade::on(answer), limit));
     Ok(())
 }
 
-fn values(headers: &HeaderMap) -> Vec<HeaderValue> {
+/// What is offered, or accepted.
+pub(super) fn protocols(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.get_all(UPGRADE).iter().cloned().collect()
 }
 

@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use crate::{chain::chain, observe::Outcome};
+use crate::{chain::chain, observe::Outcome, oversized::OversizedHead};
 
 /// Before the copy was handed over: the shadow's service did not become ready.
 pub(super) fn of_readiness(error: &(dyn Error + 'static)) -> Outcome {
@@ -18,6 +18,9 @@ pub(super) fn of_readiness(error: &(dyn Error + 'static)) -> Outcome {
 /// After it: the call failed. Told by what lies at the bottom of the error, so that
 /// every HTTP client can be told apart without knowing any.
 pub(super) fn of_call(error: &(dyn Error + 'static)) -> Outcome {
+    if is_of_a_head(error) {
+        return Outcome::ResponseHeadTooLarge;
+    }
     match io_error(error).map(io::Error::kind) {
         Some(
             ErrorKind::ConnectionRefused
@@ -34,6 +37,16 @@ pub(super) fn of_call(error: &(dyn Error + 'static)) -> Outcome {
 
 fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     chain(error).find_map(|error| error.downcast_ref())
+}
+
+fn is_of_a_head(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| {
+        #[cfg(feature = "client")]
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_parse_too_large();
+        }
+        error.is::<OversizedHead>()
+    })
 }
 
 fn is_from_hyper(error: &(dyn Error + 'static)) -> bool {

@@ -194,6 +194,7 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::NoBytes
         | Outcome::FailedConnect
         | Outcome::FailedTransport
+        | Outcome::ResponseHeadTooLarge
         | Outcome::FailedService
         | Outcome::TimedOut
         | Outcome::Lagged
@@ -209,6 +210,7 @@ fn is_failure(outcome: Outcome) -> bool {
         outcome,
         Outcome::FailedConnect
             | Outcome::FailedTransport
+            | Outcome::ResponseHeadTooLarge
             | Outcome::FailedService
             | Outcome::TimedOut
             | Outcome::Lagged

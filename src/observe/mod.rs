@@ -108,7 +108,7 @@
 //! | level | outcomes |
 //! |---|---|
 //! | `ERROR` | `panicked`, `policy_panicked`, `no_runtime`: bugs |
-//! | `WARN` | `failed_connect`, `failed_transport`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's; `no_room`, `no_bytes`: the shadow is too slow, or a limit too low |
+//! | `WARN` | `failed_connect`, `failed_transport`, `response_head_too_large`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's; `no_room`, `no_bytes`: the shadow is too slow, or a limit too low |
 //! | `DEBUG` | `completed`, `completed_truncated`; `too_large`, `unread`, `client_aborted`, `body_error` |
 //! | `TRACE` | `filtered`, `paused`, `loop`, `upgrade`, `transfer_coding`, `draining`: as configured |
 //!

@@ -74,6 +74,8 @@ outcomes! {
     FailedConnect "failed_connect" "is the shadow up, at this address?"
     /// The connection to the shadow broke.
     FailedTransport "failed_transport" "the shadow closes or resets connections"
+    /// The head of the shadow's answer was larger than its client receives.
+    ResponseHeadTooLarge "response_head_too_large" "raise max_response_head_bytes, or see why its heads are so large"
     /// The shadow's service gave an error of its own.
     FailedService "failed_service" "a layer around the shadow refuses (overload, limit, its own timeout)"
     /// A deadline passed: of the capture, or of the exchange with the shadow.
