@@ -9,23 +9,10 @@ use http::{
     uri::{self, Authority, PathAndQuery, Scheme},
 };
 
-/// Text up to this length, which most heads have, needs one allocation.
-const SHORT: usize = 1024;
 /// Places for the headers that a copy has beside those of its request, so that its map need not grow.
 const MORE: usize = 4;
 /// The most places that are made beforehand. A map grows if it needs more.
 const MOST: usize = 1024;
-
-struct Short {
-    text: [u8; SHORT],
-    length: usize,
-}
-
-impl AsRef<[u8]> for Short {
-    fn as_ref(&self) -> &[u8] {
-        &self.text[..self.length]
-    }
-}
 
 /// The headers and the target of a request.
 pub(crate) fn head(headers: &HeaderMap, target: &Uri) -> (HeaderMap, Uri) {
@@ -47,20 +34,9 @@ pub(crate) fn headers(headers: &HeaderMap) -> HeaderMap {
 fn join(headers: &HeaderMap, others: [&str; 2]) -> Bytes {
     let values = || headers.values().map(HeaderValue::as_bytes);
     let texts = || values().chain(others.map(str::as_bytes));
-    let length = texts().map(<[u8]>::len).sum();
-    if length > SHORT {
-        let mut text = Vec::with_capacity(length);
-        texts().for_each(|part| text.extend_from_slice(part));
-        return text.into();
-    }
-    let mut text = [0; SHORT];
-    let mut free = &mut text[..];
-    for part in texts() {
-        let (place, rest) = free.split_at_mut(part.len());
-        place.copy_from_slice(part);
-        free = rest;
-    }
-    Bytes::from_owner(Short { text, length })
+    let mut text = Vec::with_capacity(texts().map(<[u8]>::len).sum());
+    texts().for_each(|part| text.extend_from_slice(part));
+    text.into()
 }
 
 /// Takes the values off the beginning of the text.

@@ -217,7 +217,12 @@ fn large_frames_are_shared_and_smaller_ones_copied_once() {
     ] {
         let bytes = |frames, length| of(make, Shape::new(frames, length)).1;
         let one = bytes(1, SHARED_FROM);
-        assert_eq!(one, bytes(1, 1 << 20), "{mode}: it grows with the body");
+        // Its length is written with a digit more.
+        let large = bytes(1, 1 << 20);
+        assert!(
+            large <= one + 8,
+            "{mode}: it grows with the body, {one} to {large}"
+        );
 
         // Each frame that is handed on has an owner, which knows its charge.
         let (few, many) = (bytes(1, SHARED_FROM), bytes(8, SHARED_FROM));

@@ -3,17 +3,20 @@
 mod support;
 
 use std::{
-    sync::{Arc, OnceLock},
+    convert::Infallible,
+    future::pending,
+    sync::{Arc, Mutex, OnceLock, mpsc},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::Request;
+use http::{Request, Response};
+use http_body_util::Full;
 use support::*;
 use tokio::{runtime, time::Instant};
-use tower::{Layer, Service};
-use tower_mirror::{MirrorHandle, MirrorLayer, Outcome, RequestHead};
+use tower::{Layer, Service, service_fn};
+use tower_mirror::{MirrorHandle, MirrorLayer, Outcome, Report, RequestHead, ShadowBody};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -187,18 +190,20 @@ async fn nobody_slips_through_a_drain() {
         }
         let drained = mirror.handle().drain(Duration::ZERO).await;
         let after = mirror.handle().stats();
-        assert_eq!(
-            (after.in_flight(), after.buffered_bytes()),
-            (0, 0),
-            "{after}"
-        );
+        // A busy machine may leave some behind, and then says so.
+        if drained.left == 0 {
+            let held = (after.in_flight(), after.buffered_bytes());
+            assert_eq!(held, (0, 0), "{after}");
+        }
         let mut sent = 0;
         for sender in senders {
             sent += sender.await.unwrap();
         }
         let stats = settled(&mirror.handle(), sent).await;
         assert_eq!(stats.admitted(), after.admitted(), "none came later");
-        assert_eq!(stats.outcome(Outcome::Aborted), drained.aborted);
+        let later = mirror.handle().drain(Duration::ZERO).await;
+        let aborted = drained.aborted + later.aborted;
+        assert_eq!(stats.outcome(Outcome::Aborted), aborted);
     }
 }
 
@@ -259,93 +264,232 @@ fn what_a_runtime_takes_with_it_is_aborted() {
     }
 }
 
-/// How long a drain waits for copies that it has aborted.
-const ABORTING: Duration = Duration::from_millis(250);
+const DEADLINE: Duration = Duration::from_millis(100);
+/// After its deadline a drain waits no longer than this.
+const MOST: Duration = Duration::from_millis(350);
 
-#[test]
-fn a_drain_ends_although_the_runtime_of_a_copy_is_not_driven() {
-    let build = || {
-        runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-    };
-    let mirror = to(Act::Hangs(Place::Call));
-    let (idle, driven) = (build().unwrap(), build().unwrap());
-    idle.block_on(send(&mirror, 2));
-    driven.block_on(async {
-        let begun = Instant::now();
-        let drained = mirror.handle().drain(SECOND).await;
-        assert_eq!((drained.aborted, drained.left), (0, 2));
-        assert_eq!(begun.elapsed(), SECOND + ABORTING);
-    });
-    // They end as soon as they can, and are reported then.
-    idle.block_on(async {
-        assert_eq!(
-            settled(&mirror.handle(), 2).await.outcome(Outcome::Aborted),
-            2
-        );
-        let drained = mirror.handle().drain(SECOND).await;
-        assert_eq!((drained.aborted, drained.left), (2, 0));
-        let drained = mirror.handle().drain(SECOND).await;
-        assert_eq!((drained.aborted, drained.left), (0, 0));
-    });
+fn paused() -> runtime::Runtime {
+    let mut builder = runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build();
+    runtime.expect("a runtime")
 }
 
-/// The runtime of the copy has one thread, which its shadow holds until the test is over.
+/// What a drain says, and how long it takes, in a runtime of its own.
+fn drained(mirror: &MirrorLayer, deadline: Duration) -> (u64, usize, Duration) {
+    paused().block_on(async {
+        let begun = Instant::now();
+        let drained = mirror.handle().drain(deadline).await;
+        (drained.aborted, drained.left, begun.elapsed())
+    })
+}
+
 #[test]
-fn a_drain_ends_although_a_shadow_blocks_its_thread() {
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let released = Arc::new(std::sync::Mutex::new(released));
-    let (blocks, blocked) = std::sync::mpsc::channel();
-    let shadow = tower::service_fn(move |_: Request<tower_mirror::ShadowBody>| {
-        let (released, blocks) = (released.clone(), blocks.clone());
-        async move {
-            let _ = blocks.send(());
-            let _ = lock(&released).recv();
-            Ok::<_, std::convert::Infallible>(http::Response::new(
-                http_body_util::Full::<Bytes>::default(),
-            ))
-        }
+fn a_drain_does_not_wait_for_a_runtime_that_nobody_drives() {
+    for act in [
+        Act::Hangs(Place::Ready),
+        Act::Hangs(Place::Call),
+        Act::Hangs(Place::Body),
+        Act::KeepsBody,
+    ] {
+        let mirror = to(act);
+        let idle = paused();
+        idle.block_on(send(&mirror, 7));
+        assert_eq!(drained(&mirror, DEADLINE), (0, 7, MOST), "{act:?}");
+        // A drain after it waits as long again, and finds the same.
+        assert_eq!(drained(&mirror, DEADLINE), (0, 7, MOST), "{act:?}");
+        assert_eq!(mirror.handle().stats().in_flight(), 7);
+
+        // Driven again, they end without being asked once more, and are reported by the next drain.
+        let stats = idle.block_on(settled(&mirror.handle(), 7));
+        assert_eq!(stats.outcome(Outcome::Aborted), 7);
+        assert_eq!(drained(&mirror, DEADLINE), (7, 0, Duration::ZERO));
+        assert_eq!(drained(&mirror, DEADLINE), (0, 0, Duration::ZERO));
+    }
+}
+
+/// Copies of two runtimes, of which one is driven.
+#[test]
+fn those_whose_tasks_run_are_aborted_although_others_are_left() {
+    let mirror = to(Act::Hangs(Place::Call));
+    let idle = paused();
+    idle.block_on(send(&mirror, 3));
+    let driven = paused();
+    driven.block_on(async {
+        send(&mirror, 4).await;
+        let begun = Instant::now();
+        let drained = mirror.handle().drain(DEADLINE).await;
+        assert_eq!((drained.aborted, drained.left), (4, 3));
+        assert_eq!(begun.elapsed(), MOST);
     });
-    let mirror = MirrorLayer::new(shadow);
-    let copying = runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_time()
-        .build()
-        .unwrap();
-    let sending = copying.spawn({
-        let mirror = mirror.clone();
-        async move { send(&mirror, 1).await }
-    });
-    blocked.recv().unwrap();
-    let draining = runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    draining.block_on(async {
-        let drained = mirror.handle().drain(SECOND).await;
-        assert_eq!((drained.aborted, drained.left), (0, 1));
-    });
+    drop(idle);
+    assert_eq!(drained(&mirror, DEADLINE), (3, 0, Duration::ZERO));
+}
+
+/// Blocks the thread of each copy until the test releases it.
+#[derive(Clone)]
+struct Blocks {
+    entered: mpsc::Sender<()>,
+    released: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Blocks {
+    fn new() -> (Self, mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let (entered, enters) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let released = Arc::new(Mutex::new(released));
+        (Self { entered, released }, enters, release)
+    }
+
+    fn block(&self) {
+        self.entered.send(()).expect("the test waits for it");
+        // The test ends the channel, whatever becomes of it.
+        let _ = lock(&self.released).recv();
+    }
+}
+
+fn one_worker() -> runtime::Runtime {
+    let mut builder = runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_time().build();
+    runtime.expect("a runtime")
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_shadow_that_blocks_its_thread() {
+    let (blocks, enters, release) = Blocks::new();
+    let mirror = MirrorLayer::new(service_fn(move |_: Request<ShadowBody>| {
+        blocks.block();
+        pending::<Result<Response<Full<Bytes>>, Infallible>>()
+    }));
+    let blocked = one_worker();
+    blocked.block_on(send(&mirror, 1));
+    enters.recv().expect("the shadow was called");
+    // Its thread is the only one, so that this one is not begun.
+    blocked.block_on(send(&mirror, 1));
+    assert_eq!(drained(&mirror, DEADLINE), (0, 2, MOST));
+
     drop(release);
-    copying.block_on(sending).unwrap();
-    copying.block_on(mirror.handle().idle());
+    let stats = blocked.block_on(settled(&mirror.handle(), 2));
+    assert_eq!(stats.outcome(Outcome::Aborted), 2);
+    assert_eq!(drained(&mirror, DEADLINE), (2, 0, Duration::ZERO));
+}
+
+/// While it is being reported, a copy is left, and not aborted as well.
+#[test]
+fn a_copy_whose_observer_blocks_is_counted_once() {
+    let (blocks, enters, release) = Blocks::new();
+    let blocks = Mutex::new(blocks);
+    let mirror = MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Call)))
+        .observer(move |_: &Report| lock(&blocks).block())
+        .build();
+    let blocked = one_worker();
+    blocked.block_on(send(&mirror, 1));
+    mirror.handle().drain(Duration::ZERO).now_or_never();
+    enters.recv().expect("the copy was aborted");
+    assert_eq!(drained(&mirror, DEADLINE), (0, 1, MOST));
+    drop(release);
+    blocked.block_on(settled(&mirror.handle(), 1));
+    assert_eq!(drained(&mirror, DEADLINE), (1, 0, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
 async fn drains_at_the_same_time_report_each_copy_once() {
+    for deadlines in [[1, 1, 1], [1, 2, 3], [3, 2, 1], [0, 0, 5]] {
+        let mirror = to(Act::Hangs(Place::Call));
+        send(&mirror, 7).await;
+        let begun = Instant::now();
+        let handle = mirror.handle();
+        let [one, two, three] = deadlines.map(|seconds| handle.drain(seconds * SECOND));
+        let (one, two, three) = tokio::join!(one, two, three);
+        let aborted = [one.aborted, two.aborted, three.aborted];
+        assert_eq!(aborted.iter().sum::<u64>(), 7, "{deadlines:?}: {aborted:?}");
+        assert_eq!([one.left, two.left, three.left], [0; 3]);
+        // The first to come to its deadline ends them all.
+        let first = deadlines.into_iter().min().unwrap() * SECOND;
+        assert_eq!(begun.elapsed(), first, "{deadlines:?}");
+        let stats = settled(&handle, 7).await;
+        assert_eq!(stats.outcome(Outcome::Aborted), 7);
+    }
+}
+
+/// One that is dropped at its deadline leaves its count to the others.
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_dropped_takes_no_copy_with_it() {
     let mirror = to(Act::Hangs(Place::Call));
     send(&mirror, 7).await;
     let handle = mirror.handle();
-    let begun = Instant::now();
-    let (one, other, late) = tokio::join!(
-        handle.drain(SECOND),
-        handle.drain(SECOND),
-        handle.drain(60 * SECOND)
-    );
-    assert_eq!(begun.elapsed(), SECOND);
-    assert_eq!(one.aborted + other.aborted + late.aborted, 7);
-    assert_eq!(one.left + other.left + late.left, 0);
-    assert_eq!(settled(&handle, 7).await.outcome(Outcome::Aborted), 7);
+    let mut dropped = Box::pin(handle.drain(SECOND));
+    assert!((&mut dropped).now_or_never().is_none());
+    tokio::time::advance(2 * SECOND).await;
+    // It aborts the copies, which have not run yet.
+    assert!((&mut dropped).now_or_never().is_none());
+    drop(dropped);
+    let drained = handle.drain(SECOND).await;
+    assert_eq!((drained.aborted, drained.left), (7, 0));
+    settled(&handle, 7).await;
+}
+
+#[test]
+fn without_timers_a_drain_ends_at_once() {
+    let idle = paused();
+    let drain = |mirror: &MirrorLayer| {
+        let drained = mirror.handle().drain(60 * SECOND).now_or_never();
+        let drained = drained.expect("it waits for nothing");
+        (drained.aborted, drained.left)
+    };
+    let without_timers = runtime::Builder::new_current_thread().build().unwrap();
+    for is_inside in [true, false] {
+        let mirror = to(Act::Hangs(Place::Call));
+        idle.block_on(send(&mirror, 3));
+        let drained = match is_inside {
+            true => without_timers.block_on(async { drain(&mirror) }),
+            false => drain(&mirror),
+        };
+        assert_eq!(drained, (0, 3), "inside of a runtime: {is_inside}");
+        idle.block_on(settled(&mirror.handle(), 3));
+        assert_eq!(drain(&mirror), (3, 0));
+    }
+}
+
+/// Requests from three threads, whose copies answer, hang and are still being captured, and three drains in the middle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn drains_under_load_report_each_copy_once() {
+    for round in 0..30u64 {
+        let (hangs, answers) = (to(Act::Hangs(Place::Call)), to(Act::Answers(200)));
+        for mirror in [hangs, answers] {
+            let senders: Vec<_> = (0..3)
+                .map(|_| {
+                    let mirror = mirror.clone();
+                    tokio::spawn(async move {
+                        let mut sent = 0;
+                        while mirror.handle().stats().outcome(Outcome::Draining) == 0 {
+                            send(&mirror, 1).await;
+                            sent += 1;
+                        }
+                        sent
+                    })
+                })
+                .collect();
+            while mirror.handle().stats().admitted() < round {
+                tokio::task::yield_now().await;
+            }
+            let drains: Vec<_> = (0..3)
+                .map(|at| {
+                    let (handle, deadline) = (mirror.handle(), Duration::from_millis(at));
+                    tokio::spawn(async move { handle.drain(deadline).await })
+                })
+                .collect();
+            let mut aborted = 0;
+            for drain in drains {
+                aborted += drain.await.unwrap().aborted;
+            }
+            let mut sent = 0;
+            for sender in senders {
+                sent += sender.await.unwrap();
+            }
+            let stats = settled(&mirror.handle(), sent).await;
+            // What a busy machine has left behind is for the next one.
+            aborted += mirror.handle().drain(Duration::ZERO).await.aborted;
+            assert_eq!(aborted, stats.outcome(Outcome::Aborted), "{stats}");
+        }
+    }
 }

@@ -7,14 +7,18 @@
 mod net;
 mod support;
 
-use std::{convert::Infallible, future::pending, iter::repeat_n, time::Duration};
+use std::{convert::Infallible, future::pending, iter::repeat_n, net::SocketAddr, time::Duration};
 
 use allocation_counter::measure;
 use axum::{Router, body::Bytes, extract::DefaultBodyLimit};
-use http::{Request, Response};
-use http_body_util::{BodyExt, Empty};
-use hyper::server::conn::http1;
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use http::{Request, Response, Version};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::client::conn::http2;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
 use support::{Act, Place, TestShadow};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -109,17 +113,20 @@ async fn accept(listener: TcpListener) {
     }
 }
 
-/// Serves each connection in a read buffer of up to 4 MiB, so that it takes heads of a MiB.
+/// Serves each connection over HTTP/1.1, in a read buffer of up to 4 MiB so that it takes heads of a MiB, or over HTTP/2.
 async fn serve(listener: TcpListener, mirror: MirrorLayer) {
     let app = Router::new()
         .fallback(async |_: Bytes| "primary")
         .layer(DefaultBodyLimit::disable())
         .layer(mirror);
     while let Ok((stream, _)) = listener.accept().await {
+        stream.set_nodelay(true).unwrap();
         let service = TowerToHyperService::new(app.clone());
-        let mut server = http1::Builder::new();
-        server.max_buf_size(4 * MIB);
-        tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server.http1().max_buf_size(4 * MIB);
+        tokio::spawn(async move {
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        });
     }
 }
 
@@ -148,6 +155,12 @@ const GROW: Sent = Sent {
 };
 
 impl Sent {
+    fn request(self) -> Request<Full<Bytes>> {
+        let request = Request::post(format!("http://a{}", self.target));
+        let request = request.header("x-field", "v".repeat(self.field));
+        request.body(Full::from(vec![b'b'; self.body])).unwrap()
+    }
+
     fn text(self) -> Vec<u8> {
         let mut text: Vec<u8> = repeat_n(b'M', self.method).collect();
         text.push(b' ');
@@ -165,13 +178,42 @@ impl Sent {
     }
 }
 
-async fn send(stream: &mut TcpStream, sent: Sent) {
-    stream.write_all(&sent.text()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"primary") {
-        assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+/// A client's connection.
+enum Client {
+    Http1(TcpStream),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Client {
+    async fn connect(protocol: Version, address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        if protocol == Version::HTTP_11 {
+            return Self::Http1(stream);
+        }
+        let client = http2::Builder::new(TokioExecutor::new());
+        let (sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self::Http2(sender)
     }
-    assert!(answer.starts_with(b"HTTP/1.1 200"));
+
+    async fn send(&mut self, sent: Sent) {
+        match self {
+            Self::Http1(stream) => {
+                stream.write_all(&sent.text()).await.unwrap();
+                let mut answer = Vec::new();
+                while !answer.ends_with(b"primary") {
+                    assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+                }
+                assert!(answer.starts_with(b"HTTP/1.1 200"));
+            }
+            Self::Http2(sender) => {
+                let answer = sender.send_request(sent.request()).await.unwrap();
+                assert_eq!(answer.status(), 200);
+                assert_eq!(answer.collect().await.unwrap().to_bytes(), "primary");
+            }
+        }
+    }
 }
 
 /// A runtime, and the bytes of memory that live since it was made.
@@ -197,15 +239,15 @@ impl Heap {
 struct Bench {
     heap: Heap,
     handle: MirrorHandle,
-    stream: TcpStream,
+    client: Client,
 }
 
 impl Bench {
-    fn new(holds: Holds, rate: SampleRate) -> Self {
+    fn new(protocol: Version, holds: Holds, rate: SampleRate) -> Self {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
         let mut heap = Heap { runtime, live: 0 };
-        let (handle, stream) = heap.run(async {
+        let (handle, client) = heap.run(async {
             let mirror = holds.mirror().await.sample(rate);
             let mirror = mirror
                 .filter(|head: &RequestHead<'_>| head.uri.path() != GROW.target)
@@ -216,17 +258,17 @@ impl Bench {
             let handle = mirror.handle();
             let (listener, address) = net::listen().await;
             tokio::spawn(serve(listener, mirror));
-            (handle, TcpStream::connect(address).await.unwrap())
+            (handle, Client::connect(protocol, address).await)
         });
         Self {
             heap,
             handle,
-            stream,
+            client,
         }
     }
 
     fn send(&mut self, sent: Sent) {
-        self.heap.run(send(&mut self.stream, sent));
+        self.heap.run(self.client.send(sent));
     }
 
     /// Lets all tasks run that can.
@@ -257,11 +299,11 @@ impl Bench {
 }
 
 /// Sends all of it on one connection, once without copies and once with each shadow.
-fn is_bounded(requests: impl Fn() -> Box<dyn Iterator<Item = Sent>>) {
-    let mut without = Bench::new(Holds::Request, SampleRate::NONE);
+fn is_bounded(protocol: Version, requests: impl Fn() -> Box<dyn Iterator<Item = Sent>>) {
+    let mut without = Bench::new(protocol, Holds::Request, SampleRate::NONE);
     requests().for_each(|sent| without.send(sent));
     for holds in Holds::ALL {
-        let mut bench = Bench::new(holds, SampleRate::ALL);
+        let mut bench = Bench::new(protocol, holds, SampleRate::ALL);
         for sent in requests() {
             bench.send(sent);
             bench.assert_bounded(holds, bench.heap.live(), AROUND);
@@ -293,7 +335,7 @@ fn is_bounded(requests: impl Fn() -> Box<dyn Iterator<Item = Sent>>) {
 
 #[test]
 fn large_heads() {
-    is_bounded(|| {
+    is_bounded(Version::HTTP_11, || {
         let sent = Sent {
             field: 400_000,
             ..SMALL
@@ -304,7 +346,7 @@ fn large_heads() {
 
 #[test]
 fn heads_of_many_lengths_up_to_a_mebibyte() {
-    is_bounded(|| {
+    is_bounded(Version::HTTP_11, || {
         let sent = |at: usize| Sent {
             field: 800_000 + at * 15_000,
             ..SMALL
@@ -316,7 +358,7 @@ fn heads_of_many_lengths_up_to_a_mebibyte() {
 /// It is not only headers that are long.
 #[test]
 fn methods_and_authorities() {
-    is_bounded(|| {
+    is_bounded(Version::HTTP_11, || {
         let method = Sent {
             method: 100_000,
             ..SMALL
@@ -332,7 +374,7 @@ fn methods_and_authorities() {
 /// Heads and bodies lie in a read buffer that is twenty times larger.
 #[test]
 fn small_bodies_in_large_read_buffers() {
-    is_bounded(|| {
+    is_bounded(Version::HTTP_11, || {
         let sent = Sent {
             body: 8 * KIB,
             ..SMALL
@@ -343,14 +385,14 @@ fn small_bodies_in_large_read_buffers() {
 
 #[test]
 fn small_heads_in_large_read_buffers() {
-    is_bounded(|| {
+    is_bounded(Version::HTTP_11, || {
         Box::new((0..100).flat_map(move |_| [GROW, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL]))
     });
 }
 
 #[test]
 fn a_mixture() {
-    is_bounded(|| {
+    is_bounded(Version::HTTP_11, || {
         let round = |at: usize| {
             let field = Sent {
                 field: at * 1500,
@@ -368,5 +410,24 @@ fn a_mixture() {
             [GROW, SMALL, field, body, both]
         };
         Box::new((0..120).flat_map(round))
+    });
+}
+
+/// Its frames are of 16 KiB at most, and so are its read buffers, more or less.
+#[test]
+fn a_mixture_over_http2() {
+    is_bounded(Version::HTTP_2, || {
+        let round = |at: usize| {
+            let field = Sent {
+                field: at * 20,
+                ..SMALL
+            };
+            let lengths = [100, 8191, 8 * KIB, 10_000 + at, 16 * KIB, 16 * KIB + 100];
+            let body = lengths.map(|body| Sent { body, ..SMALL });
+            [
+                GROW, SMALL, field, body[0], body[1], body[2], body[3], body[4], body[5],
+            ]
+        };
+        Box::new((0..80).flat_map(round))
     });
 }

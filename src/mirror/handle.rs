@@ -76,7 +76,8 @@ impl MirrorHandle {
     /// Afterwards no task, permit or byte of any copy is left; requests are served by
     /// the primary only and end as `draining`. Connections end with the shadow's
     /// service. Call it after the server has stopped, or a copy may be missing of
-    /// requests that came late. In a runtime without timers the deadline is at once.
+    /// requests that came late. In a runtime without timers, or in none, the deadline is at once, and the drain does not wait
+    /// for what it has aborted.
     ///
     /// An aborted copy ends as soon as its task runs. One whose runtime is not driven, or whose shadow blocks its
     /// thread, cannot be ended from here: the drain waits 250 ms for it and then returns, with
@@ -115,6 +116,6 @@ pub struct Drained {
     /// Copies that were aborted at the deadline; 0 if all ended in time.
     pub aborted: u64,
     /// Copies that have not ended when the drain returns, because their tasks do not run. They end as `aborted` when
-    /// they do.
+    /// they do, and a later drain reports them.
     pub left: usize,
 }

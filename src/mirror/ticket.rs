@@ -66,15 +66,15 @@ impl Drop for Ticket {
         });
         let shared = self.join.shared();
         shared.counters.ended(outcome);
-        if outcome == Outcome::Aborted {
-            shared.gate.aborted_one();
-        }
         // The destructor of a frame may be a user's, and panic.
         let _ = catch_unwind(AssertUnwindSafe(|| self.recording = None));
         self.head_charge = None;
         self.span.ended(shared, outcome, &self.report);
         self.join.shadow_ended(outcome, mem::take(&mut self.report));
-        // Last, so that whoever waits for an empty mirror finds nothing of it left.
+        // Last, so that a drain counts an aborted copy in one way only, and finds nothing left of those that have ended.
+        if outcome == Outcome::Aborted {
+            shared.gate.aborted_one();
+        }
         shared.gate.leave();
     }
 }
