@@ -131,6 +131,8 @@ pub struct ResponseBody {
     connection: Option<InUse>, // dropped first: it says that the rest was given up
     source: Source,
     exchange: Option<Exchange>, // over HTTP/2
+    /// Over HTTP/2: it was read to its end.
+    has_ended: bool,
 }
 
 enum Source {
@@ -160,6 +162,7 @@ impl From<Bytes> for ResponseBody {
             source: Source::Own(Full::new(bytes)),
             connection: None,
             exchange: None,
+            has_ended: false,
         }
     }
 }
@@ -176,15 +179,19 @@ impl ResponseBody {
             source: Source::Target(incoming),
             connection,
             exchange: None,
+            has_ended: false,
         };
         // Nobody may ever poll a body that is empty from the start.
         body.finish_if_ended();
         body
     }
 
-    pub(super) fn http2(incoming: Incoming, exchange: Exchange) -> Self {
+    pub(super) fn http2(incoming: Incoming, mut exchange: Exchange) -> Self {
+        let has_ended = incoming.is_end_stream();
+        exchange.polled(false, has_ended);
         Self {
             source: Source::Target(incoming),
+            has_ended,
             connection: None,
             exchange: Some(exchange),
         }
@@ -211,20 +218,32 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let incoming = match &mut self.source {
+        let this = &mut *self;
+        if this.has_ended {
+            return Poll::Ready(None);
+        }
+        let incoming = match &mut this.source {
             Source::Target(incoming) => incoming,
             Source::Own(own) => {
                 let frame = ready!(Pin::new(own).poll_frame(cx));
                 return Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})));
             }
         };
-        let frame = ready!(Pin::new(incoming).poll_frame(cx));
+        let polled = Pin::new(&mut *incoming).poll_frame(cx);
+        let has_ended = incoming.is_end_stream();
+        if let Some(exchange) = &mut this.exchange {
+            let is_over = has_ended || matches!(polled, Poll::Ready(None | Some(Err(_))));
+            // hyper is not asked again: it may know less then, since its connection may end now.
+            this.has_ended |= has_ended;
+            exchange.polled(polled.is_pending(), is_over);
+        }
+        let frame = ready!(polled);
         match &frame {
             // A consumer that knows the length stops at the last frame, without asking for the end.
             Some(Ok(_)) => self.finish_if_ended(),
             Some(Err(_)) => self.connection = None,
             // hyper takes a stream's reset without an error for its end.
-            None if self.exchange.is_some() && !self.is_end_stream() => {
+            None if self.exchange.is_some() && !has_ended => {
                 return Poll::Ready(Some(Err(Error::closed())));
             }
             None => self.finish(),
@@ -234,7 +253,7 @@ impl Body for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Target(incoming) => incoming.is_end_stream(),
+            Source::Target(incoming) => self.has_ended || incoming.is_end_stream(),
             Source::Own(own) => own.is_end_stream(),
         }
     }

@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
 use super::body::RequestBody;
+use super::ending::{Ending, UntilRead};
 use super::error::{Error, into_io};
 #[cfg(feature = "rustls")]
 use super::handshake::{Handshake, Peer};
@@ -97,7 +98,7 @@ pub(super) struct Connector {
 /// A sender that is ready for its first request.
 pub(super) enum Dialled {
     Http1(Sender),
-    Http2(http2::SendRequest<RequestBody>, Gone, Using, Life),
+    Http2(http2::SendRequest<RequestBody>, Gone, Using, Life, Ending),
 }
 
 impl Connector {
@@ -138,9 +139,10 @@ impl Connector {
     pub(super) async fn connect(&self, permit: OwnedSemaphorePermit) -> Result<Dialled, Error> {
         let (runtime, stream, remote) = self.dial(permit).await?;
         let version = stream.selected().or(self.settings.only);
-        let stream = TokioIo::new(stream);
         let life = Life::new(self.settings.max_age, self.settings.idle_timeout);
         if version == Some(Version::HTTP_2) {
+            let ending = Ending::default();
+            let stream = TokioIo::new(UntilRead::new(stream, ending.clone()));
             let handshake = self.http2().handshake(stream).await;
             let (send, connection) = handshake.map_err(Error::handshake)?;
             let (using, unused) = Using::new();
@@ -157,11 +159,11 @@ impl Connector {
                 }
                 remote.end_after(limit).await;
             });
-            return Ok(Dialled::Http2(send, gone, using, life));
+            return Ok(Dialled::Http2(send, gone, using, life, ending));
         }
         let mut http1 = http1::Builder::new();
         self.settings.max_response_head.set_http1(&mut http1);
-        let handshake = http1.handshake(stream).await;
+        let handshake = http1.handshake(TokioIo::new(stream)).await;
         let (mut send, connection) = handshake.map_err(Error::handshake)?;
         // What ends the connection reaches whoever uses it; an idle one just goes.
         let over = life.clone();

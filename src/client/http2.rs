@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::body::{RequestBody, ResponseBody};
 use super::connect::Settings;
+use super::ending::{Ending, Reader};
 use super::error::Error;
 use super::idle::Lease;
 use super::io::Gone;
@@ -31,6 +32,7 @@ pub(super) struct Sender {
     state: Weak<Mutex<State>>,
     unanswered: Arc<AtomicUsize>,
     life: Life,
+    ending: Ending,
     /// Whether an idempotent request is sent again that met the end of the connection.
     retry: bool,
     max_head: HeadLimit,
@@ -59,7 +61,7 @@ const LATE: Duration = Duration::from_secs(1);
 
 impl Sender {
     pub(super) fn is_closed(&self) -> bool {
-        self.send.is_closed()
+        self.send.is_closed() || self.ending.has_begun()
     }
 
     /// hyper 1.12 can leave a request that met the connection's end without any answer. When the
@@ -79,6 +81,7 @@ impl Sender {
             limit: self.limit,
             state: self.state,
             unanswered: Some(self.unanswered),
+            reader: self.ending.reader(),
             _life: self.life.begin(),
         };
         let request = Request::from_parts(head.clone(), body);
@@ -168,16 +171,27 @@ pub(super) struct Exchange {
     state: Weak<Mutex<State>>,
     /// `None` once it is answered.
     unanswered: Option<Arc<AtomicUsize>>,
+    reader: Reader,
     _life: Use,
 }
 
 impl Exchange {
     fn answered(&mut self) {
+        self.reader.reads();
         if let Some(unanswered) = self.unanswered.take() {
             unanswered.store(0, Relaxed);
         }
         if let Some(upload) = &mut self.upload {
             upload.answered();
+        }
+    }
+
+    /// A frame of the response's body has come, or there is none for now.
+    pub(super) fn polled(&mut self, is_pending: bool, is_done: bool) {
+        match (is_done, is_pending) {
+            (true, _) => self.reader.is_done(),
+            (false, true) => self.reader.waits(),
+            (false, false) => self.reader.reads(),
         }
     }
 
@@ -295,11 +309,13 @@ impl Shared {
         gone: Gone,
         using: Using,
         life: Life,
+        ending: Ending,
         settings: &Settings,
     ) -> Sender {
         let sender = Sender {
             unanswered: Arc::default(),
             life,
+            ending,
             send,
             gone,
             using,

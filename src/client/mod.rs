@@ -121,6 +121,9 @@
 //! Over HTTP/1.1 a connection serves one request at a time and returns once the response body has been read to its end;
 //! dropping the response, or its body, before that closes it. Over HTTP/2 all requests share one connection.
 //!
+//! A response that has arrived is delivered whole, also when the server has reset the upload, has gone away, or has closed
+//! the connection by then.
+//!
 //! A connection is closed when it was unused for [`idle_timeout`](HttpTarget::idle_timeout), and gets no new requests after
 //! [`max_age`](HttpTarget::max_age). An HTTP/2 peer that leaves a ping or three requests in a row unanswered loses its
 //! connection. What a response that nobody reads may hold is bounded for each stream and not for the connection, so that it
@@ -136,6 +139,7 @@
 
 mod body;
 mod connect;
+mod ending;
 mod error;
 mod future;
 #[cfg(feature = "rustls")]
