@@ -29,6 +29,21 @@ pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
     try_sleep_until(later(Instant::now(), duration))
 }
 
+/// What `work` gives within `limit`. In a runtime without timers there is no time to wait.
+pub(crate) async fn within<W: Future>(limit: Duration, work: W) -> Option<W::Output> {
+    let mut work = pin!(work);
+    match try_sleep(limit) {
+        Some(sleep) => until(work, pin!(sleep)).await,
+        None => {
+            poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending => Poll::Ready(None),
+            })
+            .await
+        }
+    }
+}
+
 /// What `work` gives, unless `stop` ends before it. Work that is ready is never
 /// thrown away. Both are pinned where they are, since whatever is moved into a future makes it larger.
 pub(crate) fn until<W: Future, S: Future>(

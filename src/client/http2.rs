@@ -21,6 +21,7 @@ use super::io::Gone;
 use super::life::{Life, Use};
 use super::response::{self, HeadLimit};
 use super::upload::{Upload, Using, UsingId, watch};
+use crate::clock::within;
 
 /// The connection, for one request.
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ impl Sender {
         let answer = pin!(self.send.try_send_request(request));
         let answer = match select(answer, self.gone).await {
             Either::Left((answer, _)) => Some(answer),
-            Either::Right((_, answer)) => tokio::time::timeout(LATE, answer).await.ok(),
+            Either::Right((_, answer)) => within(LATE, answer).await,
         };
         let (verdict, error) = match answer {
             Some(Ok(mut answer)) => {

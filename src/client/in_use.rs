@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use super::idle::{Idle, SETTLE, Sender};
 use super::io::Wire;
 use super::life::Use;
+use crate::clock::within;
 
 /// A connection that carries a request. Dropped before the response's end, it closes.
 #[derive(Debug)]
@@ -71,11 +72,11 @@ impl InUse {
         let settling = Settling::new(&idle);
         drop(idle);
         runtime.spawn(async move {
-            let soon = tokio::time::timeout(SETTLE, self.sender.send.ready()).await;
-            let counted = soon.is_ok().then_some(settling);
+            let soon = within(SETTLE, self.sender.send.ready()).await;
+            let counted = soon.is_some().then_some(settling);
             let ready = match soon {
-                Ok(ready) => ready,
-                Err(_) => self.sender.send.ready().await,
+                Some(ready) => ready,
+                None => self.sender.send.ready().await,
             };
             if let (Ok(()), Some(idle)) = (ready, self.idle.upgrade()) {
                 self.sender.wire.set_broken(false);

@@ -101,6 +101,8 @@
 //! `Proxy-Connection`, `TE`, `Transfer-Encoding`, `Upgrade`) pass in neither direction; over HTTP/2 `TE: trailers` remains. A
 //! transfer coding besides `chunked` is an error, since what its body means would be lost.
 //!
+//! Informational responses (`103 Early Hints`) are dropped, since hyper's server has no way to send them on (as of 1.12).
+//!
 //! # Upgrades
 //!
 //! An offer to switch protocols, as WebSocket clients make it, is passed on over HTTP/1.1 if the request came over a
@@ -136,6 +138,12 @@
 //! make the request anew. A peer that takes
 //! nothing for [`write_timeout`](HttpTarget::write_timeout) loses its connection, so that no task, socket or body
 //! outlives it. How long to wait for an *answer* is the caller's to say.
+//!
+//! # Runtimes
+//!
+//! A connection belongs to the runtime on which it was dialled, and ends with it; another one is dialled then. It may serve
+//! requests of any other runtime, also of one without timers, where nothing can be dialled. A runtime that is not driven answers
+//! nothing: each HTTP/1.1 connection of it costs one request its deadline, and one over HTTP/2 three, before others take their place.
 
 mod body;
 mod connect;

@@ -19,6 +19,7 @@ use super::http1::{self, Sending};
 use super::http2::{Dial, Failed, Made, Sender, Shared};
 use super::idle::{Asked, Idle, Lease, SETTLE};
 use super::request;
+use crate::clock::within;
 
 /// How often a request is sent again that was not processed. Each connection that went away may have served others.
 const MOST_TRIES: usize = 16;
@@ -67,7 +68,7 @@ impl Pool {
             Asked::Have(lease) => Ok(Connection::Http1(self, lease)),
             Asked::Wait { mut returned, soon } => {
                 if soon {
-                    if let Ok(Ok(lease)) = tokio::time::timeout(SETTLE, &mut returned).await {
+                    if let Some(Ok(lease)) = within(SETTLE, &mut returned).await {
                         return Ok(Connection::Http1(self, lease));
                     }
                 }

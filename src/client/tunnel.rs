@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::error::Error;
 use super::hop;
+use crate::clock::within;
 
 /// What a client offers to switch to, and its connection.
 pub(super) struct Offer {
@@ -69,8 +70,8 @@ pub(super) fn protocols(headers: &HeaderMap) -> Vec<HeaderValue> {
 /// Ends with either side. The connection to the target counts as one until then.
 async fn join(client: OnUpgrade, target: OnUpgrade, limit: Duration) {
     // The client's connection switches once the answer is written, which may never come about.
-    let both = tokio::time::timeout(limit, try_join(client, target)).await;
-    if let Ok(Ok((client, target))) = both {
+    let both = within(limit, try_join(client, target)).await;
+    if let Some(Ok((client, target))) = both {
         let _ = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(target)).await;
     }
 }

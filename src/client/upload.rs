@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::body::{Again, Read, RequestBody};
 use super::error::RequestBodyError;
+use crate::clock::within;
 
 /// The most bytes of a body that are kept until its request is answered, to be sent again.
 const MOST_KEPT: usize = 64 * 1024;
@@ -184,10 +185,7 @@ impl Upload {
     /// The body as it was, unless too much of it was read or hyper does not drop it.
     pub(super) async fn returned(mut self) -> Option<RequestBody> {
         let returned = self.returned.take()?;
-        tokio::time::timeout(SOON, &mut self.held)
-            .await
-            .ok()?
-            .err()?;
+        within(SOON, &mut self.held).await?.err()?;
         returned
             .0
             .lock()
@@ -203,7 +201,7 @@ impl Upload {
     /// Waits until hyper has let go of the body, or for `limit` could not get rid of any of it: then this is true.
     pub(super) async fn gets_stuck(mut self, limit: Duration) -> bool {
         while let Some(asked) = self.asked() {
-            if tokio::time::timeout(limit, &mut self.held).await.is_ok() {
+            if within(limit, &mut self.held).await.is_some() {
                 return false;
             }
             let waits = |progress: Arc<Progress>| progress.waits_for_caller.load(Relaxed);
