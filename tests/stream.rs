@@ -8,7 +8,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use support::*;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::{JoinHandle, yield_now},
+    time::Instant,
+};
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_mirror::{
     BodyMode, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, ShadowBody, TeeBody,
@@ -380,63 +384,179 @@ async fn a_copy_ends_when_its_primary_switches_protocols() {
     }
 }
 
-/// The most that a live upload may be silent, by default.
-const SILENCE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(30);
 
-#[tokio::test(start_paused = true)]
-async fn silent_uploads_hold_their_places_for_a_while_only() {
-    const PLACES: usize = 128;
-    let (mirror, _seen) = reading();
-    let mirror = mirror.max_in_flight(PLACES).build();
-    let handle = mirror.handle();
-    let begun = tokio::time::Instant::now();
-    let upload = || {
+/// One upload that the test feeds.
+struct Upload {
+    feed: UnboundedSender<Bytes>,
+    answer: JoinHandle<()>,
+    primary: Primary,
+}
+
+impl Upload {
+    fn begin(mirror: &MirrorLayer) -> Self {
         let (feed, body) = Feed::new();
-        let mirror = mirror.clone();
-        (
+        let (mirror, primary) = (mirror.clone(), Primary::reading());
+        let answer = tokio::spawn({
+            let primary = primary.clone();
+            async move {
+                let request = Request::post("/").body(body).expect("a request");
+                let answer = serve(&mirror, &primary, request).await;
+                assert_eq!(answer.expect("an answer").status(), 200);
+            }
+        });
+        Self {
             feed,
-            tokio::spawn(async move { read_all(&mirror, body).await.map(|_| ()) }),
-        )
-    };
-    let uploads: Vec<_> = (0..PLACES).map(|_| upload()).collect();
-    while handle.stats().in_flight() < PLACES as u64 {
-        tokio::task::yield_now().await;
+            answer,
+            primary,
+        }
     }
-    read_all(&mirror, Script::chunks([5])).await.unwrap();
-    assert_eq!(handle.stats().outcome(Outcome::NoRoom), 1);
 
-    handle.idle().await;
-    assert_eq!(begun.elapsed(), SILENCE);
-    assert_eq!(handle.stats().outcome(Outcome::TimedOut), PLACES as u64);
-    read_all(&mirror, Script::chunks([5])).await.unwrap();
-    handle.idle().await;
-    assert_eq!(handle.stats().outcome(Outcome::Completed), 1);
-    // The primary goes on with all of them.
-    for (feed, upload) in uploads {
-        feed.send(pattern(5)).unwrap();
-        drop(feed);
-        upload.await.unwrap().unwrap();
+    /// The primary gets what comes after its copy has ended, and answers.
+    async fn goes_on(self, before: usize) {
+        assert!(!self.answer.is_finished());
+        self.feed.send(pattern(100_000)).unwrap();
+        drop(self.feed);
+        self.answer.await.unwrap();
+        assert_eq!(self.primary.one().1.bytes().len(), before + 100_000);
+    }
+}
+
+async fn admitted(handle: &MirrorHandle, copies: u64) {
+    while handle.stats().admitted() < copies {
+        yield_now().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_ends_so_long_after_its_last_frame() {
+async fn uploads_that_send_nothing_give_their_places_back() {
+    let never_ready = MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Ready)));
+    let (reads, _seen) = reading();
+    for mirror in [reads, hung(), streaming(never_ready)] {
+        // With the defaults: 128 places and 30 s.
+        let mirror = mirror.build();
+        let handle = mirror.handle();
+        let begun = Instant::now();
+        let uploads: Vec<_> = (0..128).map(|_| Upload::begin(&mirror)).collect();
+        admitted(&handle, 128).await;
+        read_all(&mirror, Script::chunks([5])).await.unwrap();
+        assert_eq!(handle.stats().outcome(Outcome::NoRoom), 1);
+
+        tokio::time::advance(IDLE - Duration::from_millis(1)).await;
+        assert_eq!(handle.stats().in_flight(), 128);
+        let stats = settled(&handle, 129).await;
+        assert_eq!(begun.elapsed(), IDLE);
+        assert_eq!(stats.outcome(Outcome::TimedOut), 128, "{stats}");
+        // The places are free while the uploads go on, and each of them is served.
+        let places: Vec<_> = (0..128).map(|_| Upload::begin(&mirror)).collect();
+        admitted(&handle, 256).await;
+        assert_eq!(handle.stats().in_flight(), 128);
+        for upload in uploads.into_iter().chain(places) {
+            upload.goes_on(0).await;
+        }
+        handle.idle().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_lives_for_as_long_as_frames_come() {
     let (mirror, mut seen) = reading();
     let mirror = mirror.build();
-    let (feed, body) = Feed::new();
-    let upload = tokio::spawn({
-        let mirror = mirror.clone();
-        async move { read_all(&mirror, body).await.map(|_| ()) }
-    });
-    assert!(matches!(seen.recv().await, Some(Seen::Head(_))));
-    for _ in 0..5 {
-        tokio::time::advance(SILENCE - Duration::from_secs(1)).await;
-        feed.send(pattern(5)).unwrap();
-        assert_eq!(seen.recv().await, Some(Seen::Data(pattern(5))));
+    let handle = mirror.handle();
+    let upload = Upload::begin(&mirror);
+    admitted(&handle, 1).await;
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        upload.feed.send(pattern(1)).unwrap();
     }
-    let last = tokio::time::Instant::now();
-    ends(&mirror.handle(), Outcome::TimedOut).await;
-    assert_eq!(last.elapsed(), SILENCE);
-    drop(feed);
-    upload.await.unwrap().unwrap();
+    yield_now().await;
+    let last = Instant::now();
+    assert_eq!(handle.stats().in_flight(), 1);
+    ends(&handle, Outcome::TimedOut).await;
+    assert_eq!(last.elapsed(), IDLE);
+    upload.goes_on(500).await;
+    drop((mirror, handle));
+    let mut frames = 0;
+    while let Some(saw) = seen.recv().await {
+        frames += usize::from(matches!(saw, Seen::Data(_)));
+        assert_ne!(saw, Seen::End, "a shorter body that looks whole");
+    }
+    assert_eq!(frames, 500);
+}
+
+/// The builder's time applies, as long as it may be.
+#[tokio::test(start_paused = true)]
+async fn the_pause_between_frames_can_be_set() {
+    let year = Duration::from_secs(365 * 24 * 60 * 60);
+    let second = Duration::from_secs(1);
+    for (limit, pause, outcome) in [
+        (second, second, Outcome::TimedOut),
+        (
+            second,
+            second - Duration::from_millis(1),
+            Outcome::Completed,
+        ),
+        (Duration::MAX, year, Outcome::Completed),
+        (Duration::ZERO, Duration::from_millis(1), Outcome::TimedOut),
+    ] {
+        let (mirror, _seen) = reading();
+        let mirror = mirror.capture_timeout(limit).build();
+        let upload = Upload::begin(&mirror);
+        admitted(&mirror.handle(), 1).await;
+        tokio::time::sleep(pause).await;
+        if outcome == Outcome::TimedOut {
+            ends(&mirror.handle(), outcome).await;
+        }
+        upload.goes_on(0).await;
+        ends(&mirror.handle(), outcome).await;
+    }
+}
+
+/// Reads this many bytes, as a server does that knows the length, and answers.
+fn reading_bytes(length: usize) -> MirrorBuilder {
+    streaming(MirrorLayer::builder(service_fn(
+        move |request: Request<ShadowBody>| async move {
+            read(request.into_body(), |bytes, _| bytes >= length).await;
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        },
+    )))
+}
+
+/// All that was declared has come, but not the end, which the primary waits for.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_has_been_answered_whole_is_complete_although_its_upload_does_not_end() {
+    let body = |sent: usize| Script::new([Step::Data(pattern(sent)), Step::Hang]);
+    const NOW: Duration = Duration::ZERO;
+    const LATE: Duration = Duration::from_secs(35);
+    // How the copy ends, how long its shadow takes, and how long the copy.
+    let cases = [
+        (reading_bytes(5), body(5), Outcome::Completed, NOW, IDLE),
+        // The shadow still has its own time, from when the body counts as ended.
+        (hung(), body(5), Outcome::TimedOut, LATE, LATE),
+        // It has answered what is not whole: that is its last word.
+        (reading_bytes(3), body(3), Outcome::Completed, NOW, NOW),
+        (reading_bytes(5), body(3), Outcome::TimedOut, IDLE, IDLE),
+    ];
+    for (mirror, body, outcome, total, after) in cases {
+        let told = Told::default();
+        let mirror = mirror.observer(told.clone()).build();
+        let request = Request::post("/").header("content-length", "5");
+        let request = request.body(body).unwrap();
+        let begun = Instant::now();
+        let answer = tokio::spawn({
+            let mirror = mirror.clone();
+            async move {
+                serve(&mirror, &Primary::reading(), request)
+                    .await
+                    .map(|_| ())
+            }
+        });
+        admitted(&mirror.handle(), 1).await;
+        ends(&mirror.handle(), outcome).await;
+        assert_eq!(begun.elapsed(), after, "{outcome:?}");
+        assert!(!answer.is_finished(), "the primary waits on");
+        answer.abort();
+        let _ = answer.await;
+        assert_eq!(told.report().shadow.total, Some(total));
+    }
 }

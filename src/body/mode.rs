@@ -18,8 +18,9 @@ pub enum BodyMode {
     /// HTTP/1.1 carries those trailers alone that the head names. An [`HttpTarget`](crate::client::HttpTarget)
     /// breaks off a copy that would lose one; other clients may drop it unseen.
     ///
-    /// For uploads too large to hold, and for streams that both sides write at once. `max_body_bytes` and `capture_timeout` do
-    /// not apply; `timeout` runs from the end of the request's body.
+    /// For uploads too large to hold, and for streams that both sides write at once. `max_body_bytes` does not apply;
+    /// [`capture_timeout`](crate::MirrorBuilder::capture_timeout) bounds the pauses between frames, and `timeout` runs from the end of the
+    /// request's body.
     Stream,
     /// None: the copy is the head alone, sent at once, with `Content-Length: 0`
     /// where the method expects a body.

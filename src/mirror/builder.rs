@@ -155,8 +155,8 @@ impl MirrorBuilder {
 
     /// Bytes that all copies together may be charged. The charge is within a factor of two of the memory that they hold:
     /// for its head and its task a copy is charged 8 KiB, or one and a half times the length of the head if that is more; for a
-    /// frame below 128 KiB, which is copied, its length and 64 bytes; for a longer one, which is shared with the read buffer it
-    /// came in, twice its length.
+    /// frame below 128 KiB (8 KiB over HTTP/2), which is copied, its length and 64 bytes; for a longer one, which is shared with the
+    /// read buffer it came in, twice its length.
     ///
     /// A frame is charged until the shadow's client has dropped it, and the head until the answer begins; all of it is given back when the
     /// copy ends. What does not fit ends as `no_bytes`. Connections to the shadow are not counted. Default: 16 MiB.
@@ -181,15 +181,19 @@ impl MirrorBuilder {
         self
     }
 
-    /// From a request's arrival to the end of its body. A slower upload has no
-    /// copy and ends as `timed_out`; it goes on undisturbed. Default: 30 s.
+    /// How long a copy waits for its request's body. In [`BodyMode::Tee`] from the request's arrival to the end of the body; in
+    /// [`BodyMode::Stream`] from each frame that the primary reads to the next one or the end, so that an upload may last as
+    /// long as its frames come. A slower upload has no copy, or one that breaks off, and ends as `timed_out`; the upload itself goes on
+    /// undisturbed. A live copy whose declared bytes have all been read is whole, and is not broken off for an
+    /// end that does not come. [`BodyMode::Omit`] waits for no body. Default: 30 s.
     pub fn capture_timeout(mut self, timeout: Duration) -> Self {
         self.limits.capture_timeout = timeout;
         self
     }
 
     /// From the end of the request's body to the end of the shadow's answer, waiting for a
-    /// connection included. Ends as `timed_out`. Default: 5 s.
+    /// connection included. Ends as `timed_out`. In [`BodyMode::Stream`] a body counts as ended, too, when
+    /// [`capture_timeout`](Self::capture_timeout) has passed after the last of its declared bytes. Default: 5 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = timeout;
         self

@@ -46,7 +46,7 @@ pub struct ShadowReport {
     /// with the primary's latency for requests without a body. In
     /// [`Stream`](crate::BodyMode::Stream), from the beginning of the copy. `None` without an answer.
     pub latency: Option<Duration>,
-    /// From the same moment to the end of the exchange. `None` where nothing was sent
+    /// From the same moment to the end of the answer, or of the exchange if that has none. `None` where nothing was sent
     /// because the body was not captured whole.
     pub total: Option<Duration>,
     /// Bytes of the copied body; 0 where it was not captured whole.

@@ -336,8 +336,7 @@ fn names_thousands_of_hosts() {
     });
 }
 
-/// Uploads that never end take every slot, until `capture_timeout`; in `Stream` for as long as they last, and those
-/// who come after are served all the same.
+/// Uploads that stop take every slot, until `capture_timeout`, and those who come after are served all the same.
 #[test]
 fn trickles_to_hold_every_slot() {
     run(async |mode| {
@@ -362,7 +361,7 @@ fn trickles_to_hold_every_slot() {
         }
         let with = http1(bench.server.address, 1000).await;
         assert_eq!(with, http1(bench.bare.address, 1000).await);
-        if mode == BodyMode::Tee {
+        if mode != BodyMode::Omit {
             // The slots come back while the uploads go on.
             let stats = bench.idle().await;
             assert_eq!(stats.outcome(Outcome::TimedOut), 8, "{stats}");
@@ -380,12 +379,7 @@ fn trickles_to_hold_every_slot() {
         let stats = bench.idle().await;
         let completed = stats.outcome(Outcome::Completed);
         match mode {
-            BodyMode::Tee => assert!(completed <= 3, "{stats}"),
-            BodyMode::Stream => assert_eq!(
-                (completed, stats.outcome(Outcome::NoRoom)),
-                (8, 3),
-                "{stats}"
-            ),
+            BodyMode::Tee | BodyMode::Stream => assert!(completed <= 3, "{stats}"),
             _ => assert_eq!(stats.requests(), 11, "{stats}"),
         }
         bench.end().await;
