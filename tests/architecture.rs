@@ -226,6 +226,40 @@ fn the_scan_finds_what_it_looks_for() {
     );
 }
 
+/// The files of a room that a file of it uses: the first name after each `super::`.
+fn neighbours(source: &Source) -> BTreeSet<String> {
+    let paths = source.code.match_indices("super::");
+    paths
+        .flat_map(|(at, root)| first_names(&source.code[at + root.len()..]))
+        .collect()
+}
+
+/// A file can be read before those that use it.
+#[test]
+fn no_file_of_the_client_uses_itself_by_way_of_others() {
+    let mut left: Vec<(String, BTreeSet<String>)> = sources()
+        .iter()
+        .filter(|source| source.room == "client" && !source.path.ends_with("mod.rs"))
+        .map(|source| {
+            let name = source.path.file_stem().expect("a name").to_string_lossy();
+            (name.into_owned(), neighbours(source))
+        })
+        .collect();
+    assert!(left.len() > 15, "src/client was not found whole");
+    let uses = |name: &str| left.iter().any(|(_, used)| used.contains(name));
+    assert!(uses("pool") && uses("upload"), "the scan finds nothing");
+    // What uses none of those that are left can be taken away, until none is left.
+    loop {
+        let names: BTreeSet<String> = left.iter().map(|(name, _)| name.clone()).collect();
+        left.retain(|(_, used)| !used.is_disjoint(&names));
+        if left.len() == names.len() {
+            break;
+        }
+    }
+    let cyclic: Vec<_> = left.iter().map(|(name, _)| name).collect();
+    assert!(cyclic.is_empty(), "{cyclic:?}");
+}
+
 #[test]
 fn every_file_is_short_enough_to_be_read() {
     for source in sources() {

@@ -17,7 +17,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-use super::body::RequestBody;
 use super::ending::{Ending, UntilRead};
 use super::error::{Error, into_io};
 #[cfg(feature = "rustls")]
@@ -29,7 +28,7 @@ use super::lookup::Lookup;
 use super::resolver::Resolver;
 use super::response::HeadLimit;
 use super::stream::Stream;
-use super::upload::Using;
+use super::upload::{RequestBody, Using};
 use super::url::Endpoint;
 
 /// The most that a dial waits for an address of one family before it also tries those of the other.

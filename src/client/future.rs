@@ -1,15 +1,18 @@
 //! The future of a response.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{Request, Response};
 
 use super::body::ResponseBody;
 use super::error::Error;
 use super::http1::{Failed, Sending};
+use super::pool::{Connection, Pool};
+use super::upload::RequestBody;
 
 /// The response of an [`HttpTarget`](super::HttpTarget).
 ///
@@ -21,15 +24,25 @@ pub struct ResponseFuture {
 
 enum State {
     /// A connection was at hand.
-    Http1(Sending),
+    Http1(Arc<Pool>, Sending),
     /// What takes longer, or has no name.
     Boxed(Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Error>> + Send>>),
 }
 
 impl ResponseFuture {
-    pub(super) fn http1(sending: Sending) -> Self {
-        Self {
-            state: State::Http1(sending),
+    /// Sends a request that is [fit](super::request::fit) for the connection's version.
+    pub(super) fn new(connection: Connection, request: Request<RequestBody>) -> Self {
+        match connection {
+            Connection::Http1(pool, lease) => match lease.into_use() {
+                Some(connection) => {
+                    let sending = Sending::new(connection, request, &pool.connector.settings);
+                    Self {
+                        state: State::Http1(pool, sending),
+                    }
+                }
+                None => Self::boxed(ready(Err(Error::closed()))),
+            },
+            Connection::Http2(pool, sender) => Self::boxed(pool.exchange(sender, request)),
         }
     }
 
@@ -49,10 +62,13 @@ impl Future for ResponseFuture {
         loop {
             match &mut self.state {
                 State::Boxed(future) => return future.as_mut().poll(cx),
-                State::Http1(sending) => match ready!(sending.poll(cx)) {
+                State::Http1(pool, sending) => match ready!(sending.poll(cx)) {
                     Ok(answer) => return Poll::Ready(Ok(answer)),
                     Err(Failed::Sent(error)) => return Poll::Ready(Err(error)),
-                    Err(Failed::Unsent(unsent)) => *self = Self::boxed(unsent.again()),
+                    Err(Failed::Unsent(request)) => {
+                        let again = pool.clone().resend(*request);
+                        *self = Self::boxed(again);
+                    }
                 },
             }
         }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use futures_util::future::{self, BoxFuture, Either, FutureExt, WeakShared, select};
 use http::{Request, Response, Version};
 use http_body::Body;
+use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use tokio::runtime::Handle;
 
-use super::body::{RequestBody, ResponseBody};
 use super::connect::Settings;
 use super::ending::{Ending, Reader};
 use super::error::Error;
@@ -20,7 +20,7 @@ use super::idle::Lease;
 use super::io::Gone;
 use super::life::{Life, Use};
 use super::response::{self, HeadLimit};
-use super::upload::{Upload, Using, UsingId, watch};
+use super::upload::{RequestBody, Upload, Using, UsingId, watch};
 use crate::clock::within;
 
 /// The connection, for one request.
@@ -70,7 +70,7 @@ impl Sender {
     pub(super) async fn send(
         mut self,
         request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, Failed> {
+    ) -> Result<(Response<Incoming>, Exchange), Failed> {
         let (head, body) = request.into_parts();
         // As over HTTP/1.1, its connection may have been ending when it was sent; and hyper can lose an answer that
         // arrives together with the end of its connection.
@@ -96,7 +96,7 @@ impl Sender {
                 exchange.answered();
                 response::fit(answer.headers_mut(), Version::HTTP_2, self.max_head)
                     .map_err(Failed::Sent)?;
-                return Ok(answer.map(|body| ResponseBody::http2(body, exchange)));
+                return Ok((answer, exchange));
             }
             Some(Err(mut failed)) => {
                 // hyper gives back what it did not send, in the body that was made for this connection.

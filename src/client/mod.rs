@@ -58,6 +58,42 @@
 //! # }
 //! ```
 //!
+//! # The path of a request
+//!
+//! ```text
+//!  poll_ready ── a connection at hand, else the first of: one that comes back │ one that is dialled      target.rs, pool.rs
+//!      │                                                                └─ address, TCP, TLS, HTTP     lookup.rs, connect.rs, tls.rs
+//!  call ──────── the head as the protocol and this connection want it                              request.rs, hop.rs
+//!      │
+//!      ├─ HTTP/1.1: the connection carries this one request                                        http1.rs, idle.rs
+//!      └─ HTTP/2:   a stream of the connection that all share                                      http2.rs
+//!      │         │
+//!      │         ├─ not sent, or declared unprocessed: to another connection, up to 16 times         pool.rs
+//!      │         └─ closed before a byte of the response, idempotent, no body: once more            http1.rs, http2.rs
+//!  response ──── its head, fit and within the limit; 101: both connections are joined              response.rs, tunnel.rs
+//!      │
+//!  body ──────── read to its end: the connection is free; dropped before: closed, or its stream reset  body.rs
+//! ```
+//!
+//! # The life of a connection
+//!
+//! ```text
+//!           ┌── permit (max_connections) ── dial (connect_timeout) ── handshake ──┐
+//!           │                                                                     ▼
+//!  HTTP/1.1 │       idle ◄────────── the response has ended ──────────── in use, one request ──► switched (101)
+//!           │        │ ▲                                                    ▲  │                       │
+//!           │        │ └─ dropped unused ── lease ── taken for a request ───┘  │ dropped early,        │ either side ends
+//!           │        │                                                         │ write_timeout         │
+//!           │        ▼ idle_timeout, max_age, the peer closes                  ▼                       ▼
+//!           │     closed ◄─────────────────────────────────────────────────────┴───────────────────────┘
+//!           │
+//!  HTTP/2   └─► the one for all ──► retired: no new requests ──► the last one has ended ──► closed
+//!                                   max_age, GOAWAY, an unanswered ping, three unanswered requests,
+//!                                   an upload that is stuck for write_timeout, the peer's end
+//! ```
+//!
+//! A permit is held until the socket is closed. The end that an HTTP/2 peer makes is seen only once what has arrived is read.
+//!
 //! # Names
 //!
 //! Where the URL's host is a name, it is looked up when a connection is dialled, by the resolver of the system or by
@@ -156,7 +192,6 @@ mod hop;
 mod http1;
 mod http2;
 mod idle;
-mod in_use;
 mod io;
 mod life;
 mod lookup;
@@ -171,7 +206,6 @@ mod target;
 mod tls;
 #[cfg(feature = "rustls")]
 mod tls_error;
-mod trailers;
 mod tunnel;
 mod upload;
 mod url;

@@ -1,6 +1,6 @@
 //! The connections of a target, of either protocol: which one the server speaks may be known only once it was dialled.
 
-use std::future::{Future, ready};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -11,14 +11,14 @@ use http::{Request, Response, Version};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::body::{RequestBody, ResponseBody};
+use super::body::ResponseBody;
 use super::connect::{Connector, Dialled};
 use super::error::Error;
-use super::future::ResponseFuture;
-use super::http1::{self, Sending};
+use super::http1;
 use super::http2::{Dial, Failed, Made, Sender, Shared};
 use super::idle::{Asked, Idle, Lease, SETTLE};
 use super::request;
+use super::upload::RequestBody;
 use crate::clock::within;
 
 /// How often a request is sent again that was not processed. Each connection that went away may have served others.
@@ -89,14 +89,14 @@ impl Pool {
         match connection {
             Connection::Http1(_, lease) => {
                 let connection = lease.into_use().ok_or_else(Error::closed)?;
-                http1::send(self, connection, request).await
+                http1::send(connection, request, &self.connector.settings).await
             }
             Connection::Http2(_, sender) => self.exchange(sender, request).await,
         }
     }
 
     /// Sends a request over HTTP/2, and again, maybe over HTTP/1.1, while servers say that they have not processed it.
-    async fn exchange(
+    pub(super) async fn exchange(
         self: Arc<Self>,
         mut sender: Sender,
         mut request: Request<RequestBody>,
@@ -104,7 +104,9 @@ impl Pool {
         let (mut tries, mut repeats) = (0, 0);
         loop {
             let unprocessed = match sender.send(request).await {
-                Ok(answer) => return Ok(answer),
+                Ok((answer, exchange)) => {
+                    return Ok(answer.map(|body| ResponseBody::http2(body, exchange)));
+                }
                 Err(Failed::Sent(error)) => return Err(error),
                 Err(Failed::Unprocessed(unprocessed)) => *unprocessed,
             };
@@ -121,7 +123,7 @@ impl Pool {
                     let connection = lease.into_use().ok_or(error)?;
                     let request =
                         request::fit(request, Version::HTTP_11, &self.connector.endpoint)?;
-                    return http1::send(self, connection, request).await;
+                    return http1::send(connection, request, &self.connector.settings).await;
                 }
             }
         }
@@ -234,17 +236,6 @@ impl Pool {
 }
 
 impl Connection {
-    /// Sends a request [fit](request::fit) for its version.
-    pub(super) fn send(self, request: Request<RequestBody>) -> ResponseFuture {
-        match self {
-            Self::Http1(pool, lease) => match lease.into_use() {
-                Some(connection) => ResponseFuture::http1(Sending::new(pool, connection, request)),
-                None => ResponseFuture::boxed(ready(Err(Error::closed()))),
-            },
-            Self::Http2(pool, sender) => ResponseFuture::boxed(pool.exchange(sender, request)),
-        }
-    }
-
     pub(super) fn version(&self) -> Version {
         match self {
             Self::Http1(..) => Version::HTTP_11,

@@ -7,12 +7,11 @@ use http::uri::{self, Authority, PathAndQuery, Uri};
 use http::{Method, Request, Version};
 use http_body::Body;
 
-use super::body::RequestBody;
 use super::error::Error;
 use super::hop::{self, Stripped, UnknownCoding};
-use super::trailers::Declared;
+use super::upload::RequestBody;
 use super::url::Endpoint;
-use super::whole::Whole;
+use super::whole::{Declared, Whole};
 use crate::BoxError;
 use crate::exact::ExactTrailers;
 

@@ -236,7 +236,7 @@ impl HttpTarget {
         B::Error: Into<BoxError>,
     {
         match request::fit(request, connection.version(), &self.pool.connector.endpoint) {
-            Ok(request) => connection.send(request),
+            Ok(request) => ResponseFuture::new(connection, request),
             Err(error) => ResponseFuture::boxed(future::ready(Err(error))),
         }
     }
@@ -301,7 +301,7 @@ where
         ResponseFuture::boxed(async move {
             let connection = obtaining.await?;
             let request = request::fit(request, connection.version(), &pool.connector.endpoint)?;
-            connection.send(request).await
+            ResponseFuture::new(connection, request).await
         })
     }
 }

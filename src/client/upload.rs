@@ -1,4 +1,4 @@
-//! What a request over HTTP/2 has to send, whether the peer takes it, and what is needed to send it again.
+//! What a request has to send, whether an HTTP/2 peer takes it, and what is needed to send it again.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -9,17 +9,124 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::oneshot;
 
-use super::body::{Again, Read, RequestBody};
 use super::error::RequestBodyError;
+use crate::BoxError;
 use crate::clock::within;
 
 /// The most bytes of a body that are kept until its request is answered, to be sent again.
 const MOST_KEPT: usize = 64 * 1024;
 /// How long hyper may take to drop the body of a request that has failed. It needs microseconds.
 const SOON: Duration = Duration::from_secs(1);
+
+/// Erased, so that a target is one type whatever it is sent.
+pub(super) enum RequestBody {
+    /// At its end from the start, as most are. hyper asks for the length even so.
+    Ended(SizeHint),
+    Boxed(UnsyncBoxBody<Bytes, RequestBodyError>),
+    /// One that was sent to a server which did not process it.
+    Again(Box<Again>),
+}
+
+/// What was read of a body before, then the rest of it.
+pub(super) struct Again {
+    pub(super) read: VecDeque<Read>,
+    pub(super) rest: RequestBody,
+}
+
+/// A frame that was read.
+#[derive(Clone)]
+pub(super) enum Read {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+impl Again {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        match self.read.pop_front() {
+            Some(Read::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            Some(Read::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = |read: &Read| match read {
+            Read::Data(data) => data.len() as u64,
+            Read::Trailers(_) => 0,
+        };
+        let read: u64 = self.read.iter().map(length).sum();
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(read));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(read)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}
+
+impl RequestBody {
+    pub(super) fn new<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return Self::Ended(body.size_hint());
+        }
+        let body = body.map_err(|error| RequestBodyError(error.into()));
+        Self::Boxed(body.boxed_unsync())
+    }
+}
+
+impl From<Watched> for RequestBody {
+    fn from(body: Watched) -> Self {
+        Self::Boxed(UnsyncBoxBody::new(body))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        match &mut *self {
+            Self::Ended(_) => Poll::Ready(None),
+            Self::Boxed(body) => Pin::new(body).poll_frame(cx),
+            Self::Again(body) => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Ended(_) => true,
+            Self::Boxed(body) => body.is_end_stream(),
+            Self::Again(body) => body.read.is_empty() && body.rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            // `Copy` in newer versions of http-body alone.
+            #[allow(clippy::clone_on_copy)]
+            Self::Ended(length) => length.clone(),
+            Self::Boxed(body) => body.size_hint(),
+            Self::Again(body) => body.size_hint(),
+        }
+    }
+}
 
 /// Held by all that use a connection; its receiver hears when the last has let go.
 #[derive(Clone, Debug)]
