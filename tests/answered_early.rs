@@ -5,20 +5,21 @@
 #[allow(dead_code)]
 mod frames;
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, future::Future, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use frames::{
     DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NOTHING, Peer, RST_STREAM, STATUS_200, frame,
 };
+use futures_util::{StreamExt, stream};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use tokio::{
     io::AsyncWriteExt,
     net::TcpListener,
     sync::mpsc::{self, UnboundedReceiver},
 };
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use tower_mirror::{
     HttpTarget,
     client::{Error, ResponseBody},
@@ -84,11 +85,24 @@ async fn server(then: Then) -> (SocketAddr, UnboundedReceiver<()>) {
     (address, closes)
 }
 
+type Upload = UnsyncBoxBody<Bytes, Infallible>;
+
+/// An upload of so many bytes in one piece. `None`: of a short piece, after which it goes on.
+fn upload(size: Option<usize>) -> Request<Upload> {
+    let body = match size {
+        Some(size) => Full::new(Bytes::from(vec![b'x'; size])).boxed_unsync(),
+        None => {
+            let piece = stream::iter([Ok(http_body::Frame::data(Bytes::from("x")))]);
+            StreamBody::new(piece.chain(stream::pending())).boxed_unsync()
+        }
+    };
+    Request::post("/").body(body).unwrap()
+}
+
 /// Each request has a connection of its own, so that none meets one that is closing.
-async fn post(address: SocketAddr, size: usize) -> Result<Response<ResponseBody>, Error> {
+async fn post(address: SocketAddr, size: Option<usize>) -> Result<Response<ResponseBody>, Error> {
     let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    let request = Request::post("/").body(Full::new(Bytes::from(vec![b'x'; size])));
-    let answer = within(target.http2().oneshot(request.unwrap())).await?;
+    let answer = within(target.http2().oneshot(upload(size))).await?;
     assert_eq!(answer.status(), StatusCode::OK);
     Ok(answer)
 }
@@ -114,8 +128,8 @@ async fn a_response_ahead_of_its_upload_counts() {
     let mut lost = Vec::new();
     for then in ends() {
         let (address, _closes) = server(then).await;
-        // A short upload ends before its response is read, a long one never.
-        for size in [10, 1 << 20] {
+        // A short upload ends before its response is read, the others never.
+        for size in [Some(10), Some(1 << 20), None] {
             for _ in 0..ROUNDS {
                 let whole = async { post(address, size).await?.into_body().collect().await };
                 match within(whole).await {
@@ -132,7 +146,7 @@ async fn a_response_ahead_of_its_upload_counts() {
 async fn a_response_that_is_read_late_is_whole() {
     for then in ends().filter(|then| !matches!(then, Then::Resets(_))) {
         let (address, mut closes) = server(then).await;
-        let mut body = post(address, 1 << 20).await.unwrap().into_body();
+        let mut body = post(address, None).await.unwrap().into_body();
         within(closes.recv()).await.unwrap();
         let first = within(body.frame()).await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "wh");
@@ -143,4 +157,56 @@ async fn a_response_that_is_read_late_is_whole() {
         let rest = within(body.collect()).await.unwrap();
         assert_eq!(rest.to_bytes(), "ole", "{then:?}");
     }
+}
+
+async fn ready(target: &mut HttpTarget) {
+    let ready = std::future::poll_fn(|cx| Service::<Request<Upload>>::poll_ready(target, cx));
+    within(ready).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_reads_keeps_its_connection_for_a_limited_time() {
+    let (address, mut closes) = server(Then::Closes).await;
+    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
+    let target = target
+        .http2()
+        .write_timeout(Duration::from_millis(50))
+        // Only the limit ends it.
+        .ping_interval(HANG * 2);
+    let unread = within(target.clone().oneshot(upload(None))).await;
+    within(closes.recv()).await.unwrap();
+    within(async {
+        while target.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    drop(unread.unwrap());
+}
+
+/// The upload of another request keeps the connection, and a request that was promised it is sent elsewhere at once.
+#[tokio::test]
+async fn a_request_that_meets_a_connection_which_has_ended_is_sent_on_another() {
+    let (address, mut closes) = server(Then::Closes).await;
+    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
+    let target = target.http2().write_timeout(HANG);
+    let (mut first, mut late) = (target.clone(), target.clone());
+    ready(&mut first).await;
+    ready(&mut late).await;
+    let unread = within(first.call(upload(None))).await.unwrap();
+    assert_eq!(target.connections(), 1);
+    within(closes.recv()).await.unwrap();
+    // Readiness does not name the connection any more as soon as its end was seen.
+    within(async {
+        while target.connections() == 1 {
+            ready(&mut target.clone()).await;
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let answer = within(late.call(upload(Some(10)))).await.unwrap();
+    let body = within(answer.into_body().collect()).await.unwrap();
+    assert_eq!(body.to_bytes(), "whole");
+    let body = within(unread.into_body().collect()).await.unwrap();
+    assert_eq!(body.to_bytes(), "whole");
 }

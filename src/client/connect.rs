@@ -22,7 +22,7 @@ use super::error::{Error, into_io};
 #[cfg(feature = "rustls")]
 use super::handshake::{Handshake, Peer};
 use super::idle::Sender;
-use super::io::{Gone, Remote, Socket};
+use super::io::{Remote, Socket};
 use super::life::Life;
 use super::lookup::Lookup;
 use super::resolver::Resolver;
@@ -97,7 +97,7 @@ pub(super) struct Connector {
 /// A sender that is ready for its first request.
 pub(super) enum Dialled {
     Http1(Sender),
-    Http2(http2::SendRequest<RequestBody>, Gone, Using, Life, Ending),
+    Http2(http2::SendRequest<RequestBody>, Using, Life, Ending),
 }
 
 impl Connector {
@@ -140,12 +140,11 @@ impl Connector {
         let version = stream.selected().or(self.settings.only);
         let life = Life::new(self.settings.max_age, self.settings.idle_timeout);
         if version == Some(Version::HTTP_2) {
-            let ending = Ending::default();
-            let stream = TokioIo::new(UntilRead::new(stream, ending.clone()));
-            let handshake = self.http2().handshake(stream).await;
+            let (stream, ending) = UntilRead::new(stream, self.settings.write_timeout);
+            let handshake = self.http2().handshake(TokioIo::new(stream)).await;
             let (send, connection) = handshake.map_err(Error::handshake)?;
             let (using, unused) = Using::new();
-            let (gone, limit) = (remote.gone.clone(), self.settings.write_timeout);
+            let limit = self.settings.write_timeout;
             let over = life.clone();
             runtime.spawn(async move {
                 // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
@@ -158,7 +157,7 @@ impl Connector {
                 }
                 remote.end_after(limit).await;
             });
-            return Ok(Dialled::Http2(send, gone, using, life, ending));
+            return Ok(Dialled::Http2(send, using, life, ending));
         }
         let mut http1 = http1::Builder::new();
         self.settings.max_response_head.set_http1(&mut http1);

@@ -1,67 +1,70 @@
-//! The end of an HTTP/2 connection, which waits until what has arrived before it is read.
+//! The end of an HTTP/2 connection, which h2 learns only when the responses that it would discard have been read.
 //!
-//! At the end of a connection h2 forgets which responses were complete (as of 0.4.20, where a request has not ended before its
-//! response): one that is not read to its end by then ends in an error. So h2 sees the end of the stream below it only
-//! when each response was read as far as it has arrived.
+//! At the end of a connection, h2 (as of 0.4.20) turns each stream whose request has not ended into an error, also when
+//! the response of that stream has arrived completely. Therefore the end of the connection is withheld from h2 while such
+//! responses are read, for a limited time.
 
+use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long what has arrived may take to reach the one who waits for it. hyper delivers a head by a task of its own, and
-/// wakes the task of a reader.
+use super::io::Gone;
+use crate::clock::later;
+
+/// How long a response that may have arrived can take to reach its reader. hyper delivers the head by a separate task, and
+/// wakes the task of the reader.
 const DELIVERY: Duration = Duration::from_millis(250);
 
-/// What the readers of a connection and its stream share.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ending(Arc<Shared>);
+/// What the requests of a connection share with its stream.
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    shared: Arc<Shared>,
+    has_begun: Gone,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
     has_ended: AtomicBool,
-    /// How many readers are at each [`Position`], in one number, so that none is missed while it changes its own.
+    /// The bytes that h2 has written before the end.
+    written: AtomicU64,
+    /// How many of the requests that are being sent are at each [`Position`]: one number, so that a request is counted at each
+    /// moment, also when its position changes.
     readers: AtomicU64,
     stream: AtomicWaker,
+}
+
+impl Ending {
+    /// Whether the peer has ended the connection, so that it cannot serve another request.
+    pub(super) fn has_begun(&self) -> bool {
+        self.shared.has_ended.load(SeqCst)
+    }
+
+    /// Waits for this.
+    pub(super) fn begins(&self) -> Gone {
+        self.has_begun.clone()
+    }
 }
 
 /// How far a response was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Position {
-    /// When it was last asked for, nothing had arrived. Since then something may have.
+    /// Nothing had arrived when the reader last asked. Something may have arrived since then.
     Waiting,
-    /// Something has arrived, and maybe more.
+    /// Something has arrived, and there may be more.
     Ahead,
-    /// It is complete, or of no interest any more.
+    /// The response is complete, or nobody reads it any more.
     Done,
-}
-
-/// The one who waits for a response, and then reads it.
-#[derive(Debug)]
-pub(super) struct Reader {
-    ending: Ending,
-    position: Position,
-}
-
-impl Ending {
-    /// Whether the peer has ended the connection: it is of no use to another request.
-    pub(super) fn has_begun(&self) -> bool {
-        self.0.has_ended.load(SeqCst)
-    }
-
-    pub(super) fn reader(&self) -> Reader {
-        self.0.readers.fetch_add(Position::Waiting.one(), SeqCst);
-        Reader {
-            ending: self.clone(),
-            position: Position::Waiting,
-        }
-    }
 }
 
 impl Position {
@@ -74,30 +77,101 @@ impl Position {
     }
 }
 
+/// A request on a connection, shared by the upload, which hyper has, and the reader of the response.
+#[derive(Debug)]
+pub(super) struct Track {
+    ending: Ending,
+    /// The bytes that h2 had written when hyper took the request; [`NOT_TAKEN`] before that.
+    taken_at: AtomicU64,
+    state: Mutex<State>,
+}
+
+const NOT_TAKEN: u64 = u64::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    is_uploading: bool,
+    position: Position,
+}
+
+impl State {
+    /// What the request adds to the readers. h2 keeps the response of a request that has ended.
+    fn counts(self) -> u64 {
+        match self.is_uploading {
+            true => self.position.one(),
+            false => 0,
+        }
+    }
+}
+
+impl Track {
+    /// hyper takes the request, and writes nothing of it before this.
+    pub(super) fn is_taken(&self, has_upload: bool) {
+        if self.taken_at.load(SeqCst) == NOT_TAKEN {
+            let written = self.ending.shared.written.load(SeqCst);
+            self.taken_at.store(written, SeqCst);
+            self.set(|state| state.is_uploading = has_upload);
+        }
+    }
+
+    /// hyper has dropped the upload.
+    pub(super) fn is_uploaded(&self) {
+        self.set(|state| state.is_uploading = false);
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        let change = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = state.counts();
+            change(&mut state);
+            state.counts().wrapping_sub(before)
+        };
+        if change != 0 {
+            self.ending.shared.readers.fetch_add(change, SeqCst);
+            if self.ending.has_begun() {
+                self.ending.shared.stream.wake();
+            }
+        }
+    }
+}
+
+/// The caller that waits for a response, and then reads it.
+#[derive(Debug)]
+pub(super) struct Reader(Arc<Track>);
+
 impl Reader {
+    pub(super) fn new(ending: &Ending) -> Self {
+        Self(Arc::new(Track {
+            ending: ending.clone(),
+            taken_at: AtomicU64::new(NOT_TAKEN),
+            state: Mutex::new(State {
+                is_uploading: false,
+                position: Position::Waiting,
+            }),
+        }))
+    }
+
+    pub(super) fn track(&self) -> Arc<Track> {
+        self.0.clone()
+    }
+
+    /// Whether the connection has ended before h2 wrote anything of the request.
+    pub(super) fn is_unsent(&self) -> bool {
+        let ending = &self.0.ending;
+        ending.has_begun() && self.0.taken_at.load(SeqCst) >= ending.shared.written.load(SeqCst)
+    }
+
     /// The head has arrived, or a part of the body.
-    pub(super) fn reads(&mut self) {
-        self.set(Position::Ahead);
+    pub(super) fn reads(&self) {
+        self.0.set(|state| state.position = Position::Ahead);
     }
 
-    pub(super) fn waits(&mut self) {
-        self.set(Position::Waiting);
+    pub(super) fn waits(&self) {
+        self.0.set(|state| state.position = Position::Waiting);
     }
 
-    pub(super) fn is_done(&mut self) {
-        self.set(Position::Done);
-    }
-
-    fn set(&mut self, position: Position) {
-        if position == self.position {
-            return;
-        }
-        let change = position.one().wrapping_sub(self.position.one());
-        self.ending.0.readers.fetch_add(change, SeqCst);
-        self.position = position;
-        if self.ending.has_begun() {
-            self.ending.0.stream.wake();
-        }
+    pub(super) fn is_done(&self) {
+        self.0.set(|state| state.position = Position::Done);
     }
 }
 
@@ -111,49 +185,88 @@ impl Drop for Reader {
 #[derive(Debug)]
 pub(super) struct UntilRead<S> {
     stream: S,
-    ending: Ending,
+    shared: Arc<Shared>,
+    /// Dropped when the end is read.
+    begins: Option<oneshot::Sender<Infallible>>,
+    /// The longest time that the end waits.
+    limit: Duration,
     end: Option<io::Result<()>>,
-    /// Why nothing more can be written. h2 is not shown this, since it would be the end of what can be read.
+    ended_at: Instant,
+    /// Why nothing more can be written. h2 must not see this error before everything was read.
     unwritten: Option<io::Error>,
     delivery: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> UntilRead<S> {
-    pub(super) fn new(stream: S, ending: Ending) -> Self {
-        Self {
+    pub(super) fn new(stream: S, limit: Duration) -> (Self, Ending) {
+        let (begins, has_begun) = oneshot::channel();
+        let ending = Ending {
+            shared: Arc::default(),
+            has_begun: has_begun.shared(),
+        };
+        let stream = Self {
             stream,
-            ending,
+            shared: ending.shared.clone(),
+            begins: Some(begins),
+            limit,
             end: None,
+            ended_at: Instant::now(),
             unwritten: None,
             delivery: None,
+        };
+        (stream, ending)
+    }
+
+    fn begin_end(&mut self, end: io::Result<()>) {
+        // A peer that takes nothing has had its time already.
+        if matches!(&end, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
+            self.limit = self.limit.min(DELIVERY);
         }
+        self.end = Some(end);
+        self.ended_at = Instant::now();
+        self.shared.has_ended.store(true, SeqCst);
+        self.begins = None;
     }
 
     fn poll_readers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let shared = &self.ending.0;
+        let shared = &self.shared;
         shared.stream.register(cx.waker());
-        let readers = shared.readers.load(SeqCst);
-        if readers >= Position::Ahead.one() {
-            return Poll::Pending;
+        let limit = match shared.readers.load(SeqCst) {
+            0 => return Poll::Ready(()),
+            readers if readers < Position::Ahead.one() => self.limit.min(DELIVERY),
+            _ => self.limit,
+        };
+        let until = later(self.ended_at, limit);
+        let delivery = self
+            .delivery
+            .get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if delivery.deadline() != until {
+            delivery.as_mut().reset(until);
         }
-        if readers > 0 {
-            let delivery = self
-                .delivery
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep(DELIVERY)));
-            return delivery.as_mut().poll(cx);
-        }
-        Poll::Ready(())
+        delivery.as_mut().poll(cx)
     }
 
-    fn written(&mut self, cx: &Context<'_>, error: io::Error, bytes: usize) -> io::Result<usize> {
+    /// h2 takes bytes that could not be written for written.
+    fn pretend(&mut self, cx: &Context<'_>, error: io::Error, bytes: usize) -> io::Result<usize> {
         self.unwritten = Some(error);
         // The end is found by reading.
         cx.waker().wake_by_ref();
         Ok(bytes)
     }
 
+    fn written(&self, bytes: usize) -> io::Result<usize> {
+        self.shared.written.fetch_add(bytes as u64, SeqCst);
+        Ok(bytes)
+    }
+
     fn is_unwritable(&self) -> bool {
         self.unwritten.is_some() || self.end.is_some()
+    }
+}
+
+impl<S> Drop for UntilRead<S> {
+    fn drop(&mut self) {
+        self.shared.has_ended.store(true, SeqCst);
     }
 }
 
@@ -170,13 +283,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for UntilRead<S> {
                 Poll::Ready(Ok(())) if before == 0 || buf.remaining() < before => {
                     return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(end) => this.end = Some(end),
+                Poll::Ready(end) => this.begin_end(end),
                 Poll::Pending => match this.unwritten.take() {
-                    Some(error) => this.end = Some(Err(error)),
+                    Some(error) => this.begin_end(Err(error)),
                     None => return Poll::Pending,
                 },
             }
-            this.ending.0.has_ended.store(true, SeqCst);
         }
         ready!(this.poll_readers(cx));
         Poll::Ready(this.end.replace(Ok(())).unwrap_or(Ok(())))
@@ -195,8 +307,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for UntilRead<S> {
         }
         Poll::Ready(
             match ready!(Pin::new(&mut this.stream).poll_write(cx, buf)) {
-                Ok(bytes) => Ok(bytes),
-                Err(error) => this.written(cx, error, buf.len()),
+                Ok(bytes) => this.written(bytes),
+                Err(error) => this.pretend(cx, error, buf.len()),
             },
         )
     }
@@ -213,8 +325,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for UntilRead<S> {
         }
         Poll::Ready(
             match ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)) {
-                Ok(bytes) => Ok(bytes),
-                Err(error) => this.written(cx, error, all),
+                Ok(bytes) => this.written(bytes),
+                Err(error) => this.pretend(cx, error, all),
             },
         )
     }
@@ -230,7 +342,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for UntilRead<S> {
         }
         Poll::Ready(match ready!(Pin::new(&mut this.stream).poll_flush(cx)) {
             Ok(()) => Ok(()),
-            Err(error) => this.written(cx, error, 0).map(drop),
+            Err(error) => this.pretend(cx, error, 0).map(drop),
         })
     }
 

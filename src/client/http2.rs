@@ -17,7 +17,6 @@ use super::connect::Settings;
 use super::ending::{Ending, Reader};
 use super::error::Error;
 use super::idle::Lease;
-use super::io::Gone;
 use super::life::{Life, Use};
 use super::response::{self, HeadLimit};
 use super::upload::{RequestBody, Upload, Using, UsingId, watch};
@@ -27,7 +26,6 @@ use crate::clock::within;
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     send: SendRequest<RequestBody>,
-    gone: Gone,
     using: Using,
     limit: Duration,
     state: Weak<Mutex<State>>,
@@ -56,8 +54,8 @@ pub(super) struct Unprocessed {
     pub(super) is_repeated: bool,
 }
 
-/// How long the answers that have arrived on a connection may take to reach those who wait for them once its socket is
-/// gone. hyper delivers them by tasks of their own.
+/// How long the responses that have arrived on a connection may take to reach their callers once the connection has ended.
+/// hyper delivers them by separate tasks.
 const LATE: Duration = Duration::from_secs(1);
 
 impl Sender {
@@ -65,8 +63,8 @@ impl Sender {
         self.send.is_closed() || self.ending.has_begun()
     }
 
-    /// hyper 1.12 can leave a request that met the connection's end without any answer. When the
-    /// socket is gone all streams on it have ended, and what has arrived is delivered soon.
+    /// hyper 1.12 can leave a request without any answer when its connection ends. Nothing more arrives then, and
+    /// what has arrived is delivered soon.
     pub(super) async fn send(
         mut self,
         request: Request<RequestBody>,
@@ -75,21 +73,26 @@ impl Sender {
         // As over HTTP/1.1, its connection may have been ending when it was sent; and hyper can lose an answer that
         // arrives together with the end of its connection.
         let may_repeat = self.retry && head.method.is_idempotent() && body.is_end_stream();
-        let (upload, body) = watch(body);
+        let reader = Reader::new(&self.ending);
+        let (upload, body) = watch(body, reader.track());
         let mut exchange = Exchange {
             upload: Some(upload),
             using: self.using,
             limit: self.limit,
             state: self.state,
             unanswered: Some(self.unanswered),
-            reader: self.ending.reader(),
+            reader,
             _life: self.life.begin(),
         };
         let request = Request::from_parts(head.clone(), body);
-        let answer = pin!(self.send.try_send_request(request));
-        let answer = match select(answer, self.gone).await {
-            Either::Left((answer, _)) => Some(answer),
-            Either::Right((_, answer)) => within(LATE, answer).await,
+        // In a block, after which hyper has no reason to keep the request.
+        let answer = {
+            let answer = pin!(self.send.try_send_request(request));
+            match select(answer, self.ending.begins()).await {
+                Either::Left((answer, _)) => Some(answer),
+                Either::Right(_) if exchange.reader.is_unsent() => None,
+                Either::Right((_, answer)) => within(LATE, answer).await,
+            }
         };
         let (verdict, error) = match answer {
             Some(Ok(mut answer)) => {
@@ -100,7 +103,7 @@ impl Sender {
             }
             Some(Err(mut failed)) => {
                 // hyper gives back what it did not send, in the body that was made for this connection.
-                let is_unsent = failed.take_message().is_some();
+                let is_unsent = failed.take_message().is_some() || exchange.reader.is_unsent();
                 let error = failed.into_error();
                 let verdict = match is_unsent {
                     true => Verdict::Unsent,
@@ -108,6 +111,7 @@ impl Sender {
                 };
                 (verdict, Error::transport(error))
             }
+            None if exchange.reader.is_unsent() => (Verdict::Unsent, Error::closed()),
             None => (Verdict::Lost, Error::closed()),
         };
         let is_again = match verdict {
@@ -206,6 +210,8 @@ impl Exchange {
     /// The body as it was.
     async fn returned(mut self) -> Option<RequestBody> {
         self.unanswered = None;
+        // hyper drops the body only when it sees the end of the connection, which must not wait for this request.
+        self.reader.is_done();
         self.upload.take()?.returned().await
     }
 }
@@ -307,7 +313,6 @@ impl Shared {
     pub(super) fn adopt(
         &self,
         send: SendRequest<RequestBody>,
-        gone: Gone,
         using: Using,
         life: Life,
         ending: Ending,
@@ -318,7 +323,6 @@ impl Shared {
             life,
             ending,
             send,
-            gone,
             using,
             limit: settings.write_timeout,
             retry: settings.retry,

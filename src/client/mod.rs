@@ -92,7 +92,8 @@
 //!                                   an upload that is stuck for write_timeout, the peer's end
 //! ```
 //!
-//! A permit is held until the socket is closed. The end that an HTTP/2 peer makes is seen only once what has arrived is read.
+//! A permit is held until the socket is closed. When an HTTP/2 peer closes the connection, the socket stays open while responses
+//! that have arrived ahead of their uploads are read, for [`write_timeout`](HttpTarget::write_timeout) at most.
 //!
 //! # Names
 //!

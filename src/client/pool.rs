@@ -221,9 +221,9 @@ impl Pool {
                     let lease = pool.idle.lease(send);
                     Connection::Http1(pool, lease)
                 }
-                Dialled::Http2(send, gone, using, life, ending) => {
+                Dialled::Http2(send, using, life, ending) => {
                     let settings = &connector.settings;
-                    let sender = pool.shared.adopt(send, gone, using, life, ending, settings);
+                    let sender = pool.shared.adopt(send, using, life, ending, settings);
                     Connection::Http2(pool, sender)
                 }
             })

@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::oneshot;
 
+use super::ending::Track;
 use super::error::RequestBodyError;
 use crate::BoxError;
 use crate::clock::within;
@@ -163,6 +164,7 @@ pub(super) struct Watched {
     bytes: usize,
     returned: Weak<Returned>,
     held: Option<oneshot::Sender<Infallible>>,
+    track: Arc<Track>,
 }
 
 /// The body of a request that was not answered, once hyper has dropped it.
@@ -198,8 +200,9 @@ impl Drop for Watched {
             let again = RequestBody::Again(Box::new(Again { read, rest }));
             *returned.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(again);
         }
-        // Only now, so that whoever waits for this finds the body.
+        // Only now, so that the task that waits for this finds the body.
         self.held = None;
+        self.track.is_uploaded();
     }
 }
 
@@ -242,7 +245,10 @@ impl Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(RequestBody::is_end_stream)
+        let has_ended = self.body.as_ref().is_none_or(RequestBody::is_end_stream);
+        // hyper asks for this first.
+        self.track.is_taken(!has_ended);
+        has_ended
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -263,7 +269,7 @@ pub(super) struct Upload {
 }
 
 /// What hyper is to be given instead of `body`.
-pub(super) fn watch(body: RequestBody) -> (Upload, RequestBody) {
+pub(super) fn watch(body: RequestBody, track: Arc<Track>) -> (Upload, RequestBody) {
     let progress = Arc::new(Progress::default());
     let returned = Arc::new(Returned::default());
     let (sender, held) = oneshot::channel();
@@ -273,6 +279,7 @@ pub(super) fn watch(body: RequestBody) -> (Upload, RequestBody) {
         bytes: 0,
         returned: Arc::downgrade(&returned),
         held: Some(sender),
+        track,
         progress,
     };
     let upload = Upload {
