@@ -101,8 +101,8 @@ fn upload(size: Option<usize>) -> Request<Upload> {
 
 /// Each request has a connection of its own, so that none meets one that is closing.
 async fn post(address: SocketAddr, size: Option<usize>) -> Result<Response<ResponseBody>, Error> {
-    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    let answer = within(target.http2().oneshot(upload(size))).await?;
+    let target = HttpTarget::builder(format!("http://{address}")).http2();
+    let answer = within(target.build().unwrap().oneshot(upload(size))).await?;
     assert_eq!(answer.status(), StatusCode::OK);
     Ok(answer)
 }
@@ -167,12 +167,13 @@ async fn ready(target: &mut HttpTarget) {
 #[tokio::test]
 async fn a_response_that_nobody_reads_keeps_its_connection_for_a_limited_time() {
     let (address, mut closes) = server(Then::Closes).await;
-    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    let target = target
+    let target = HttpTarget::builder(format!("http://{address}"))
         .http2()
         .write_timeout(Duration::from_millis(50))
         // Only the limit ends it.
-        .ping_interval(HANG * 2);
+        .ping_interval(HANG * 2)
+        .build()
+        .unwrap();
     let unread = within(target.clone().oneshot(upload(None))).await;
     within(closes.recv()).await.unwrap();
     within(async {
@@ -188,8 +189,8 @@ async fn a_response_that_nobody_reads_keeps_its_connection_for_a_limited_time() 
 #[tokio::test]
 async fn a_request_that_meets_a_connection_which_has_ended_is_sent_on_another() {
     let (address, mut closes) = server(Then::Closes).await;
-    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    let target = target.http2().write_timeout(HANG);
+    let target = HttpTarget::builder(format!("http://{address}"));
+    let target = target.http2().write_timeout(HANG).build().unwrap();
     let (mut first, mut late) = (target.clone(), target.clone());
     ready(&mut first).await;
     ready(&mut late).await;

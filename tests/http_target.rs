@@ -29,7 +29,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 use tower::{Service, ServiceExt};
-use tower_mirror::client::{Error, HttpTarget, InvalidUrl, ResponseBody, ResponseFuture};
+use tower_mirror::client::{
+    Error, HttpTarget, HttpTargetBuilder, InvalidUrl, ResponseBody, ResponseFuture,
+};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 type NoBody = Empty<Bytes>;
@@ -86,8 +88,12 @@ impl Server {
         }
     }
 
+    fn builder(&self) -> HttpTargetBuilder {
+        HttpTarget::builder(format!("http://{}", self.address))
+    }
+
     fn target(&self) -> HttpTarget {
-        HttpTarget::new(&format!("http://{}", self.address)).unwrap()
+        self.builder().build().unwrap()
     }
 
     fn accepted(&self) -> usize {
@@ -360,7 +366,7 @@ const HEADS: &[Head] = &[
 async fn the_host_is_the_requests_and_the_address_the_targets() {
     let server = Server::start(whoami()).await;
     let own = server.address.to_string();
-    let (mut http1, mut http2) = (server.target(), server.target().http2());
+    let (mut http1, mut http2) = (server.target(), server.builder().http2().build().unwrap());
     for (line, headers, seen_http1, seen_http2) in HEADS {
         let (method, uri) = line.split_once(' ').unwrap();
         // The version a request came with is not the one it is sent with.
@@ -386,7 +392,7 @@ async fn the_host_is_the_requests_and_the_address_the_targets() {
 #[tokio::test]
 async fn connect_is_refused_and_costs_no_connection() {
     let server = Server::start(whoami()).await;
-    for mut target in [server.target(), server.target().http2()] {
+    for mut target in [server.target(), server.builder().http2().build().unwrap()] {
         let connect = Request::connect("catalog:443").body(NoBody::new()).unwrap();
         let error = send(&mut target, connect).await.unwrap_err();
         assert!(error.is_request() && !error.is_connect() && !error.is_transport());
@@ -443,7 +449,7 @@ async fn sequential_requests_use_one_connection() {
     let server = Server::start(whoami()).await;
     send_all_sorts(&mut server.target()).await;
     assert_eq!(server.accepted(), 1);
-    send_all_sorts(&mut server.target().http2()).await;
+    send_all_sorts(&mut server.builder().http2().build().unwrap()).await;
     assert_eq!(server.accepted(), 2);
 }
 
@@ -461,7 +467,7 @@ async fn sequential_requests_use_one_connection_across_threads() {
 #[tokio::test]
 async fn five_hundred_hosts_share_one_http2_connection() {
     let server = Server::start(whoami()).await;
-    let target = server.target().http2();
+    let target = server.builder().http2().build().unwrap();
     let answers = join_all((0..500).map(|n| {
         let mut target = target.clone();
         async move {
@@ -481,7 +487,7 @@ async fn five_hundred_hosts_share_one_http2_connection() {
 #[tokio::test]
 async fn no_more_connections_than_allowed() {
     let server = Server::start(whoami()).await;
-    let target = server.target().max_connections(4);
+    let target = server.builder().max_connections(4).build().unwrap();
     let answers = join_all((0..50).map(|_| {
         let mut target = target.clone();
         async move {
@@ -503,7 +509,7 @@ async fn no_more_connections_than_allowed() {
 #[tokio::test]
 async fn who_waits_for_a_connection_gets_the_one_that_comes_back_or_the_place_of_one_that_closes() {
     let server = Server::start(whoami()).await;
-    let target = server.target().max_connections(1);
+    let target = server.builder().max_connections(1).build().unwrap();
 
     let (mut first, mut second, mut third) = (target.clone(), target.clone(), target.clone());
     ready(&mut first).await.unwrap();
@@ -527,7 +533,7 @@ async fn who_waits_for_a_connection_gets_the_one_that_comes_back_or_the_place_of
 #[tokio::test]
 async fn a_dial_that_a_returned_connection_overtakes_is_kept() {
     let server = Server::start(whoami()).await;
-    let target = server.target().max_connections(2);
+    let target = server.builder().max_connections(2).build().unwrap();
     let (mut first, mut second) = (target.clone(), target.clone());
     ready(&mut first).await.unwrap();
     let mut cx = Context::from_waker(Waker::noop());
@@ -547,7 +553,7 @@ async fn a_dial_that_a_returned_connection_overtakes_is_kept() {
 async fn no_more_idle_connections_than_allowed() {
     let server = Server::start(whoami()).await;
     for (max, left) in [(2, 2), (0, 0)] {
-        let target = server.target().max_idle(max);
+        let target = server.builder().max_idle(max).build().unwrap();
         let mut targets: Vec<_> = (0..8).map(|_| target.clone()).collect();
         for target in &mut targets {
             ready(target).await.unwrap();
@@ -567,7 +573,7 @@ async fn a_refused_connection_fails_readiness() {
     drop(listener);
     for target in [
         HttpTarget::new(&url).unwrap(),
-        HttpTarget::new(&url).unwrap().http2(),
+        HttpTarget::builder(&url).http2().build().unwrap(),
     ] {
         for error in join_all((0..4).map(|_| {
             let mut target = target.clone();
@@ -597,8 +603,11 @@ async fn a_connection_that_takes_too_long_fails_readiness() {
         assert!(queued.len() < 64, "the queue never fills");
     }
 
-    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    let mut target = target.connect_timeout(Duration::from_millis(50));
+    let target = HttpTarget::builder(format!("http://{address}"));
+    let mut target = target
+        .connect_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
     let error = ready(&mut target).await.unwrap_err();
     assert!(error.is_connect());
     assert_eq!(io_error(&error).kind(), io::ErrorKind::TimedOut);
@@ -642,9 +651,10 @@ fn closing_server(rounds: &'static [usize]) -> (SocketAddr, mpsc::Sender<()>, mp
 #[tokio::test]
 async fn an_unsent_request_goes_to_a_fresh_connection() {
     let (address, close, closed) = closing_server(&[3, 1]);
-    let target = HttpTarget::new(&format!("http://{address}"))
-        .unwrap()
-        .max_connections(3);
+    let target = HttpTarget::builder(format!("http://{address}"))
+        .max_connections(3)
+        .build()
+        .unwrap();
     let mut targets = [target.clone(), target.clone(), target.clone()];
     for target in &mut targets {
         ready(target).await.unwrap();
@@ -694,7 +704,7 @@ async fn an_unsent_request_whose_target_is_gone_fails() {
 #[tokio::test]
 async fn a_closed_connection_is_replaced() {
     let server = Server::start(whoami()).await;
-    for target in [server.target(), server.target().http2()] {
+    for target in [server.target(), server.builder().http2().build().unwrap()] {
         let accepted = server.accepted();
         for n in 1..=5 {
             let mut target = target.clone();
@@ -722,7 +732,7 @@ async fn a_closed_connection_is_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_notice_a_closed_http2_connection_at_once() {
     let server = Server::start(whoami()).await;
-    let target = server.target().http2();
+    let target = server.builder().http2().build().unwrap();
     for _ in 0..20 {
         server.close_all();
         let answers = (0..32).map(|_| {
@@ -742,7 +752,7 @@ async fn many_notice_a_closed_http2_connection_at_once() {
 #[tokio::test]
 async fn who_gives_up_on_an_http2_connection_leaves_it_to_the_others() {
     let server = Server::start(whoami()).await;
-    let target = server.target().http2();
+    let target = server.builder().http2().build().unwrap();
     let mut cx = Context::from_waker(Waker::noop());
     let (mut first, mut idle, mut last) = (target.clone(), target.clone(), target.clone());
     assert_pending!(poll_ready(&mut first, &mut cx));
@@ -754,7 +764,7 @@ async fn who_gives_up_on_an_http2_connection_leaves_it_to_the_others() {
     assert_ready_ok!(poll_ready(&mut idle, &mut cx));
 
     // With nobody left to wait for it, so is the dial.
-    let target = server.target().http2();
+    let target = server.builder().http2().build().unwrap();
     let mut only = target.clone();
     assert_pending!(poll_ready(&mut only, &mut cx));
     assert_eq!(target.connections(), 1);
@@ -801,7 +811,10 @@ async fn a_response_ahead_of_its_requests_end_brings_the_connection_back_after_i
         socket
     });
 
-    let target = HttpTarget::new(&url).unwrap().max_connections(1);
+    let target = HttpTarget::builder(&url)
+        .max_connections(1)
+        .build()
+        .unwrap();
     let (upload, body) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
     let body = futures_util::stream::unfold(body, async |mut body| {
         let data = body.recv().await?;
@@ -874,9 +887,10 @@ impl Body for Watched {
 async fn a_peer_that_takes_nothing_loses_its_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let target = HttpTarget::new(&url)
-        .unwrap()
-        .write_timeout(Duration::from_millis(200));
+    let target = HttpTarget::builder(&url)
+        .write_timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
     for abort in [false, true] {
         let mut target = target.clone();
         ready(&mut target).await.unwrap();
@@ -911,9 +925,10 @@ async fn a_peer_that_takes_nothing_loses_its_connection() {
 async fn a_peer_that_reads_slowly_keeps_its_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let mut target = HttpTarget::new(&url)
-        .unwrap()
-        .write_timeout(Duration::from_secs(1));
+    let mut target = HttpTarget::builder(&url)
+        .write_timeout(Duration::from_secs(1))
+        .build()
+        .unwrap();
     let peer = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut buffer = vec![0; 64 << 10];
@@ -946,7 +961,7 @@ async fn a_peer_that_reads_slowly_keeps_its_connection() {
 #[tokio::test]
 async fn a_readied_target_returns_its_connection_when_dropped() {
     let server = Server::start(whoami()).await;
-    let target = server.target().max_connections(1);
+    let target = server.builder().max_connections(1).build().unwrap();
     let (mut first, mut second) = (target.clone(), target.clone());
     ready(&mut first).await.unwrap();
     drop(first);
@@ -958,7 +973,7 @@ async fn a_readied_target_returns_its_connection_when_dropped() {
 #[tokio::test]
 async fn a_clone_carries_no_connection() {
     let server = Server::start(whoami()).await;
-    let mut target = server.target().max_connections(1);
+    let mut target = server.builder().max_connections(1).build().unwrap();
     ready(&mut target).await.unwrap();
     let mut clone = target.clone();
     assert_pending!(task::spawn(poll_fn(|cx| poll_ready(&mut clone, cx))).poll());
@@ -968,7 +983,7 @@ async fn a_clone_carries_no_connection() {
 #[tokio::test]
 async fn call_without_readiness_obtains_a_connection() {
     let server = Server::start(whoami()).await;
-    for mut target in [server.target(), server.target().http2()] {
+    for mut target in [server.target(), server.builder().http2().build().unwrap()] {
         let first = target.call(get("/a"));
         // Begun and not finished.
         let _ = task::spawn(poll_fn(|cx| poll_ready(&mut target, cx))).poll();
@@ -982,7 +997,7 @@ async fn call_without_readiness_obtains_a_connection() {
 #[tokio::test]
 async fn pooled_connections_end_with_the_target() {
     let server = Server::start(whoami()).await;
-    for target in [server.target(), server.target().http2()] {
+    for target in [server.target(), server.builder().http2().build().unwrap()] {
         let mut clone = target.clone();
         send(&mut clone, get("/")).await.unwrap();
         let body = within(clone.call(get("/"))).await.unwrap().into_body();
@@ -1050,7 +1065,10 @@ fn without_a_runtime_readiness_fails() {
     let mut cx = Context::from_waker(Waker::noop());
     for mut target in [
         HttpTarget::new("http://127.0.0.1:1").unwrap(),
-        HttpTarget::new("http://127.0.0.1:1").unwrap().http2(),
+        HttpTarget::builder("http://127.0.0.1:1")
+            .http2()
+            .build()
+            .unwrap(),
     ] {
         let error = assert_ready!(poll_ready(&mut target, &mut cx)).unwrap_err();
         assert!(error.is_connect());

@@ -29,6 +29,7 @@ use tokio::{
 use tower::service_fn;
 use tower_mirror::{
     HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, RequestHead, SampleRate, ShadowBody,
+    client::HttpTargetBuilder,
 };
 
 const KIB: usize = 1 << 10;
@@ -73,8 +74,8 @@ impl Holds {
             Self::Back => MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Ready))),
             Self::Request => MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Call))),
             Self::Frames => MirrorLayer::builder(service_fn(keep_frames)),
-            Self::Http1 => MirrorLayer::builder(never_reading().await),
-            Self::Http2 => MirrorLayer::builder(never_reading().await.http2()),
+            Self::Http1 => MirrorLayer::builder(never_reading().await.build().unwrap()),
+            Self::Http2 => MirrorLayer::builder(never_reading().await.http2().build().unwrap()),
         }
     }
 
@@ -95,11 +96,10 @@ async fn keep_frames(request: Request<ShadowBody>) -> Result<Response<Empty<Byte
     pending().await
 }
 
-async fn never_reading() -> HttpTarget {
+async fn never_reading() -> HttpTargetBuilder {
     let (listener, address) = net::listen().await;
     tokio::spawn(accept(listener));
-    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    target
+    HttpTarget::builder(format!("http://{address}"))
         .max_connections(1000)
         .connect_timeout(NEVER)
         .write_timeout(NEVER)

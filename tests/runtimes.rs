@@ -44,8 +44,8 @@ fn server(runtime: &Runtime) -> SocketAddr {
 }
 
 fn targets(address: SocketAddr) -> [HttpTarget; 2] {
-    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    [target.clone(), target.http2()]
+    let builder = HttpTarget::builder(format!("http://{address}"));
+    [builder.clone(), builder.http2()].map(|builder| builder.build().unwrap())
 }
 
 async fn ask(target: &HttpTarget, path: &str, size: usize) -> Option<usize> {

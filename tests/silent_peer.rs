@@ -70,8 +70,12 @@ async fn server(
         }
         io::Result::Ok(())
     });
-    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    let target = target.http2().ping_interval(Duration::from_millis(1));
+    let target = HttpTarget::builder(format!("http://{address}"));
+    let target = target
+        .http2()
+        .ping_interval(Duration::from_millis(1))
+        .build()
+        .unwrap();
     (target, address, accepted)
 }
 

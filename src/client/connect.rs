@@ -19,15 +19,13 @@ use tower::ServiceExt;
 
 use super::ending::{Ending, UntilRead};
 use super::error::{Error, into_io};
-#[cfg(feature = "rustls")]
-use super::handshake::{Handshake, Peer};
 use super::idle::Sender;
-use super::io::{Remote, Socket};
+use super::io::{Remote, Socket, Stream};
 use super::life::Life;
 use super::lookup::Lookup;
-use super::resolver::Resolver;
-use super::response::HeadLimit;
-use super::stream::Stream;
+use super::settings::Settings;
+#[cfg(feature = "rustls")]
+use super::tls::Handshake;
 use super::upload::{RequestBody, Using};
 use super::url::Endpoint;
 
@@ -41,47 +39,6 @@ const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a response over HTTP/2 that are received before they are read.
 const STREAM_WINDOW: u32 = 1 << 20;
 const FIRST_STREAMS: usize = 16;
-
-/// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    /// `None`: what is usual. HTTP/1.1, or over TLS what the server selects.
-    pub(super) only: Option<Version>,
-    /// There is one if the scheme is `https`.
-    #[cfg(feature = "rustls")]
-    pub(super) tls: Option<Peer>,
-    pub(super) resolver: Resolver,
-    pub(super) max_connections: usize,
-    pub(super) max_idle: usize,
-    pub(super) connect_timeout: Duration,
-    pub(super) write_timeout: Duration,
-    pub(super) ping_interval: Duration,
-    pub(super) idle_timeout: Duration,
-    pub(super) max_age: Duration,
-    pub(super) max_response_head: HeadLimit,
-    /// Whether an idempotent request is sent again that met a closing connection.
-    pub(super) retry: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            only: None,
-            #[cfg(feature = "rustls")]
-            tls: None,
-            resolver: Resolver::default(),
-            max_connections: 128,
-            max_idle: usize::MAX,
-            connect_timeout: Duration::from_secs(1),
-            write_timeout: Duration::from_secs(10),
-            ping_interval: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(90),
-            max_age: Duration::from_secs(600),
-            max_response_head: HeadLimit::DEFAULT,
-            retry: true,
-        }
-    }
-}
 
 /// Makes connections, never more at a time than there are permits.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ impl Error {
         self.kind == Kind::Request
     }
 
-    /// The head of the response is larger than [`max_response_head_bytes`](super::HttpTarget::max_response_head_bytes).
+    /// The head of the response is larger than [`max_response_head_bytes`](super::HttpTargetBuilder::max_response_head_bytes).
     #[must_use]
     pub fn is_response_head(&self) -> bool {
         self.kind == Kind::ResponseHead

@@ -12,10 +12,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::body::ResponseBody;
-use super::connect::Settings;
 use super::error::Error;
 use super::idle::InUse;
 use super::response::{self, HeadLimit};
+use super::settings::Settings;
 use super::tunnel::{self, Offer};
 use super::upload::RequestBody;
 

@@ -13,12 +13,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use tokio::runtime::Handle;
 
-use super::connect::Settings;
 use super::ending::{Ending, Reader};
 use super::error::Error;
 use super::idle::Lease;
 use super::life::{Life, Use};
 use super::response::{self, HeadLimit};
+use super::settings::Settings;
 use super::upload::{RequestBody, Upload, Using, UsingId, watch};
 use crate::clock::within;
 

@@ -36,10 +36,11 @@
 //! ```
 //! # use std::time::Duration;
 //! # use tower_mirror::client::HttpTarget;
-//! let target = HttpTarget::new("http://catalog-v2.internal:9002")?
+//! let target = HttpTarget::builder("http://catalog-v2.internal:9002")
 //!     .http2()
 //!     .connect_timeout(Duration::from_millis(300))
-//!     .write_timeout(Duration::from_secs(5));
+//!     .write_timeout(Duration::from_secs(5))
+//!     .build()?;
 //! assert_eq!(target.authority(), "catalog-v2.internal:9002");
 //! # Ok::<_, tower_mirror::client::InvalidUrl>(())
 //! ```
@@ -93,13 +94,13 @@
 //! ```
 //!
 //! A permit is held until the socket is closed. When an HTTP/2 peer closes the connection, the socket stays open while responses
-//! that have arrived ahead of their uploads are read, for [`write_timeout`](HttpTarget::write_timeout) at most.
+//! that have arrived ahead of their uploads are read, for [`write_timeout`](HttpTargetBuilder::write_timeout) at most.
 //!
 //! # Names
 //!
 //! Where the URL's host is a name, it is looked up when a connection is dialled, by the resolver of the system or by
-//! [one of yours](HttpTarget::resolver). A target has one lookup at a time, over all clones, and all dials that need it
-//! wait for it, each for its own [`connect_timeout`](HttpTarget::connect_timeout). A lookup goes on when these dials have
+//! [one of yours](HttpTargetBuilder::resolver). A target has one lookup at a time, over all clones, and all dials that need it
+//! wait for it, each for its own [`connect_timeout`](HttpTargetBuilder::connect_timeout). A lookup goes on when these dials have
 //! failed, and its answer is there for the next one; it ends with the target. One that takes longer than 30 seconds is
 //! stopped by the next dial, which starts another.
 //!
@@ -122,8 +123,8 @@
 //!
 //! With the feature `rustls` (off by default) the URL may be an `https` one. The server's certificate is always verified:
 //! by the platform's roots, or as a `Tls` says, which may also hold a certificate to show to the server. At each
-//! handshake the server selects HTTP/2 or HTTP/1.1 (ALPN), unless [`http1`](HttpTarget::http1) or
-//! [`http2`](HttpTarget::http2) leaves it no choice. A handshake that fails is a connection that cannot be made. The name
+//! handshake the server selects HTTP/2 or HTTP/1.1 (ALPN), unless [`http1`](HttpTargetBuilder::http1) or
+//! [`http2`](HttpTargetBuilder::http2) leaves it no choice. A handshake that fails is a connection that cannot be made. The name
 //! asked for (SNI) is the URL's host, whatever the request names.
 //!
 //! # The request head
@@ -145,8 +146,8 @@
 //! An offer to switch protocols, as WebSocket clients make it, is passed on over HTTP/1.1 if the request came over a
 //! connection of hyper's server that can switch (`serve_connection_with_upgrades`, `axum::serve`). When the server accepts it,
 //! the response of status 101 goes to the client, and a task of its own passes on what either side sends until both have
-//! ended. Such a connection counts as one of [`max_connections`](HttpTarget::max_connections) until then, is never used for
-//! another request, and has no deadline other than [`write_timeout`](HttpTarget::write_timeout) for what the server takes.
+//! ended. Such a connection counts as one of [`max_connections`](HttpTargetBuilder::max_connections) until then, is never used for
+//! another request, and has no deadline other than [`write_timeout`](HttpTargetBuilder::write_timeout) for what the server takes.
 //! If its response does not reach the client within that time, it is closed.
 //!
 //! An offer of `h2c`, `HTTP/2.0` or `TLS` is not passed on, since the requests that follow such a switch would be hidden from
@@ -163,17 +164,17 @@
 //! A response that has arrived is delivered whole, also when the server has reset the upload, has gone away, or has closed
 //! the connection by then.
 //!
-//! A connection is closed when it was unused for [`idle_timeout`](HttpTarget::idle_timeout), and gets no new requests after
-//! [`max_age`](HttpTarget::max_age). An HTTP/2 peer that leaves a ping or three requests in a row unanswered loses its
+//! A connection is closed when it was unused for [`idle_timeout`](HttpTargetBuilder::idle_timeout), and gets no new requests after
+//! [`max_age`](HttpTargetBuilder::max_age). An HTTP/2 peer that leaves a ping or three requests in a row unanswered loses its
 //! connection. What a response that nobody reads may hold is bounded for each stream and not for the connection, so that it
 //! holds up no other.
 //!
 //! A request that was not sent, or that an HTTP/2 server declares unprocessed (`GOAWAY`, `REFUSED_STREAM`), goes to another
 //! connection; one that is idempotent and has no body also when its HTTP/1.1 connection closes before a byte of the response has
-//! arrived ([`retry_idempotent`](HttpTarget::retry_idempotent)). Where no other connection can be
+//! arrived ([`retry_idempotent`](HttpTargetBuilder::retry_idempotent)). Where no other connection can be
 //! made, the call fails with an error that [is a connect error](Error::is_connect): nothing was processed, and it is safe to
 //! make the request anew. A peer that takes
-//! nothing for [`write_timeout`](HttpTarget::write_timeout) loses its connection, so that no task, socket or body
+//! nothing for [`write_timeout`](HttpTargetBuilder::write_timeout) loses its connection, so that no task, socket or body
 //! outlives it. How long to wait for an *answer* is the caller's to say.
 //!
 //! # Runtimes
@@ -183,12 +184,10 @@
 //! nothing: each HTTP/1.1 connection of it costs one request its deadline, and one over HTTP/2 three, before others take their place.
 
 mod body;
+mod builder;
 mod connect;
 mod ending;
 mod error;
-mod future;
-#[cfg(feature = "rustls")]
-mod handshake;
 mod hop;
 mod http1;
 mod http2;
@@ -200,28 +199,21 @@ mod pool;
 mod request;
 mod resolver;
 mod response;
-mod stream;
-mod system;
+mod settings;
 mod target;
 #[cfg(feature = "rustls")]
 mod tls;
-#[cfg(feature = "rustls")]
-mod tls_error;
 mod tunnel;
 mod upload;
 mod url;
-mod whole;
 
 pub use self::body::ResponseBody;
+pub use self::builder::HttpTargetBuilder;
 pub use self::error::Error;
-pub use self::future::ResponseFuture;
-pub use self::target::HttpTarget;
+pub use self::target::{HttpTarget, ResponseFuture};
 #[cfg(feature = "rustls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
-pub use self::tls::Tls;
-#[cfg(feature = "rustls")]
-#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
-pub use self::tls_error::InvalidTls;
+pub use self::tls::{InvalidTls, Tls};
 pub use self::url::InvalidUrl;
 #[doc(no_inline)]
 pub use hyper_util::client::legacy::connect::dns::Name;

@@ -1,21 +1,18 @@
 //! TLS: whom to believe, and as whom to be known.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
-use http::uri::Scheme;
+use http::Version;
 use rustls_platform_verifier::Verifier;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
 
-use super::connect::Settings;
-use super::handshake::Peer;
-use super::target::HttpTarget;
-use super::tls_error::{self, InvalidTls};
-use super::url::{Endpoint, InvalidUrl, redact};
+use super::io::{Socket, Stream};
 
 /// How an `https` target is to be spoken to: the roots that must vouch for its certificate, and, if it asks for one,
 /// the certificate to show it.
@@ -29,7 +26,7 @@ use super::url::{Endpoint, InvalidUrl, redact};
 /// # use tower_mirror::client::{HttpTarget, Tls};
 /// let tls = Tls::with_roots(&std::fs::read("internal-ca.pem")?)?
 ///     .client_certificate(&std::fs::read("me.pem")?, &std::fs::read("me.key")?)?;
-/// let target = HttpTarget::with_tls("https://catalog-v2.internal", tls)?;
+/// let target = HttpTarget::builder("https://catalog-v2.internal").tls(tls).build()?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -52,7 +49,7 @@ impl Tls {
     /// [`InvalidTls::PlatformRoots`] when there are none; [`InvalidTls::Provider`].
     pub fn platform() -> Result<Self, InvalidTls> {
         let provider = provider();
-        let verifier = Verifier::new(provider.clone()).map_err(tls_error::of_platform)?;
+        let verifier = Verifier::new(provider.clone()).map_err(InvalidTls::platform)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| InvalidTls::Provider(error.to_string()))?;
@@ -104,7 +101,7 @@ impl Tls {
             .anonymous
             .clone()
             .with_client_auth_cert(chain, key)
-            .map_err(tls_error::of_client)?;
+            .map_err(InvalidTls::client)?;
         Ok(self)
     }
 
@@ -119,6 +116,17 @@ impl Tls {
         Ok(self)
     }
 
+    /// For a server at `host`, which is the name to ask for unless another was set.
+    pub(super) fn peer(self, host: &str) -> Result<Peer, InvalidTls> {
+        let name = match self.name {
+            Some(name) => name,
+            // An IPv6 literal has brackets only in a URL.
+            None => server_name(host.trim_matches(['[', ']']))?,
+        };
+        let config = self.config;
+        Ok(Peer { config, name })
+    }
+
     fn new(anonymous: ConfigBuilder<ClientConfig, WantsClientCert>) -> Self {
         Self {
             config: anonymous.clone().with_no_client_auth(),
@@ -128,41 +136,49 @@ impl Tls {
     }
 }
 
-impl HttpTarget {
-    /// A target at `https://host[:port]`, port 443 if none is given, spoken to in HTTP/2 or HTTP/1.1 as the server
-    /// selects.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidUrl`], as in [`new`](Self::new); [`InvalidUrl::NotHttps`] when the scheme is `http`.
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
-    pub fn with_tls(url: &str, tls: Tls) -> Result<Self, InvalidUrl> {
-        Self::secured(url, url.parse()?, tls)
-    }
+/// Whom to ask for, and how.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) config: ClientConfig,
+    pub(super) name: ServerName<'static>,
+}
 
-    pub(super) fn platform_tls(url: &str, endpoint: Endpoint) -> Result<Self, InvalidUrl> {
-        let tls = Tls::platform().map_err(|why| InvalidUrl::Tls(redact(url), why))?;
-        Self::secured(url, endpoint, tls)
-    }
+pub(super) struct Handshake {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    only: Option<Version>,
+}
 
-    fn secured(url: &str, endpoint: Endpoint, tls: Tls) -> Result<Self, InvalidUrl> {
-        if endpoint.scheme != Scheme::HTTPS {
-            return Err(InvalidUrl::NotHttps(redact(url)));
+impl Peer {
+    /// One that offers the one version, or both, the newer first.
+    pub(super) fn handshake(&self, only: Option<Version>) -> Handshake {
+        let offered: &[&[u8]] = match only {
+            Some(Version::HTTP_2) => &[b"h2"],
+            Some(_) => &[b"http/1.1"],
+            None => &[b"h2", b"http/1.1"],
+        };
+        let mut config = self.config.clone();
+        config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+        Handshake {
+            connector: TlsConnector::from(Arc::new(config)),
+            name: self.name.clone(),
+            only,
         }
-        let name = match tls.name {
-            Some(name) => name,
-            None => {
-                // An IPv6 literal has brackets in a URL only.
-                let host = endpoint.authority.host().trim_matches(['[', ']']);
-                server_name(host).map_err(|why| InvalidUrl::Tls(redact(url), why))?
-            }
-        };
-        let config = tls.config;
-        let settings = Settings {
-            tls: Some(Peer { config, name }),
-            ..Settings::default()
-        };
-        Ok(Self::with(endpoint, settings))
+    }
+}
+
+impl Handshake {
+    pub(super) async fn shake(&self, socket: Socket) -> io::Result<Stream> {
+        let tls = self.connector.connect(self.name.clone(), socket).await?;
+        let stream = Stream::Tls(Box::new(tls));
+        // A server may select nothing, which is HTTP/1.1.
+        if self.only == Some(Version::HTTP_2) && stream.selected() != self.only {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the server did not select HTTP/2",
+            ));
+        }
+        Ok(stream)
     }
 }
 
@@ -193,3 +209,68 @@ impl fmt::Debug for Tls {
             .finish_non_exhaustive()
     }
 }
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+/// Why TLS cannot be spoken as told. Each variant carries the reason, and nothing of any key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidTls {
+    /// The platform's roots cannot be had.
+    PlatformRoots(String),
+    /// The roots given: none, or a broken one.
+    Roots(String),
+    /// The client certificate's chain: none, or a broken one.
+    ClientCertificate(String),
+    /// The client certificate's key: none, one that cannot be used, or another certificate's.
+    ClientKey(String),
+    /// This is neither a DNS name nor an IP address.
+    ServerName(String),
+    /// The process's provider of cryptography can speak neither TLS 1.2 nor 1.3.
+    Provider(String),
+}
+
+impl InvalidTls {
+    fn platform(error: rustls::Error) -> Self {
+        Self::PlatformRoots(match error {
+            rustls::Error::General(why) => why,
+            error => error.to_string(),
+        })
+    }
+
+    /// rustls reads the key first, and looks at the certificate only to compare the two.
+    fn client(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(_) => Self::ClientCertificate(error.to_string()),
+            _ => Self::ClientKey(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for InvalidTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, why) = match self {
+            Self::PlatformRoots(why) => ("no roots from the platform", why),
+            Self::Roots(why) => ("invalid roots", why),
+            Self::ClientCertificate(why) => ("invalid client certificate", why),
+            Self::ClientKey(why) => ("invalid key of the client certificate", why),
+            Self::ServerName(name) => {
+                return write!(f, "{name:?} is neither a DNS name nor an IP address");
+            }
+            Self::Provider(why) => ("the process's cryptography cannot speak TLS", why),
+        };
+        write!(f, "{what}: {why}")
+    }
+}
+
+impl std::error::Error for InvalidTls {}

@@ -8,7 +8,7 @@ use http::Uri;
 use http::uri::{Authority, Scheme};
 
 #[cfg(feature = "rustls")]
-use super::tls_error::InvalidTls;
+use super::tls::InvalidTls;
 
 /// Where a target dials, and its own name.
 #[derive(Clone, Debug)]
@@ -131,7 +131,7 @@ impl FromStr for Endpoint {
 }
 
 /// The URL without its user information, which may hold a password. Where there is no scheme it may be anywhere.
-pub(super) fn redact(url: &str) -> String {
+fn redact(url: &str) -> String {
     let scheme = url
         .find("://")
         .filter(|at| !url[..*at].contains(['/', '@']));
