@@ -1,4 +1,5 @@
-//! One `HttpTarget` on several runtimes: ones that come and go, that have no timers, that nobody drives.
+//! One `HttpTarget` on several runtimes: ones that come and go, that have no timers, that nobody drives. A process of its own,
+//! since a hook counts its panics.
 
 use std::{
     future::Future, net::SocketAddr, panic, pin::pin, sync::Mutex, task::Poll, time::Duration,

@@ -32,7 +32,6 @@ impl HttpTarget {
 
     /// Begins a target at `http://host[:port]`, or with the feature `rustls` at `https://host[:port]`. The default ports are
     /// 80 and 443.
-    #[must_use]
     pub fn builder(url: impl AsRef<str>) -> HttpTargetBuilder {
         HttpTargetBuilder {
             endpoint: url.as_ref().parse(),
