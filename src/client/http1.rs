@@ -19,6 +19,10 @@ use super::settings::Settings;
 use super::tunnel::{self, Offer};
 use super::upload::RequestBody;
 
+/// A connection that has sent a larger head is closed after its request, since hyper keeps the buffer of the head, and an idle
+/// connection must not hold much memory.
+const MOST_KEPT: usize = 64 * 1024;
+
 type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 /// A request on a connection.
@@ -58,6 +62,7 @@ impl Sending {
             .then(|| replay(&connection, &request))
             .flatten();
         let offer = Offer::of(&mut request);
+        connection.is_kept = head_bytes(&request) <= MOST_KEPT;
         let answer = Box::pin(connection.sender.send.try_send_request(request));
         Self {
             connection: Some(connection),
@@ -116,6 +121,13 @@ impl Sending {
         }
         Ok(answer.map(|body| ResponseBody::http1(body, connection)))
     }
+}
+
+/// About as many bytes as hyper writes for the head.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    let fields = request.headers().iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    request.uri().path().len() + fields.sum::<usize>()
 }
 
 fn replay(connection: &InUse, request: &Request<RequestBody>) -> Option<Box<Replay>> {

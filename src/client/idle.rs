@@ -195,6 +195,8 @@ pub(super) struct InUse {
     pub(super) sender: Sender,
     idle: Weak<Idle>,
     life: Option<Use>,
+    /// Whether the connection may serve another request.
+    pub(super) is_kept: bool,
 }
 
 /// Dropped, it says that the request was given up.
@@ -222,6 +224,7 @@ impl InUse {
             life: Some(sender.life.begin()),
             sender,
             idle,
+            is_kept: true,
         }
     }
 
@@ -234,6 +237,9 @@ impl InUse {
     pub(super) fn finish(mut self) {
         self.given_up.0 = None;
         self.life = None;
+        if !self.is_kept {
+            return;
+        }
         let Some(idle) = self.idle.upgrade() else {
             return;
         };

@@ -139,7 +139,8 @@
 //! `Proxy-Connection`, `TE`, `Transfer-Encoding`, `Upgrade`) pass in neither direction; over HTTP/2 `TE: trailers` remains. A
 //! transfer coding besides `chunked` is an error, since what its body means would be lost.
 //!
-//! Informational responses (`103 Early Hints`) are dropped, since hyper's server has no way to send them on (as of 1.12).
+//! Informational responses (`103 Early Hints`) are dropped. With hyper 1.12 a client can see those of HTTP/1.1
+//! (`hyper::ext::on_informational`), but a server cannot send any, so they cannot be forwarded.
 //!
 //! # Upgrades
 //!

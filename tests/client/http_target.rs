@@ -2,6 +2,7 @@
 //! and the one clock is a guard against hanging.
 #![cfg(feature = "client")]
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
@@ -528,6 +529,52 @@ async fn who_waits_for_a_connection_gets_the_one_that_comes_back_or_the_place_of
     server.close_all();
     within(third).await.unwrap();
     assert_eq!(server.accepted(), 2);
+}
+
+/// A connection that comes back costs as much as with one caller, however many wait.
+#[tokio::test]
+async fn of_twenty_thousand_callers_each_is_woken_once() {
+    const CALLERS: usize = 20_000;
+    let server = Server::start(whoami()).await;
+    let target = server.builder().max_connections(1).build().unwrap();
+    let mut holder = target.clone();
+    ready(&mut holder).await.unwrap();
+    let mut waiting: VecDeque<_> = std::iter::repeat_with(|| {
+        let mut target = target.clone();
+        task::spawn(async move {
+            poll_fn(|cx| poll_ready(&mut target, cx)).await?;
+            Ok::<_, Error>(target)
+        })
+    })
+    .take(CALLERS)
+    .collect();
+    for caller in &mut waiting {
+        tokio::task::yield_now().await; // a new budget of tokio's
+        assert_pending!(caller.poll());
+    }
+    drop(holder);
+    while let Some(mut first) = waiting.pop_front() {
+        assert!(first.is_woken(), "{} wait", waiting.len());
+        let is_checked = waiting.len() % 1000 < 3;
+        assert!(!is_checked || !waiting.iter().any(|caller| caller.is_woken()));
+        tokio::task::yield_now().await;
+        // The next caller gets the connection when this one drops it unused.
+        drop(assert_ready_ok!(first.poll()));
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_sent_a_large_head_is_not_kept() {
+    let server = Server::start(whoami()).await;
+    let mut target = server.target();
+    for (bytes, accepted) in [(60_000, 1), (70_000, 1), (70_000, 2), (1, 3), (1, 3)] {
+        let request = Request::get("/").header("x-large", "x".repeat(bytes));
+        let request = request.body(NoBody::new()).unwrap();
+        let answer = send(&mut target, request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(server.accepted(), accepted, "{bytes}");
+    }
 }
 
 #[tokio::test]

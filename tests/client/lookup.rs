@@ -435,8 +435,11 @@ fn unresponsive(address: &str, port: u16) -> impl Sized {
     use std::net::TcpStream;
     let runtime = runtime();
     let _guard = runtime.enter();
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
     let address: SocketAddr = format!("{address}:{port}").parse().unwrap();
+    let socket = match address {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4().unwrap(),
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6().unwrap(),
+    };
     socket.bind(address).unwrap();
     let listener = socket.listen(1).unwrap();
     let mut queued = Vec::new();
@@ -462,6 +465,25 @@ async fn an_address_that_does_not_respond_leaves_time_for_the_next() {
     names.answer(&many.collect::<Vec<_>>());
     let error = ready(&names.target(port)).await.unwrap_err();
     assert_eq!(io_kind(&error), io::ErrorKind::TimedOut);
+}
+
+/// Its first family, of one address, does not respond, and the other one does not wait until the time of the first is over.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_family_that_does_not_respond_is_raced_with_the_other() {
+    let (_listener, port) = listen().await;
+    let names = Names::new();
+    let full = std::thread::spawn(move || unresponsive("[::1]", port)).join();
+    let Ok(_full) = full else {
+        return eprintln!("This machine has no IPv6, so there is nothing to race.");
+    };
+    names.answer(&["[::1]:0", "127.0.0.1:0"]);
+    let target = names
+        .builder(port)
+        .connect_timeout(Duration::from_secs(3600));
+    let begun = tokio::time::Instant::now();
+    ready(&target.build().unwrap()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
 #[cfg(target_os = "linux")]

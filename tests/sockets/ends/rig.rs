@@ -173,7 +173,7 @@ impl Rig {
     ) -> Self {
         let _clock = Clock::held();
         let (shadow, copies) = recording().await;
-        let target = HttpTarget::builder(&shadow.url());
+        let target = HttpTarget::builder(shadow.url());
         let target = if way.is_http2 { target.http2() } else { target };
         let target = target.build().unwrap();
         let layer = configure(MirrorLayer::builder(target).body(way.mode)).build();
