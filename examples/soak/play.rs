@@ -145,7 +145,7 @@ impl Stage {
 
     /// With limits that this traffic reaches.
     fn mirror(&self, is_live: bool, is_http2: bool, chance: &mut Rng) -> Result<MirrorLayer> {
-        let shadow = HttpTarget::builder(&self.shadow.url())
+        let shadow = HttpTarget::builder(self.shadow.url())
             .max_connections(48)
             .connect_timeout(Duration::from_millis(100))
             .write_timeout(Duration::from_millis(200));
