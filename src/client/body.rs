@@ -1,4 +1,4 @@
-//! The body of a response, which brings its connection back.
+//! The body of a response, which returns its connection to the pool.
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,14 +15,14 @@ use super::idle::InUse;
 
 /// The body of a response.
 ///
-/// Read to its end it returns its HTTP/1.1 connection to the pool; dropped before that it closes the connection. One made
-/// from bytes, or by default of none, is of no connection: for an answer in place of the target's.
+/// When it is read to its end, its HTTP/1.1 connection returns to the pool. When it is dropped earlier, the connection is
+/// closed. A body made from bytes, or by default, belongs to no connection: it is for a response that replaces the target's.
 #[derive(Default)]
 pub struct ResponseBody {
-    connection: Option<InUse>, // dropped first: it says that the rest was given up
+    connection: Option<InUse>, // dropped first, since it marks the response as aborted
     source: Source,
     exchange: Option<Exchange>, // over HTTP/2
-    /// Over HTTP/2: it was read to its end.
+    /// Whether a body over HTTP/2 was read to its end.
     has_ended: bool,
 }
 
@@ -31,7 +31,7 @@ enum Source {
     Own(Full<Bytes>),
 }
 
-/// How much is left, never what.
+/// Shows how many bytes are left, and never the bytes.
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")
@@ -72,7 +72,7 @@ impl ResponseBody {
             exchange: None,
             has_ended: false,
         };
-        // Nobody may ever poll a body that is empty from the start.
+        // A caller may never poll a body that is empty from the start.
         body.finish_if_ended();
         body
     }
@@ -124,16 +124,16 @@ impl Body for ResponseBody {
         let has_ended = incoming.is_end_stream();
         if let Some(exchange) = &mut this.exchange {
             let is_over = has_ended || matches!(polled, Poll::Ready(None | Some(Err(_))));
-            // hyper is not asked again: it may know less then, since its connection may end now.
+            // hyper is not asked again later, since it forgets the end of a body when the connection ends.
             this.has_ended |= has_ended;
             exchange.polled(polled.is_pending(), is_over);
         }
         let frame = ready!(polled);
         match &frame {
-            // A consumer that knows the length stops at the last frame, without asking for the end.
+            // A caller that knows the length may stop at the last frame, and never ask for the end.
             Some(Ok(_)) => self.finish_if_ended(),
             Some(Err(_)) => self.connection = None,
-            // hyper takes a stream's reset without an error for its end.
+            // hyper reports a stream that was reset without an error as an ordinary end.
             None if self.exchange.is_some() && !has_ended => {
                 return Poll::Ready(Some(Err(Error::closed())));
             }

@@ -1,4 +1,4 @@
-//! Dialling the endpoint and starting HTTP on the stream.
+//! The connector: it dials the endpoint and starts HTTP on the stream.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -29,18 +29,18 @@ use super::tls::Handshake;
 use super::upload::{RequestBody, Using};
 use super::url::Endpoint;
 
-/// The most that a dial waits for an address of one family before it also tries those of the other.
+/// The longest time that a dial waits for the addresses of one family before it also tries the other family.
 const HEAD_START: Duration = Duration::from_millis(300);
 
-/// After this time of silence the kernel asks whether the peer is still there.
+/// After this time of silence, the kernel asks whether the peer is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long an HTTP/2 peer may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes of a response over HTTP/2 that are received before they are read.
+/// How many bytes of a response are received over HTTP/2 before the caller reads them.
 const STREAM_WINDOW: u32 = 1 << 20;
 const FIRST_STREAMS: usize = 16;
 
-/// Makes connections, never more at a time than there are permits.
+/// Makes connections. Each one holds a permit until its socket is closed.
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
@@ -51,7 +51,7 @@ pub(super) struct Connector {
     permits: Arc<Semaphore>,
 }
 
-/// A sender that is ready for its first request.
+/// A connection that is ready for its first request.
 pub(super) enum Dialled {
     Http1(Sender),
     Http2(http2::SendRequest<RequestBody>, Using, Life, Ending),
@@ -85,13 +85,13 @@ impl Connector {
         }
     }
 
-    /// Waits for the right to one more connection.
+    /// Waits until one more connection is allowed.
     pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
         let permit = self.permits.clone().acquire_owned().await;
         permit.map_err(|e| Error::connect(io::Error::other(e)))
     }
 
-    /// Dials.
+    /// Dials, and starts the version of HTTP that the settings or the server select.
     pub(super) async fn connect(&self, permit: OwnedSemaphorePermit) -> Result<Dialled, Error> {
         let (runtime, stream, remote) = self.dial(permit).await?;
         let version = stream.selected().or(self.settings.only);
@@ -104,8 +104,8 @@ impl Connector {
             let limit = self.settings.write_timeout;
             let over = life.clone();
             runtime.spawn(async move {
-                // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
-                // nor closes while one waits for a window.
+                // hyper does not notice that the last user has gone while a request waits until the peer admits its stream, and
+                // does not close the connection while a request waits for a window.
                 let unused = select(unused, remote.gone.clone());
                 let over = pin!(over.over());
                 let connection = select(connection, over);
@@ -120,7 +120,7 @@ impl Connector {
         self.settings.max_response_head.set_http1(&mut http1);
         let handshake = http1.handshake(TokioIo::new(stream)).await;
         let (mut send, connection) = handshake.map_err(Error::handshake)?;
-        // What ends the connection reaches whoever uses it; an idle one just goes.
+        // The request on the connection gets its error. An idle connection ends silently.
         let over = life.clone();
         runtime.spawn(async move {
             select(connection.with_upgrades(), pin!(over.over())).await;
@@ -138,13 +138,13 @@ impl Connector {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
-            // A peer that no longer answers is one whose requests would wait for ever.
+            // Without pings, the requests to a peer that does not answer any more would wait for ever.
             .keep_alive_interval(self.settings.ping_interval)
             .keep_alive_timeout(PING_TIMEOUT)
-            // The window of the connection never binds, so that a response that nobody reads holds up no other.
+            // The window of the connection never limits, so that a response that nobody reads does not delay the others.
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(u32::MAX >> 1)
-            // Until the peer has said how many it admits; what is above would be refused.
+            // This holds until the peer has announced how many streams it admits. It would refuse the streams above that number.
             .initial_max_send_streams(FIRST_STREAMS);
         self.settings.max_response_head.set_http2(&mut http2);
         http2
@@ -152,7 +152,7 @@ impl Connector {
 
     async fn dial(&self, permit: OwnedSemaphorePermit) -> Result<(Handle, Stream, Remote), Error> {
         let runtime = Handle::try_current().map_err(|e| Error::connect(io::Error::other(e)))?;
-        // tokio panics where the runtime has no IO or no timers; to the caller that is one more way not to connect.
+        // tokio panics if the runtime has no IO or no timers. The caller gets this as a connect error.
         let stream = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
         let stream = stream
             .unwrap_or_else(|_| Err(io::Error::other("the tokio runtime has no IO or no timers")));
@@ -181,15 +181,15 @@ impl Connector {
     }
 }
 
-/// Resolves the host and tries its addresses.
+/// The connector that resolves the host and tries its addresses.
 fn tcp(settings: &Settings) -> HttpConnector<Lookup> {
     let mut tcp = HttpConnector::new_with_resolver(Lookup::new(settings.resolver.clone()));
-    tcp.enforce_http(false); // TLS is spoken on what it opens
+    tcp.enforce_http(false); // since TLS is added later
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(KEEP_ALIVE));
     tcp.set_keepalive_interval(Some(KEEP_ALIVE / 3));
     tcp.set_keepalive_retries(Some(3));
-    // This is shared among the addresses of a family, so that none of them uses up all the time.
+    // The addresses of a family share this time, so that no address takes all of it.
     tcp.set_connect_timeout(Some(settings.connect_timeout));
     tcp.set_happy_eyeballs_timeout(Some(HEAD_START.min(settings.connect_timeout / 4)));
     tcp

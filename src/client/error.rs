@@ -1,4 +1,4 @@
-//! The one error type of the room.
+//! `Error`, why a request to a target failed, and the errors below it.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::oversized::OversizedHead;
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
-    // Shared, since everybody who waits for an HTTP/2 connection gets the one error of its dial.
+    // Shared, since all callers that wait for an HTTP/2 connection get the error of its dial.
     source: Arc<dyn StdError + Send + Sync>,
 }
 
@@ -38,7 +38,7 @@ impl Error {
         self.kind == Kind::Transport
     }
 
-    /// The request is at fault, not the target: it cannot be sent (`CONNECT`), or its body failed.
+    /// The request caused the error, and not the target: it cannot be sent (`CONNECT`), or its body failed.
     #[must_use]
     pub fn is_request(&self) -> bool {
         self.kind == Kind::Request
@@ -57,7 +57,7 @@ impl Error {
         }
     }
 
-    /// The connection failed before it could take its first request.
+    /// The connection failed before its first request.
     pub(super) fn handshake(error: hyper::Error) -> Self {
         Self {
             kind: Kind::Connect,
@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// The connection is gone already.
+    /// The connection was closed already.
     pub(super) fn closed() -> Self {
         Self::io(io::ErrorKind::ConnectionAborted.into())
     }
@@ -108,7 +108,7 @@ impl Error {
     }
 }
 
-/// What tells a connection's failure from others without knowing hyper is an `io::Error` in the chain, so there is one.
+/// The error with an `io::Error` among its sources, by which code that does not know hyper recognises the failure of a connection.
 fn with_io_error(error: hyper::Error) -> Arc<dyn StdError + Send + Sync> {
     if has_source::<io::Error>(&error) {
         return Arc::new(error);
@@ -127,7 +127,7 @@ fn with_io_error(error: hyper::Error) -> Arc<dyn StdError + Send + Sync> {
     Arc::new(io::Error::new(kind, error))
 }
 
-/// As an `io::Error` of the kind of the first one among its sources, or of none.
+/// An `io::Error` with the kind of the first `io::Error` among the sources, or the kind `Other`.
 pub(super) fn into_io(error: impl Into<BoxError>) -> io::Error {
     let error = error.into();
     let mut next: Option<&(dyn StdError + 'static)> = Some(&*error);
@@ -170,7 +170,7 @@ impl StdError for Error {
     }
 }
 
-/// Marks an error as the request body's, so that it is not blamed on the target.
+/// Marks an error of the request body, which the target did not cause.
 #[derive(Debug)]
 pub(super) struct RequestBodyError(pub(super) BoxError);
 
@@ -186,7 +186,7 @@ impl StdError for RequestBodyError {
     }
 }
 
-/// Why a name has no addresses, for all dials that waited for them.
+/// Why a name could not be resolved, shared by all dials that waited for it.
 #[derive(Clone, Debug)]
 pub(super) struct Unresolved(Arc<dyn StdError + Send + Sync>);
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1: a connection serves one request at a time.
+//! HTTP/1.1: a request on its own connection.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -27,9 +27,9 @@ type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 /// A request on a connection.
 pub(super) struct Sending {
-    /// Until the answer has it. Dropped before hyper's future, which closes the connection.
+    /// `None` once the response has it. It is dropped before the future of hyper, whose drop closes the connection.
     connection: Option<InUse>,
-    // Boxed, because hyper's own future has no name.
+    // Boxed, because the future of hyper has no name.
     answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
     again: Option<Box<Replay>>,
     offer: Option<Box<Offer>>,
@@ -37,8 +37,8 @@ pub(super) struct Sending {
     write_timeout: Duration,
 }
 
-/// A request that may be sent again if its connection closes before a byte of the answer has arrived: it has no body, is
-/// idempotent, and is sent on a connection that was idle before, which its peer may have been closing.
+/// A request that may be sent again if its connection closes before a byte of the response has arrived. It has no body, its method
+/// is idempotent, and its connection was idle before, so that the peer may have been closing it.
 struct Replay {
     head: Parts,
     length: SizeHint,
@@ -46,7 +46,7 @@ struct Replay {
 }
 
 pub(super) enum Failed {
-    /// Its connection was closing. Here is the request, for another one.
+    /// The connection was closing. The request can be sent on another one.
     Unsent(Box<Request<RequestBody>>),
     Sent(Error),
 }
@@ -123,7 +123,7 @@ impl Sending {
     }
 }
 
-/// About as many bytes as hyper writes for the head.
+/// About how many bytes hyper writes for the head.
 fn head_bytes<B>(request: &Request<B>) -> usize {
     let fields = request.headers().iter();
     let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
@@ -143,7 +143,7 @@ fn replay(connection: &InUse, request: &Request<RequestBody>) -> Option<Box<Repl
     head.headers = request.headers().clone();
     Some(Box::new(Replay {
         head,
-        // `Copy` in newer versions of http-body alone.
+        // Only newer versions of http-body implement `Copy` for it.
         #[allow(clippy::clone_on_copy)]
         length: length.clone(),
         received: connection.sender.wire.received(),
@@ -156,7 +156,7 @@ impl Replay {
     }
 }
 
-/// The one more time.
+/// Sends a request for the last time.
 pub(super) async fn send(
     connection: InUse,
     request: Request<RequestBody>,

@@ -1,4 +1,4 @@
-//! HTTP/2: one connection for all.
+//! HTTP/2: one connection for all requests.
 
 use std::fmt;
 use std::pin::pin;
@@ -22,7 +22,7 @@ use super::settings::Settings;
 use super::upload::{RequestBody, Upload, Using, UsingId, watch};
 use crate::clock::within;
 
-/// The connection, for one request.
+/// The connection, as one request uses it.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     send: SendRequest<RequestBody>,
@@ -32,17 +32,17 @@ pub(super) struct Sender {
     unanswered: Arc<AtomicUsize>,
     life: Life,
     ending: Ending,
-    /// Whether an idempotent request is sent again that met the end of the connection.
+    /// Whether an idempotent request is sent again when it met the end of the connection.
     retry: bool,
     max_head: HeadLimit,
 }
 
-/// So many requests in a row that were dropped without an answer mean that the peer does not answer any more.
+/// When this many requests in a row were dropped without a response, the peer is taken to be dead.
 const MOST_UNANSWERED: usize = 3;
 
-/// Why there is no answer.
+/// Why a request has no response.
 pub(super) enum Failed {
-    /// The server has not processed it. Here is the request, for another connection.
+    /// The server has not processed the request. It can be sent on another connection.
     Unprocessed(Box<Unprocessed>),
     Sent(Error),
 }
@@ -50,7 +50,7 @@ pub(super) enum Failed {
 pub(super) struct Unprocessed {
     pub(super) request: Request<RequestBody>,
     pub(super) error: Error,
-    /// Whether the server refused the request, as one does that is overloaded, or may have processed it.
+    /// Whether the server refused the request, as an overloaded server does, or may have processed it.
     pub(super) is_repeated: bool,
 }
 
@@ -70,8 +70,8 @@ impl Sender {
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Exchange), Failed> {
         let (head, body) = request.into_parts();
-        // As over HTTP/1.1, its connection may have been ending when it was sent; and hyper can lose an answer that
-        // arrives together with the end of its connection.
+        // As over HTTP/1.1, the connection may have been ending when the request was sent. hyper can also lose a response that
+        // arrives together with the end of the connection.
         let may_repeat = self.retry && head.method.is_idempotent() && body.is_end_stream();
         let reader = Reader::new(&self.ending);
         let (upload, body) = watch(body, reader.track());
@@ -85,7 +85,7 @@ impl Sender {
             _life: self.life.begin(),
         };
         let request = Request::from_parts(head.clone(), body);
-        // In a block, after which hyper has no reason to keep the request.
+        // At the end of this block hyper learns that nobody waits for the response.
         let answer = {
             let answer = pin!(self.send.try_send_request(request));
             match select(answer, self.ending.begins()).await {
@@ -102,7 +102,7 @@ impl Sender {
                 return Ok((answer, exchange));
             }
             Some(Err(mut failed)) => {
-                // hyper gives back what it did not send, in the body that was made for this connection.
+                // hyper returns a request that it did not send.
                 let is_unsent = failed.take_message().is_some() || exchange.reader.is_unsent();
                 let error = failed.into_error();
                 let verdict = match is_unsent {
@@ -140,18 +140,19 @@ impl Sender {
 #[derive(Clone, Copy, PartialEq)]
 enum Verdict {
     Unknown,
+    /// h2 has written nothing of the request.
     Unsent,
-    /// The connection has ended without a word about it.
+    /// The connection has ended, and the server has not said whether it processed the request.
     Lost,
-    /// Refused before it was processed.
+    /// The server refused the request before it processed it.
     Refused,
-    /// Above the last stream of a `GOAWAY`.
+    /// The stream is above the last one of a `GOAWAY`.
     GoneAway,
 }
 
 fn verdict(error: &hyper::Error) -> Verdict {
     let source = std::error::Error::source(error);
-    // hyper unwraps the errors of the socket.
+    // hyper returns an error of the socket directly, and not inside an h2 error.
     if source.is_some_and(|source| source.is::<std::io::Error>()) {
         return Verdict::Lost;
     }
@@ -164,17 +165,17 @@ fn verdict(error: &hyper::Error) -> Verdict {
     }
 }
 
-/// A request and its answer. Its drop is their end, whatever hyper still has of the request.
+/// A request and its response. Both have ended when this is dropped, whatever hyper still has of the request.
 ///
-/// hyper goes on to offer that to a peer that gives no window for it, or does not admit its stream, for as long as the
-/// connection lives. So such a connection gets no more requests, and ends with the last that it has.
+/// hyper keeps what it could not send of an aborted request for as long as the connection lives: the peer may give no window, or
+/// not admit the stream. Such a connection gets no more requests, and ends after the last request that it has.
 #[derive(Debug)]
 pub(super) struct Exchange {
     upload: Option<Upload>,
     using: Using,
     limit: Duration,
     state: Weak<Mutex<State>>,
-    /// `None` once it is answered.
+    /// `None` once the response has arrived.
     unanswered: Option<Arc<AtomicUsize>>,
     reader: Reader,
     _life: Use,
@@ -191,7 +192,7 @@ impl Exchange {
         }
     }
 
-    /// A frame of the response's body has come, or there is none for now.
+    /// The body of the response was polled.
     pub(super) fn polled(&mut self, is_pending: bool, is_done: bool) {
         match (is_done, is_pending) {
             (true, _) => self.reader.is_done(),
@@ -200,14 +201,14 @@ impl Exchange {
         }
     }
 
-    /// The connection takes no more requests.
+    /// The connection gets no more requests.
     fn retire(&self) {
         if let Some(state) = self.state.upgrade() {
             retire(&state, self.using.id());
         }
     }
 
-    /// The body as it was.
+    /// The body of the request as it was before it was sent.
     async fn returned(mut self) -> Option<RequestBody> {
         self.unanswered = None;
         // hyper drops the body only when it sees the end of the connection, which must not wait for this request.
@@ -243,7 +244,7 @@ impl Drop for Exchange {
     }
 }
 
-/// Whoever wants a connection next gets another than `using`.
+/// The next request gets another connection than `using`.
 fn retire(state: &Mutex<State>, using: UsingId) {
     let mut state = lock(state);
     let retired = match &state.made {
@@ -254,11 +255,11 @@ fn retire(state: &Mutex<State>, using: UsingId) {
     drop(retired);
 }
 
-/// What a dial that many wait for has come to.
+/// The result of a dial that several callers wait for.
 #[derive(Clone)]
 pub(super) enum Made {
     Http2(Sender),
-    /// The server speaks HTTP/1.1: for the first who takes it.
+    /// The server selected HTTP/1.1. The first caller takes the connection.
     Http1(Arc<Mutex<Option<Lease>>>),
 }
 
@@ -266,8 +267,8 @@ pub(super) type Dial = BoxFuture<'static, Result<Made, Error>>;
 
 /// The one connection, and the one dial for it.
 ///
-/// Not hyper-util's `Singleton` (as of 0.1.21): there, whoever finds the connection closed also throws away one being made by others,
-/// who then panic, and a waiter that is not polled holds up the rest.
+/// This is not the `Singleton` of hyper-util (as of 0.1.21). There, a caller that finds the connection closed also discards a
+/// dial in progress, whose other callers then panic, and one caller that is not polled delays the others.
 #[derive(Default)]
 pub(super) struct Shared {
     state: Arc<Mutex<State>>,
@@ -276,7 +277,7 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct State {
     made: Option<Sender>,
-    /// The dial in progress belongs to those who wait for it: it is dropped with the last of them.
+    /// The callers that wait for the dial own it. It is dropped with the last of them.
     making: Option<WeakShared<Dial>>,
 }
 
@@ -292,7 +293,7 @@ impl Shared {
         self.lock().open()
     }
 
-    /// The open connection, else the one being made, else the one that `make` makes.
+    /// The open connection; otherwise the dial in progress, or the one that `make` starts.
     pub(super) fn open_or_make(
         &self,
         make: impl FnOnce() -> Dial,
@@ -309,7 +310,7 @@ impl Shared {
         }))
     }
 
-    /// A new connection is the one for all, unless there is one.
+    /// Shares a new connection. If another one is open, that one is returned.
     pub(super) fn adopt(
         &self,
         send: SendRequest<RequestBody>,

@@ -1,4 +1,4 @@
-//! What HTTP is spoken over: a socket, which is counted while it exists and closed when its peer takes nothing, or TLS on one.
+//! The stream below HTTP: a socket, which is counted while it exists and closed when its peer accepts nothing, or TLS on a socket.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -21,21 +21,21 @@ use tokio_rustls::client::TlsStream;
 
 /// A TCP stream whose writes fail once they have made no progress for a while.
 ///
-/// hyper's connection task owns the body of an aborted request until it could flush what it took of it; without the
-/// limit a peer that stops reading keeps task, socket and body for ever.
+/// The task of the connection owns the body of an aborted request until hyper could flush what it has read of the body. Without
+/// the limit, a peer that stops reading would keep the task, the socket and the body for ever.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
     stall: Stall,
     pub(super) wire: Wire,
     ended: Option<oneshot::Receiver<()>>,
-    /// In here, not beside the request: what is bounded is sockets that exist.
+    /// Here and not in the request, since the limit is about sockets that exist.
     _permit: OwnedSemaphorePermit,
-    /// Likewise: dropped with the socket, which tells [`Gone`].
+    /// Dropped with the socket, which completes [`Gone`].
     _gone: oneshot::Sender<Infallible>,
 }
 
-/// What is left in hand of a socket that hyper has.
+/// A handle to a socket that hyper owns.
 #[derive(Debug)]
 pub(super) struct Remote {
     pub(super) wire: Wire,
@@ -44,7 +44,7 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Ends the socket, unless it goes by itself in time.
+    /// Closes the socket unless it is closed within `limit`.
     pub(super) async fn end_after(self, limit: Duration) {
         if tokio::time::timeout(limit, self.gone).await.is_err() {
             self.wire.set_broken(true);
@@ -53,7 +53,7 @@ impl Remote {
     }
 }
 
-/// What is known of a socket from outside.
+/// What code outside of hyper knows about a socket.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wire(Arc<Known>);
 
@@ -64,8 +64,8 @@ struct Known {
 }
 
 impl Wire {
-    /// Whether a request was aborted on the socket, which is then reset when it closes. After an ordinary close
-    /// the kernel would go on for minutes to offer what it holds of the request to a peer that does not read.
+    /// Sets whether a request was aborted on the socket. Such a socket is reset when it closes, since after an ordinary close
+    /// the kernel would try for minutes to send the rest of the request to a peer that does not read.
     pub(super) fn set_broken(&self, broken: bool) {
         self.0.broken.store(broken, Relaxed);
     }
@@ -80,14 +80,14 @@ impl Wire {
     }
 }
 
-/// Ends when the socket is gone.
+/// Completes when the socket is closed.
 pub(super) type Gone = Shared<oneshot::Receiver<Infallible>>;
 
 #[derive(Debug)]
 struct Stall {
     limit: Duration,
     stalled: bool,
-    /// Made by the first write that has to wait; most connections never need it.
+    /// Made by the first write that has to wait. Most connections never need it.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -140,7 +140,7 @@ impl Stall {
             self.stalled = false;
             return written;
         }
-        // No panic for want of timers: this runs on the runtime that dialled, and the dial had a timeout.
+        // The runtime has timers: it is the one on which the connection was dialled, and a dial needs timers.
         let limit = self.limit;
         let timer = self.timer.get_or_insert_with(|| {
             self.stalled = true;
@@ -159,7 +159,7 @@ impl Stall {
     }
 }
 
-/// `limit` from now, or so far away that nobody will see it.
+/// `limit` from now, and at most 30 years.
 fn deadline(limit: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(limit)
@@ -182,7 +182,7 @@ impl AsyncRead for Socket {
     }
 }
 
-// Only writes are watched: a TCP stream's flush and shutdown never wait, and say nothing about progress.
+// Only writes are watched, since the flush and the shutdown of a TCP stream never wait.
 impl AsyncWrite for Socket {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -199,7 +199,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // Of one slice, as most requests are, `send` costs less than `writev`.
+        // Most requests are one slice, for which `send` costs less than `writev`.
         if let [buf] = bufs {
             return self.poll_write(cx, buf);
         }
@@ -221,11 +221,11 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// What a connection speaks HTTP over.
+/// The stream of a connection.
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(Socket),
-    // Around the socket, whose limit on writes so sees what the peer takes, not what the TLS buffer does.
+    // TLS is around the socket, so that the write timeout sees what the peer accepts, and not what the TLS buffer accepts.
     #[cfg(feature = "rustls")]
     Tls(Box<TlsStream<Socket>>),
 }
@@ -247,7 +247,7 @@ macro_rules! either {
 }
 
 impl Stream {
-    /// The version of HTTP that was selected by ALPN; HTTP/1.1 where a TLS server selects none.
+    /// The version of HTTP that ALPN selected, or HTTP/1.1 if a TLS server selected none.
     pub(super) fn selected(&self) -> Option<Version> {
         match self {
             Self::Plain(_) => None,

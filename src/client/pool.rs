@@ -1,4 +1,4 @@
-//! The connections of a target, of either protocol: which one the server speaks may be known only once it was dialled.
+//! The connections of a target, of both versions of HTTP, since the server may select the version when it is dialled.
 
 use std::future::Future;
 use std::pin::pin;
@@ -21,9 +21,9 @@ use super::request;
 use super::upload::RequestBody;
 use crate::clock::within;
 
-/// How often a request is sent again that was not processed. Each connection that went away may have served others.
+/// How often an unprocessed request is sent again. A server under load may close several connections in turn.
 const MOST_TRIES: usize = 16;
-/// How often it is sent again after a refusal, which may mean that the server is overloaded, or where it may have been processed.
+/// How often a request is sent again when the server refused it, and may be overloaded, or when the server may have processed it.
 const MOST_REPEATS: usize = 2;
 
 #[derive(Debug)]
@@ -31,11 +31,11 @@ pub(super) struct Pool {
     pub(super) connector: Arc<Connector>,
     idle: Arc<Idle>,
     shared: Shared,
-    /// What the server spoke last. Until it spoke: whether it may, since then its first dial is worth sharing.
+    /// Whether the server used HTTP/2 last. Before its first connection: whether it may use HTTP/2, so that the first dial is shared.
     http2: AtomicBool,
 }
 
-/// A connection, with the pool that has another should this one be closing.
+/// A connection, and the pool, which has another one if this one is closing.
 #[derive(Debug)]
 pub(super) enum Connection {
     Http1(Arc<Pool>, Lease),
@@ -52,7 +52,7 @@ impl Pool {
         }
     }
 
-    /// A connection that is there already.
+    /// A connection that is open and unused, or shared.
     pub(super) fn at_hand(self: &Arc<Self>) -> Option<Connection> {
         if self.speaks_http2() {
             if let Some(sender) = self.shared.open() {
@@ -62,7 +62,7 @@ impl Pool {
         Some(Connection::Http1(self.clone(), self.idle.pop()?))
     }
 
-    /// A connection at hand, else the first of one that comes back and one dialled.
+    /// A connection: an open one, otherwise the first of one that returns and one that is dialled.
     pub(super) async fn obtain(self: Arc<Self>) -> Result<Connection, Error> {
         match self.idle.pop_or_wait() {
             Asked::Have(lease) => Ok(Connection::Http1(self, lease)),
@@ -77,7 +77,7 @@ impl Pool {
         }
     }
 
-    /// Sends what was not sent, once more and on a fresh connection, which may be of the other protocol.
+    /// Sends an unsent request once more, on a fresh connection, which may use the other version of HTTP.
     pub(super) async fn resend(
         self: Arc<Self>,
         mut request: Request<RequestBody>,
@@ -95,7 +95,8 @@ impl Pool {
         }
     }
 
-    /// Sends a request over HTTP/2, and again, maybe over HTTP/1.1, while servers say that they have not processed it.
+    /// Sends a request over HTTP/2, and again while the server says that it has not processed the request. The last time may be over
+    /// HTTP/1.1.
     pub(super) async fn exchange(
         self: Arc<Self>,
         mut sender: Sender,
@@ -129,7 +130,7 @@ impl Pool {
         }
     }
 
-    /// A connection that was not idle: the peer of one that just closed may have closed the others too.
+    /// A connection that was not idle, since a peer that has closed one idle connection may have closed the others too.
     async fn obtain_fresh(self: &Arc<Self>) -> Result<Connection, Error> {
         let fresh = self.returned_or_made(self.idle.evict_and_wait()).await;
         if fresh.is_err() {
@@ -138,8 +139,8 @@ impl Pool {
         fresh
     }
 
-    /// A dial that a returned connection overtakes goes on, since it shows that there are too few: dropped, the next
-    /// request would begin it again.
+    /// When a connection returns before the dial has ended, the dial continues: there are too few connections, and the next
+    /// request would start the dial again.
     async fn returned_or_made(
         self: &Arc<Self>,
         mut returned: oneshot::Receiver<Lease>,
@@ -205,7 +206,7 @@ impl Pool {
         self.dial(permit).await
     }
 
-    /// Dials. From here on the server is taken to speak what it speaks now. Keeps no pool that nobody else does.
+    /// Dials, and remembers the version that the server selected. The future does not keep the pool alive.
     fn dial(
         self: &Arc<Self>,
         permit: OwnedSemaphorePermit,

@@ -1,4 +1,4 @@
-//! A request as each protocol wants it: its head, and a body that ends only where its client has ended it.
+//! A request as each version of HTTP needs it: its head, and a body that ends without an error only if the client has sent all of it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use crate::exact::ExactTrailers;
 use crate::stream_end::says_end;
 use crate::tokens::tokens;
 
-/// The request as the endpoint is to get it over `version`. It may have been fit for the other one.
+/// The request as the endpoint gets it over `version`. It may have been adapted to the other version before.
 pub(super) fn fit<B>(
     request: Request<B>,
     version: Version,
@@ -55,8 +55,8 @@ pub(super) fn refuse_connect(method: &Method) -> Result<(), Error> {
     Ok(())
 }
 
-/// Origin form, exactly one `Host`, at most one `Cookie`, nothing that was meant for the client's connection other than an
-/// offer to switch protocols; a body of `unknown_length` is announced.
+/// The head has the origin form, exactly one `Host` and at most one `Cookie`. Of the fields that were meant for the client's connection
+/// it has only an offer to switch protocols. A body of `unknown_length` is announced.
 fn http1(head: &mut Parts, unknown_length: bool, target: &Authority) -> Result<(), Error> {
     let named = named_host(&head.uri)
         .map(HeaderValue::from_str)
@@ -92,7 +92,7 @@ fn http1(head: &mut Parts, unknown_length: bool, target: &Authority) -> Result<(
     Ok(())
 }
 
-/// Absolute form, from which hyper takes `:scheme` and `:authority`; nothing that only means something over HTTP/1.1.
+/// The head has the absolute form, from which hyper takes `:scheme` and `:authority`, and no fields of HTTP/1.1.
 fn http2(head: &mut Parts, target: &Endpoint) -> Result<(), Error> {
     let host = match named_host(&head.uri) {
         Some(named) => Authority::try_from(named).ok(),
@@ -120,7 +120,7 @@ fn strip(head: &mut Parts) -> Result<Stripped, Error> {
     })
 }
 
-/// The host the request's URI names, if it names one.
+/// The host in the URI of the request, if there is one.
 fn named_host(uri: &Uri) -> Option<&str> {
     uri.authority()
         .map(|authority| without_userinfo(authority.as_str()))
@@ -148,7 +148,7 @@ fn path_and_query(uri: &Uri) -> PathAndQuery {
         .unwrap_or_else(|| PathAndQuery::from_static("/"))
 }
 
-/// RFC 9113, 8.2.3: what HTTP/2 may split is one field over HTTP/1.1.
+/// Joins cookies, which HTTP/2 may split, to the one field of HTTP/1.1 (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let cookies: Vec<&[u8]> = headers
         .get_all(COOKIE)
@@ -163,8 +163,8 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 pin_project! {
-    /// A body that breaks off where its client has reset the stream: hyper reports `NO_ERROR` as an ordinary end, and
-    /// a proxy would send on a whole but shorter body.
+    /// A body that ends with an error if its client has reset the stream. hyper reports a reset with `NO_ERROR` as an ordinary end, and
+    /// a proxy would forward a shorter body that looks complete.
     #[derive(Debug)]
     pub(super) struct Whole<B> {
         #[pin]
@@ -174,7 +174,7 @@ pin_project! {
 }
 
 impl<B> Whole<B> {
-    /// `version`: that of the request, as it was received.
+    /// `version` is the version over which the request was received.
     pub(super) fn new(inner: B, version: Version) -> Self {
         let says_end = version == Version::HTTP_2 && says_end::<B>();
         Self { inner, says_end }
@@ -214,8 +214,8 @@ where
 }
 
 pin_project! {
-    /// A body that breaks off where it would lose a trailer: over HTTP/1.1 hyper sends only those that the head has named, and
-    /// drops the others unseen.
+    /// A body that ends with an error if it would lose a trailer. Over HTTP/1.1 hyper sends only the trailers that the head has named,
+    /// and silently drops the others.
     #[derive(Debug)]
     pub(super) struct Declared<B> {
         #[pin]
@@ -225,7 +225,7 @@ pin_project! {
 }
 
 impl<B> Declared<B> {
-    /// Lets those trailers pass that `headers` name.
+    /// Only the trailers that `headers` name may pass.
     pub(super) fn new(inner: B, headers: &HeaderMap) -> Self {
         let names = tokens(headers, &TRAILER)
             .filter_map(|name| HeaderName::from_bytes(name).ok())

@@ -1,4 +1,4 @@
-//! What turns the name of a target into addresses: the system's resolver, or a service that the user brings.
+//! The resolver of a target's name: the resolver of the system, or a service of the user.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -22,7 +22,7 @@ const MOST: usize = 4;
 pub(super) enum Resolver {
     #[default]
     System,
-    /// Erased, so that a target is one type whatever resolves its name.
+    /// The type of the service is erased, so that a target is one type with every resolver.
     Service(Arc<dyn Fn(Name) -> BoxFuture<'static, Resolved> + Send + Sync>),
 }
 
@@ -120,7 +120,7 @@ fn ask(host: &str) -> io::Result<Asked> {
     thread::Builder::new()
         .name("mirror-lookup".into())
         .spawn(work)?;
-    // The thread cannot have removed it yet: the table is locked.
+    // The thread cannot have removed the entry yet, since the table is locked.
     under_way.insert(host.to_owned(), asked.clone());
     Ok(asked)
 }

@@ -31,10 +31,10 @@ pub struct HttpTarget {
     readiness: Readiness,
 }
 
-/// What `poll_ready` has left behind.
+/// What `poll_ready` has obtained.
 enum Readiness {
     Nothing,
-    /// In a mutex that is never locked: it makes a target `Sync`.
+    /// The mutex is never locked. It makes a target `Sync`.
     Obtaining(Mutex<Obtaining>),
     Have(Connection),
 }
@@ -42,7 +42,7 @@ enum Readiness {
 type Obtaining = Pin<Box<dyn Future<Output = Result<Connection, Error>> + Send>>;
 
 impl HttpTarget {
-    /// The target's own name: `host[:port]` as written in its URL.
+    /// The name of the target: `host[:port]` as written in its URL.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.pool.connector.endpoint.authority
@@ -107,12 +107,12 @@ where
     type Error = Error;
     type Future = ResponseFuture;
 
-    /// Obtains a connection; an error is always a [connect error](Error::is_connect).
+    /// Obtains a connection. An error is always a [connect error](Error::is_connect).
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_connection(cx)
     }
 
-    /// Sends `request` on the connection `poll_ready` obtained, or, without one, obtains it first.
+    /// Sends `request` on the connection that `poll_ready` has obtained. Without a connection, it obtains one first.
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let readiness = std::mem::replace(&mut self.readiness, Readiness::Nothing);
         if let Err(error) = request::refuse_connect(request.method()) {
@@ -138,7 +138,7 @@ where
 }
 
 impl Clone for HttpTarget {
-    /// A target of the same pool, without the connection this one may have been readied with.
+    /// A target of the same pool. A connection that `poll_ready` has obtained stays with the original.
     fn clone(&self) -> Self {
         Self {
             pool: self.pool.clone(),
@@ -168,7 +168,7 @@ pub struct ResponseFuture {
 enum State {
     /// A connection was at hand.
     Http1(Arc<Pool>, Sending),
-    /// What takes longer, or has no name.
+    /// Everything else: it may have to dial, or its future has no name.
     Boxed(Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Error>> + Send>>),
 }
 

@@ -1,4 +1,4 @@
-//! TLS: whom to believe, and as whom to be known.
+//! TLS: the roots that verify the server, the certificate of the client, and the handshake.
 
 use std::sync::Arc;
 use std::{fmt, io};
@@ -14,13 +14,13 @@ use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
 
 use super::io::{Socket, Stream};
 
-/// How an `https` target is to be spoken to: the roots that must vouch for its certificate, and, if it asks for one,
-/// the certificate to show it.
+/// The settings of TLS for an `https` target: the roots that verify the certificate of the server, and the certificate of the
+/// client, for a server that asks for one.
 ///
-/// The server's certificate is always verified, its name and dates included; there is no way to turn that off. TLS 1.2
-/// and 1.3 are spoken, with the cryptography of *ring*, or of the
-/// [provider](https://docs.rs/rustls/0.23/rustls/crypto/struct.CryptoProvider.html) the process has installed by then.
-/// Clones are cheap and share what they have loaded: make one, for as many targets as it fits.
+/// The certificate of the server is always verified, including its name and its dates, and this cannot be turned off. The versions are
+/// TLS 1.2 and 1.3, with the cryptography of *ring*, or of the
+/// [provider](https://docs.rs/rustls/0.23/rustls/crypto/struct.CryptoProvider.html) that the process has installed by then.
+/// Clones are cheap and share what was loaded, so that one value is enough for many targets.
 ///
 /// ```no_run
 /// # use tower_mirror::client::{HttpTarget, Tls};
@@ -38,11 +38,11 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Believes whom the platform believes.
+    /// Uses the roots of the platform.
     ///
-    /// On Linux those are the roots found at the usual places, or where `SSL_CERT_FILE` and `SSL_CERT_DIR` say, read
-    /// here and now, which blocks the thread for some milliseconds. On Windows and Apple's systems the system is asked
-    /// each time.
+    /// On Linux these are the roots at the usual places, or at the places that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. They are read
+    /// during this call, which blocks the thread for some milliseconds. On Windows and Apple's systems, the system verifies each
+    /// certificate.
     ///
     /// # Errors
     ///
@@ -53,14 +53,14 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| InvalidTls::Provider(error.to_string()))?;
-        // The platform's verifier is no part of rustls, hence "custom".
+        // The verifier of the platform is not a part of rustls, and so it is a "custom" one.
         let builder = builder.dangerous();
         Ok(Self::new(
             builder.with_custom_certificate_verifier(Arc::new(verifier)),
         ))
     }
 
-    /// Believes the certificates in `pem` and nobody else: one or more, in PEM.
+    /// Uses only the certificates in `pem` as roots: one or more, in PEM.
     ///
     /// # Errors
     ///
@@ -83,16 +83,16 @@ impl Tls {
         Ok(Self::new(builder.with_webpki_verifier(verifier)))
     }
 
-    /// Shows servers that ask for a certificate the one that `chain` begins with, followed by its intermediates, whose
-    /// key is `key`; both in PEM, the key as PKCS#8, PKCS#1 or SEC1 and not encrypted.
+    /// Sets the certificate for servers that ask for one. `chain` begins with the certificate, followed by its intermediates, and
+    /// `key` is its private key. Both are PEM; the key is PKCS#8, PKCS#1 or SEC1, and not encrypted.
     ///
-    /// A server may refuse it, or its absence, only after the handshake: over TLS 1.3 that fails the first request with
-    /// an error that is not always a [connect error](super::Error::is_connect).
+    /// A server may refuse the certificate, or a connection without one, after the handshake. Over TLS 1.3 the first request then fails
+    /// with an error that is not always a [connect error](super::Error::is_connect).
     ///
     /// # Errors
     ///
     /// [`InvalidTls::ClientCertificate`] when the chain is empty or broken; [`InvalidTls::ClientKey`] when there is no
-    /// key, one that cannot be used, or another certificate's.
+    /// key, or a key that cannot be used, or that belongs to another certificate.
     pub fn client_certificate(mut self, chain: &[u8], key: &[u8]) -> Result<Self, InvalidTls> {
         let chain = certificates(chain).map_err(InvalidTls::ClientCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key)
@@ -105,8 +105,8 @@ impl Tls {
         Ok(self)
     }
 
-    /// The name to ask the server for (SNI) and to find in its certificate: a DNS name or an IP address. Default: the
-    /// host of the target's URL. Where the target dials and what `Host` says do not change.
+    /// Sets the name that is sent to the server (SNI) and that its certificate must have: a DNS name or an IP address. Default: the
+    /// host of the target's URL. The address that is dialled and the field `Host` do not change.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Tls {
         Ok(self)
     }
 
-    /// For a server at `host`, which is the name to ask for unless another was set.
+    /// The peer at `host`, which is the name to verify unless another one was set.
     pub(super) fn peer(self, host: &str) -> Result<Peer, InvalidTls> {
         let name = match self.name {
             Some(name) => name,
@@ -136,7 +136,7 @@ impl Tls {
     }
 }
 
-/// Whom to ask for, and how.
+/// The name of the server to verify, and the configuration.
 #[derive(Clone)]
 pub(super) struct Peer {
     pub(super) config: ClientConfig,
@@ -150,7 +150,7 @@ pub(super) struct Handshake {
 }
 
 impl Peer {
-    /// One that offers the one version, or both, the newer first.
+    /// A handshake that offers the one version, or both with HTTP/2 first.
     pub(super) fn handshake(&self, only: Option<Version>) -> Handshake {
         let offered: &[&[u8]] = match only {
             Some(Version::HTTP_2) => &[b"h2"],
@@ -171,7 +171,7 @@ impl Handshake {
     pub(super) async fn shake(&self, socket: Socket) -> io::Result<Stream> {
         let tls = self.connector.connect(self.name.clone(), socket).await?;
         let stream = Stream::Tls(Box::new(tls));
-        // A server may select nothing, which is HTTP/1.1.
+        // A server that selects nothing uses HTTP/1.1.
         if self.only == Some(Version::HTTP_2) && stream.selected() != self.only {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -222,21 +222,21 @@ impl fmt::Debug for Handshake {
     }
 }
 
-/// Why TLS cannot be spoken as told. Each variant carries the reason, and nothing of any key.
+/// Why settings for TLS are not valid. Each variant has the reason, and no part of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidTls {
-    /// The platform's roots cannot be had.
+    /// The roots of the platform cannot be loaded.
     PlatformRoots(String),
-    /// The roots given: none, or a broken one.
+    /// There is no root, or one is broken.
     Roots(String),
-    /// The client certificate's chain: none, or a broken one.
+    /// The chain of the client's certificate is empty or broken.
     ClientCertificate(String),
-    /// The client certificate's key: none, one that cannot be used, or another certificate's.
+    /// The key of the client's certificate is missing, cannot be used, or belongs to another certificate.
     ClientKey(String),
     /// This is neither a DNS name nor an IP address.
     ServerName(String),
-    /// The process's provider of cryptography can speak neither TLS 1.2 nor 1.3.
+    /// The cryptography of the process supports neither TLS 1.2 nor 1.3.
     Provider(String),
 }
 

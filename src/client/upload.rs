@@ -1,4 +1,4 @@
-//! What a request has to send, whether an HTTP/2 peer takes it, and what is needed to send it again.
+//! The body of a request: whether an HTTP/2 peer accepts it, and what is needed to send it again.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -22,19 +22,19 @@ use crate::clock::within;
 
 /// The most bytes of a body that are kept until its request is answered, to be sent again.
 const MOST_KEPT: usize = 64 * 1024;
-/// How long hyper may take to drop the body of a request that has failed. It needs microseconds.
+/// How long hyper may take to drop the body of a failed request. It needs microseconds.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Erased, so that a target is one type whatever it is sent.
+/// The body of a request. Its type is erased, so that a target is one type for all bodies.
 pub(super) enum RequestBody {
-    /// At its end from the start, as most are. hyper asks for the length even so.
+    /// An empty body, as most requests have. hyper still asks for its length.
     Ended(SizeHint),
     Boxed(UnsyncBoxBody<Bytes, RequestBodyError>),
-    /// One that was sent to a server which did not process it.
+    /// A body that was sent before to a server that did not process it.
     Again(Box<Again>),
 }
 
-/// What was read of a body before, then the rest of it.
+/// The frames that were read before, then the rest of the body.
 pub(super) struct Again {
     pub(super) read: VecDeque<Read>,
     pub(super) rest: RequestBody,
@@ -120,7 +120,7 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            // `Copy` in newer versions of http-body alone.
+            // Only newer versions of http-body implement `Copy` for it.
             #[allow(clippy::clone_on_copy)]
             Self::Ended(length) => length.clone(),
             Self::Boxed(body) => body.size_hint(),
@@ -129,7 +129,7 @@ impl Body for RequestBody {
     }
 }
 
-/// Held by all that use a connection; its receiver hears when the last has let go.
+/// Held by all users of a connection. Its receiver completes when the last of them is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Using(Arc<oneshot::Sender<Infallible>>);
 
@@ -139,7 +139,7 @@ impl Using {
         (Self(Arc::new(sender)), unused)
     }
 
-    /// Tells connections apart.
+    /// Identifies the connection.
     pub(super) fn id(&self) -> UsingId {
         UsingId(Arc::downgrade(&self.0))
     }
@@ -154,12 +154,12 @@ impl PartialEq for UsingId {
     }
 }
 
-/// A request's body, watched while hyper has it.
+/// The body of a request, watched while hyper has it.
 pub(super) struct Watched {
-    /// `None` once it was given back.
+    /// `None` once it was returned.
     body: Option<RequestBody>,
     progress: Arc<Progress>,
-    /// What hyper has read. `None` if that is too much to be kept.
+    /// The frames that hyper has read. `None` if they are too many to be kept.
     read: Option<VecDeque<Read>>,
     bytes: usize,
     returned: Weak<Returned>,
@@ -208,7 +208,7 @@ impl Drop for Watched {
 
 #[derive(Debug, Default)]
 struct Progress {
-    /// hyper asks for a frame when it is rid of the one before.
+    /// How often hyper has asked for a frame, which it does when it has sent the one before.
     asked: AtomicUsize,
     waits_for_caller: AtomicBool,
 }
@@ -231,7 +231,7 @@ impl Body for Watched {
             .store(frame.is_pending(), Relaxed);
         match &frame {
             Poll::Ready(Some(Ok(frame))) if self.read.is_some() => {
-                // Nobody sends an answered request again.
+                // A request with a response is not sent again.
                 if self.returned.strong_count() == 0 {
                     self.read = None;
                 } else {
@@ -246,7 +246,7 @@ impl Body for Watched {
 
     fn is_end_stream(&self) -> bool {
         let has_ended = self.body.as_ref().is_none_or(RequestBody::is_end_stream);
-        // hyper asks for this first.
+        // hyper calls this before h2 gets the request.
         self.track.is_taken(!has_ended);
         has_ended
     }
@@ -259,16 +259,16 @@ impl Body for Watched {
     }
 }
 
-/// For whoever sent it.
+/// The side of the sender.
 #[derive(Debug)]
 pub(super) struct Upload {
     progress: Weak<Progress>,
     held: oneshot::Receiver<Infallible>,
-    /// `None` once the request is answered.
+    /// `None` once the response has arrived.
     returned: Option<Arc<Returned>>,
 }
 
-/// What hyper is to be given instead of `body`.
+/// Wraps `body` for hyper.
 pub(super) fn watch(body: RequestBody, track: Arc<Track>) -> (Upload, RequestBody) {
     let progress = Arc::new(Progress::default());
     let returned = Arc::new(Returned::default());
@@ -291,12 +291,12 @@ pub(super) fn watch(body: RequestBody, track: Arc<Track>) -> (Upload, RequestBod
 }
 
 impl Upload {
-    /// The request is answered, and will not be sent again.
+    /// The response has arrived, so that the request is not sent again.
     pub(super) fn answered(&mut self) {
         self.returned = None;
     }
 
-    /// The body as it was, unless too much of it was read or hyper does not drop it.
+    /// The body as it was before it was sent. `None` if too much of it was read, or if hyper does not drop it.
     pub(super) async fn returned(mut self) -> Option<RequestBody> {
         let returned = self.returned.take()?;
         within(SOON, &mut self.held).await?.err()?;
@@ -307,12 +307,12 @@ impl Upload {
             .take()
     }
 
-    /// Whether hyper has let go of the body.
+    /// Whether hyper has dropped the body.
     pub(super) fn is_over(&mut self) -> bool {
         self.held.try_recv() == Err(oneshot::error::TryRecvError::Closed)
     }
 
-    /// Waits until hyper has let go of the body, or for `limit` could not get rid of any of it: then this is true.
+    /// Waits until hyper has dropped the body, which gives `false`, or has sent nothing of it for `limit`, which gives `true`.
     pub(super) async fn gets_stuck(mut self, limit: Duration) -> bool {
         while let Some(asked) = self.asked() {
             if within(limit, &mut self.held).await.is_some() {
