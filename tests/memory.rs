@@ -22,7 +22,7 @@ use tokio::{
 };
 use tower::service_fn;
 use tower_mirror::{
-    HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, RequestHead, SampleRate, ShadowBody,
+    HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, SampleRate, ShadowBody,
     client::HttpTargetBuilder,
 };
 use tower_mirror_testing::{Act, Place, TestShadow};
@@ -243,9 +243,9 @@ impl Bench {
         let runtime = runtime.expect("a runtime");
         let mut heap = Heap { runtime, live: 0 };
         let (handle, client) = heap.run(async {
-            let mirror = holds.mirror().await.sample(rate);
+            let mirror = holds.mirror().await.sample_rate(rate);
             let mirror = mirror
-                .filter(|head: &RequestHead<'_>| head.uri.path() != GROW.target)
+                .filter(|head| head.uri.path() != GROW.target)
                 .timeout(NEVER)
                 .max_in_flight(1000)
                 .max_buffered_bytes(LIMIT)

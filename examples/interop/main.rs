@@ -34,7 +34,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_mirror::{
-    BodyMode, MirrorHandle, MirrorLayer, Report,
+    BodyMode, MirrorHandle, MirrorLayer,
     client::{HttpTargetBuilder, InvalidUrl},
 };
 
@@ -63,7 +63,7 @@ struct Args {
     shadow: Option<HttpTargetBuilder>,
 
     /// What body copies have.
-    #[arg(long, requires = "shadow", default_value = "tee")]
+    #[arg(long, requires = "shadow", default_value = "buffered")]
     body: Body,
 
     /// Speak HTTP/2 (prior knowledge) to the shadow.
@@ -74,9 +74,9 @@ struct Args {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Body {
     /// The request's own, sent once it is whole.
-    Tee,
+    Buffered,
     /// The request's own, relayed as it comes.
-    Stream,
+    Streaming,
 }
 
 /// Copies by case and outcome.
@@ -135,13 +135,13 @@ fn mirror(
         false => target,
     };
     let body = match args.body {
-        Body::Tee => BodyMode::Tee,
-        Body::Stream => BodyMode::Stream,
+        Body::Buffered => BodyMode::Buffered,
+        Body::Streaming => BodyMode::Streaming,
     };
     let mirror = MirrorLayer::builder(target.build()?)
-        .body(body)
-        .route(|head| Some(case(head.headers.get("x-case")?.to_str().ok()?).to_owned()))
-        .observer(move |report: &Report| {
+        .body_mode(body)
+        .route_label(|head| Some(case(head.headers.get("x-case")?.to_str().ok()?).to_owned()))
+        .observer(move |report| {
             let case = report.route.as_deref().unwrap_or_default().to_owned();
             let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
             let count = counts.entry(case).or_default();

@@ -9,7 +9,7 @@ use clap::{
 use tower_mirror::{
     BodyMode, BoxError, HostRewrite, HttpTarget, MirrorLayer, SampleRate,
     client::{HttpTargetBuilder, InvalidUrl},
-    metrics::Histograms,
+    metrics::MetricsObserver,
 };
 
 use crate::{
@@ -120,7 +120,7 @@ pub(crate) struct MirrorArgs {
     #[arg(long, requires = "shadow", group = "rewrite")]
     preserve_host: bool,
 
-    /// What body copies have [default: tee]
+    /// What body copies have [default: buffered]
     #[arg(long, requires = "shadow")]
     body: Option<Body>,
 
@@ -153,16 +153,16 @@ impl MirrorArgs {
         };
         let mut builder = MirrorLayer::builder(target.build()?);
         if is_measured {
-            builder = builder.observer(Histograms::new());
+            builder = builder.observe_with(MetricsObserver::new());
         }
         if let Some(rate) = self.percent {
-            builder = builder.sample(rate);
+            builder = builder.sample_rate(rate);
         }
         if let Some(host) = self.host_rewrite() {
-            builder = builder.host(host);
+            builder = builder.host_rewrite(host);
         }
         if let Some(body) = self.body {
-            builder = builder.body(body.into());
+            builder = builder.body_mode(body.into());
         }
         if let Some(bytes) = self.max_body_bytes {
             builder = builder.max_body_bytes(bytes);
@@ -200,19 +200,19 @@ impl MirrorArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Body {
     /// The request's own, sent once it is whole.
-    Tee,
+    Buffered,
     /// The request's own, relayed as it comes.
-    Stream,
+    Streaming,
     /// None: the head alone.
-    Omit,
+    HeadOnly,
 }
 
 impl From<Body> for BodyMode {
     fn from(body: Body) -> Self {
         match body {
-            Body::Tee => Self::Tee,
-            Body::Stream => Self::Stream,
-            Body::Omit => Self::Omit,
+            Body::Buffered => Self::Buffered,
+            Body::Streaming => Self::Streaming,
+            Body::HeadOnly => Self::HeadOnly,
         }
     }
 }

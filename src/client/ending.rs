@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::io::Gone;
-use crate::clock::later;
+use crate::time::later;
 
 /// How long a response that may have arrived can take to reach its reader. hyper delivers the head by a separate task, and
 /// wakes the task of the reader.

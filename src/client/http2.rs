@@ -20,7 +20,7 @@ use super::life::{Life, Use};
 use super::response::{self, HeadLimit};
 use super::settings::Settings;
 use super::upload::{RequestBody, Upload, Using, UsingId, watch};
-use crate::clock::within;
+use crate::time::within;
 
 /// The connection, as one request uses it.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::io::Wire;
 use super::life::{Life, Use};
 use super::upload::RequestBody;
-use crate::clock::within;
+use crate::time::within;
 
 /// A connection without a request.
 #[derive(Debug)]

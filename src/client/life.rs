@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::clock::later;
+use crate::time::later;
 
 /// The life of one connection: its age, how many requests use it, and when the last of them ended.
 #[derive(Clone, Debug)]

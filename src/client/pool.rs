@@ -19,7 +19,7 @@ use super::http2::{Dial, Failed, Made, Sender, Shared};
 use super::idle::{Asked, Idle, Lease, SETTLE};
 use super::request;
 use super::upload::RequestBody;
-use crate::clock::within;
+use crate::time::within;
 
 /// How often an unprocessed request is sent again. A server under load may close several connections in turn.
 const MOST_TRIES: usize = 16;

@@ -19,9 +19,9 @@ use super::hop::{self, Stripped, UnknownCoding};
 use super::upload::RequestBody;
 use super::url::Endpoint;
 use crate::BoxError;
-use crate::exact::ExactTrailers;
+use crate::headers::tokens;
+use crate::marker::KeepTrailers;
 use crate::stream_end::says_end;
-use crate::tokens::tokens;
 
 /// The request as the endpoint gets it over `version`. It may have been adapted to the other version before.
 pub(super) fn fit<B>(
@@ -41,8 +41,8 @@ where
     }
     let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
     http1(&mut head, unknown_length, &endpoint.authority)?;
-    let body = match head.extensions.get::<ExactTrailers>() {
-        Some(ExactTrailers) => RequestBody::new(Declared::new(body, &head.headers)),
+    let body = match head.extensions.get::<KeepTrailers>() {
+        Some(KeepTrailers) => RequestBody::new(Declared::new(body, &head.headers)),
         None => RequestBody::new(body),
     };
     Ok(Request::from_parts(head, body))

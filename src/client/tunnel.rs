@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::error::Error;
 use super::hop;
-use crate::clock::within;
+use crate::time::within;
 
 /// The protocols that a client offers to switch to, and its connection.
 pub(super) struct Offer {

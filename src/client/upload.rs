@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::ending::Track;
 use super::error::RequestBodyError;
 use crate::BoxError;
-use crate::clock::within;
+use crate::time::within;
 
 /// The most bytes of a body that are kept until its request is answered, to be sent again.
 const MOST_KEPT: usize = 64 * 1024;

@@ -58,7 +58,7 @@ fn mirror(shadow: SocketAddr, http2: bool) -> (MirrorBuilder, HttpTarget) {
         .write_timeout(Duration::from_millis(200))
         .build()
         .unwrap();
-    let builder = MirrorLayer::builder(target.clone()).body(BodyMode::Stream);
+    let builder = MirrorLayer::builder(target.clone()).body_mode(BodyMode::Streaming);
     (builder, target)
 }
 
@@ -121,7 +121,7 @@ async fn an_upload_that_breaks_off_is_an_aborted_request_over_both_protocols() {
             .unwrap();
         answer.await.unwrap().unwrap();
 
-        timeout(HANG, layer.handle().idle()).await.unwrap();
+        timeout(HANG, layer.handle().wait_idle()).await.unwrap();
         let stats = layer.handle().stats();
         assert_eq!(stats.outcome(Outcome::BodyError), 1, "{case}: {stats}");
         drop((layer, _target));
@@ -169,7 +169,7 @@ async fn a_gibibyte_passes_through_the_window() {
         }
         drop(feed);
         answer.await.unwrap().unwrap();
-        timeout(HANG, handle.idle()).await.unwrap();
+        timeout(HANG, handle.wait_idle()).await.unwrap();
         let stats = handle.stats();
         assert_eq!(stats.outcome(Outcome::Completed), 1, "{stats}");
         let seen = received.recv().await.unwrap();
@@ -219,7 +219,7 @@ async fn a_shadow_with_a_full_window_costs_the_window_and_is_gone() {
     }
     drop(feed);
     answer.await.unwrap().unwrap();
-    timeout(HANG, handle.idle()).await.unwrap();
+    timeout(HANG, handle.wait_idle()).await.unwrap();
     let stats = handle.stats();
     assert_eq!(stats.outcome(Outcome::Lagged), 1, "{stats}");
     assert_eq!(stats.buffered_bytes(), 0);
@@ -261,7 +261,7 @@ async fn trailers_that_the_head_did_not_name_break_a_copy_over_http1_off() {
         let (read, _reads) = unbounded_channel();
         let service = layer.layer(app(read));
         service.oneshot(request.body(body).unwrap()).await.unwrap();
-        timeout(HANG, layer.handle().idle()).await.unwrap();
+        timeout(HANG, layer.handle().wait_idle()).await.unwrap();
         let stats = layer.handle().stats();
         let completed = u64::from(!is_lost);
         assert_eq!(
