@@ -223,11 +223,11 @@ fn a_url_says_where_and_nothing_else() {
 
     type Rule = fn(String) -> InvalidUrl;
     let cases: &[(&str, Rule, &str)] = &[
-        ("", InvalidUrl::Malformed, "read"),
-        ("http://a b", InvalidUrl::Malformed, "read"),
-        ("http://a<b>", InvalidUrl::Malformed, "read"),
-        ("http://[::g]", InvalidUrl::Malformed, "read"),
-        ("http://a[::1]", InvalidUrl::Malformed, "read"),
+        ("", InvalidUrl::Malformed, "parsed"),
+        ("http://a b", InvalidUrl::Malformed, "parsed"),
+        ("http://a<b>", InvalidUrl::Malformed, "parsed"),
+        ("http://[::g]", InvalidUrl::Malformed, "parsed"),
+        ("http://a[::1]", InvalidUrl::Malformed, "parsed"),
         ("127.0.0.1:9002", InvalidUrl::NoScheme, "no scheme"),
         ("catalog", InvalidUrl::NoScheme, "no scheme"),
         ("/path", InvalidUrl::NoScheme, "no scheme"),
@@ -254,6 +254,9 @@ fn a_url_says_where_and_nothing_else() {
     for (url, rule, says) in cases {
         let error = HttpTarget::new(url).unwrap_err();
         assert_eq!(error, rule((*url).to_owned()));
+        // A builder reports it when it builds, and when it is parsed.
+        assert_eq!(HttpTarget::builder(url).http2().build().unwrap_err(), error);
+        assert_eq!(url.parse::<HttpTargetBuilder>().unwrap_err(), error);
         let message = error.to_string();
         assert!(
             message.contains(&format!("{url:?}")) && message.contains(says),
