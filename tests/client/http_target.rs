@@ -567,6 +567,37 @@ async fn of_twenty_thousand_callers_each_is_woken_once() {
     assert_eq!(server.accepted(), 1);
 }
 
+/// What the kernel's table says of the connections to this port: the kind of timer that each one waits for.
+#[cfg(target_os = "linux")]
+fn timers(port: u16) -> Vec<String> {
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let remote = format!(":{port:04X}");
+    let rows = table.lines().map(|row| row.split_whitespace());
+    rows.filter_map(|mut row| {
+        let address = row.nth(2)?;
+        let timer = row.nth(2)?.split(':').next()?;
+        address.ends_with(&remote).then(|| timer.to_owned())
+    })
+    .collect()
+}
+
+/// The kernel asks whether the peer of an idle connection is still there.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_connection_is_kept_alive_by_the_kernel() {
+    const KEEP_ALIVE: &str = "02";
+    let server = Server::start(whoami()).await;
+    let mut target = server.target();
+    send(&mut target, get("/")).await.unwrap();
+    // Until the last acknowledgement has come, another timer runs.
+    within(async {
+        while timers(server.address.port()) != [KEEP_ALIVE] {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_connection_that_sent_a_large_head_is_not_kept() {
     let server = Server::start(whoami()).await;
