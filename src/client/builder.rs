@@ -93,8 +93,9 @@ impl HttpTargetBuilder {
         self.set(|settings| settings.only = Some(Version::HTTP_11))
     }
 
-    /// Uses only HTTP/2, with one connection for all requests. An `http` server must know this beforehand (prior knowledge).
-    /// If an `https` server does not select HTTP/2, no connection can be made.
+    /// Uses only HTTP/2. Requests share a connection, and another one is dialled when the server admits no more requests on the open
+    /// ones, up to [`max_connections`](Self::max_connections). An `http` server must know beforehand that HTTP/2 is used (prior
+    /// knowledge). If an `https` server does not select HTTP/2, no connection can be made.
     pub fn http2(self) -> Self {
         self.set(|settings| settings.only = Some(Version::HTTP_2))
     }

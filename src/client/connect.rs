@@ -1,5 +1,6 @@
 //! The connector: it dials the endpoint and starts HTTP on the stream.
 
+use std::future::poll_fn;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -17,16 +18,17 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-use super::ending::{Ending, UntilRead};
+use super::ending::UntilRead;
 use super::error::{Error, into_io};
+use super::http2::Opened;
 use super::idle::Sender;
 use super::io::{Remote, Socket, Stream};
-use super::life::Life;
+use super::life::{Life, MaxStreams};
 use super::lookup::Lookup;
 use super::settings::Settings;
 #[cfg(feature = "rustls")]
 use super::tls::Handshake;
-use super::upload::{RequestBody, Using};
+use super::upload::Using;
 use super::url::Endpoint;
 
 /// The longest time that a dial waits for the addresses of one family before it also tries the other family.
@@ -38,7 +40,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// How many bytes of a response are received over HTTP/2 before the caller reads them.
 const STREAM_WINDOW: u32 = 1 << 20;
-const FIRST_STREAMS: usize = 16;
 
 /// Makes connections. Each one holds a permit until its socket is closed.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(super) struct Connector {
 /// A connection that is ready for its first request.
 pub(super) enum Dialled {
     Http1(Sender),
-    Http2(http2::SendRequest<RequestBody>, Using, Life, Ending),
+    Http2(Opened),
 }
 
 impl Connector {
@@ -85,6 +86,11 @@ impl Connector {
         }
     }
 
+    /// Whether one more connection is allowed.
+    pub(super) fn has_permits(&self) -> bool {
+        self.permits.available_permits() > 0
+    }
+
     /// Waits until one more connection is allowed.
     pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
         let permit = self.permits.clone().acquire_owned().await;
@@ -99,7 +105,15 @@ impl Connector {
         if version == Some(Version::HTTP_2) {
             let (stream, ending) = UntilRead::new(stream, self.settings.write_timeout);
             let handshake = self.http2().handshake(TokioIo::new(stream)).await;
-            let (send, connection) = handshake.map_err(Error::handshake)?;
+            let (send, mut connection) = handshake.map_err(Error::handshake)?;
+            let max_streams = MaxStreams::new();
+            let announced = max_streams.clone();
+            // hyper polls this for each request.
+            let connection = poll_fn(move |cx| {
+                let ended = connection.poll_unpin(cx);
+                announced.set(connection.current_max_send_streams());
+                ended
+            });
             let (using, unused) = Using::new();
             let limit = self.settings.write_timeout;
             let over = life.clone();
@@ -114,7 +128,13 @@ impl Connector {
                 }
                 remote.end_after(limit).await;
             });
-            return Ok(Dialled::Http2(send, using, life, ending));
+            return Ok(Dialled::Http2(Opened {
+                send,
+                using,
+                max_streams,
+                life,
+                ending,
+            }));
         }
         let mut http1 = http1::Builder::new();
         self.settings.max_response_head.set_http1(&mut http1);
@@ -145,7 +165,7 @@ impl Connector {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(u32::MAX >> 1)
             // This holds until the peer has announced how many streams it admits. It would refuse the streams above that number.
-            .initial_max_send_streams(FIRST_STREAMS);
+            .initial_max_send_streams(MaxStreams::BEFORE);
         self.settings.max_response_head.set_http2(&mut http2);
         http2
     }

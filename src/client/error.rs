@@ -207,3 +207,34 @@ impl StdError for Unresolved {
         Some(&*self.0)
     }
 }
+
+/// What is known of a request over HTTP/2 that failed (RFC 9113, section 8.7).
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Verdict {
+    Unknown,
+    /// h2 has written nothing of the request.
+    Unsent,
+    /// The connection has ended, and the server has not said whether it processed the request.
+    Lost,
+    /// The server refused the request before it processed it.
+    Refused,
+    /// The stream is above the last one of a `GOAWAY`.
+    GoneAway,
+}
+
+impl Verdict {
+    pub(super) fn of(error: &hyper::Error) -> Self {
+        let source = error.source();
+        // hyper returns an error of the socket directly, and not inside an h2 error.
+        if source.is_some_and(|source| source.is::<io::Error>()) {
+            return Self::Lost;
+        }
+        match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
+            Some(error) if error.is_go_away() && error.is_remote() => Self::GoneAway,
+            Some(error) if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Self::Refused,
+            Some(error) if error.is_io() => Self::Lost,
+            None if error.is_canceled() || error.is_closed() => Self::Lost,
+            _ => Self::Unknown,
+        }
+    }
+}

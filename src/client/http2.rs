@@ -1,4 +1,4 @@
-//! HTTP/2: one connection for all requests.
+//! HTTP/2: requests share a connection, and another one is dialled when the server admits no more requests on it.
 
 use std::fmt;
 use std::pin::pin;
@@ -14,9 +14,9 @@ use hyper::client::conn::http2::SendRequest;
 use tokio::runtime::Handle;
 
 use super::ending::{Ending, Reader};
-use super::error::Error;
+use super::error::{Error, Verdict};
 use super::idle::Lease;
-use super::life::{Life, Use};
+use super::life::{Life, MaxStreams, Use};
 use super::response::{self, HeadLimit};
 use super::settings::Settings;
 use super::upload::{RequestBody, Upload, Using, UsingId, watch};
@@ -30,11 +30,21 @@ pub(super) struct Sender {
     limit: Duration,
     state: Weak<Mutex<State>>,
     unanswered: Arc<AtomicUsize>,
+    max_streams: MaxStreams,
     life: Life,
     ending: Ending,
     /// Whether an idempotent request is sent again when it met the end of the connection.
     retry: bool,
     max_head: HeadLimit,
+}
+
+/// A connection that was just dialled.
+pub(super) struct Opened {
+    pub(super) send: SendRequest<RequestBody>,
+    pub(super) using: Using,
+    pub(super) max_streams: MaxStreams,
+    pub(super) life: Life,
+    pub(super) ending: Ending,
 }
 
 /// When this many requests in a row were dropped without a response, the peer is taken to be dead.
@@ -61,6 +71,15 @@ const LATE: Duration = Duration::from_secs(1);
 impl Sender {
     pub(super) fn is_closed(&self) -> bool {
         self.send.is_closed() || self.ending.has_begun()
+    }
+
+    fn may_serve(&self) -> bool {
+        !self.is_closed() && !self.life.is_over()
+    }
+
+    /// Whether it has as many requests as the server admits. A caller that was promised the connection counts, too.
+    fn is_full(&self) -> bool {
+        self.using.others() >= self.max_streams.get()
     }
 
     /// hyper 1.12 can leave a request without any answer when its connection ends. Nothing more arrives then, and
@@ -107,7 +126,7 @@ impl Sender {
                 let error = failed.into_error();
                 let verdict = match is_unsent {
                     true => Verdict::Unsent,
-                    false => verdict(&error),
+                    false => Verdict::of(&error),
                 };
                 (verdict, Error::transport(error))
             }
@@ -133,35 +152,6 @@ impl Sender {
             }))),
             None => Err(Failed::Sent(error)),
         }
-    }
-}
-
-/// What is known of a request that failed (RFC 9113, section 8.7).
-#[derive(Clone, Copy, PartialEq)]
-enum Verdict {
-    Unknown,
-    /// h2 has written nothing of the request.
-    Unsent,
-    /// The connection has ended, and the server has not said whether it processed the request.
-    Lost,
-    /// The server refused the request before it processed it.
-    Refused,
-    /// The stream is above the last one of a `GOAWAY`.
-    GoneAway,
-}
-
-fn verdict(error: &hyper::Error) -> Verdict {
-    let source = std::error::Error::source(error);
-    // hyper returns an error of the socket directly, and not inside an h2 error.
-    if source.is_some_and(|source| source.is::<std::io::Error>()) {
-        return Verdict::Lost;
-    }
-    match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
-        Some(error) if error.is_go_away() && error.is_remote() => Verdict::GoneAway,
-        Some(error) if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Verdict::Refused,
-        Some(error) if error.is_io() => Verdict::Lost,
-        None if error.is_canceled() || error.is_closed() => Verdict::Lost,
-        _ => Verdict::Unknown,
     }
 }
 
@@ -247,10 +237,8 @@ impl Drop for Exchange {
 /// The next request gets another connection than `using`.
 fn retire(state: &Mutex<State>, using: UsingId) {
     let mut state = lock(state);
-    let retired = match &state.made {
-        Some(made) if made.using.id() == using => state.made.take(),
-        _ => None,
-    };
+    let retired = state.open.iter().position(|open| open.using.id() == using);
+    let retired = retired.map(|at| state.open.remove(at));
     drop(state);
     drop(retired);
 }
@@ -265,7 +253,7 @@ pub(super) enum Made {
 
 pub(super) type Dial = BoxFuture<'static, Result<Made, Error>>;
 
-/// The one connection, and the one dial for it.
+/// The open connections, and the one dial for another.
 ///
 /// This is not the `Singleton` of hyper-util (as of 0.1.21). There, a caller that finds the connection closed also discards a
 /// dial in progress, whose other callers then panic, and one caller that is not polled delays the others.
@@ -276,7 +264,7 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct State {
-    made: Option<Sender>,
+    open: Vec<Sender>,
     /// The callers that wait for the dial own it. It is dropped with the last of them.
     making: Option<WeakShared<Dial>>,
 }
@@ -288,59 +276,74 @@ impl Made {
 }
 
 impl Shared {
-    /// The open connection.
+    /// An open connection that is not full.
     pub(super) fn open(&self) -> Option<Sender> {
-        self.lock().open()
+        let mut state = self.lock();
+        let closed = state.take_closed();
+        let free = state.free();
+        drop(state);
+        drop(closed);
+        free
     }
 
-    /// The open connection; otherwise the dial in progress, or the one that `make` starts.
+    /// The open connection with the fewest requests, also if it is full.
+    pub(super) fn least_used(&self) -> Option<Sender> {
+        self.lock().least_used()
+    }
+
+    /// An open connection that is not full; otherwise the dial in progress, or the one that `make` starts. If there may not be
+    /// another connection, a full one.
     pub(super) fn open_or_make(
         &self,
+        may_make: bool,
         make: impl FnOnce() -> Dial,
     ) -> Result<Sender, future::Shared<Dial>> {
         let mut state = self.lock();
-        if let Some(made) = state.open() {
-            return Ok(made);
-        }
+        let closed = state.take_closed();
         let making = state.making.as_ref().and_then(WeakShared::upgrade);
-        Err(making.unwrap_or_else(|| {
-            let making = make().shared();
-            state.making = making.downgrade();
-            making
-        }))
+        let found = match (state.free(), making) {
+            (Some(free), _) => Ok(free),
+            (None, Some(making)) => Err(making),
+            (None, None) => match state.least_used() {
+                Some(full) if !may_make => Ok(full),
+                _ => {
+                    let making = make().shared();
+                    state.making = making.downgrade();
+                    Err(making)
+                }
+            },
+        };
+        drop(state);
+        drop(closed);
+        found
     }
 
-    /// Shares a new connection. If another one is open, that one is returned.
-    pub(super) fn adopt(
-        &self,
-        send: SendRequest<RequestBody>,
-        using: Using,
-        life: Life,
-        ending: Ending,
-        settings: &Settings,
-    ) -> Sender {
+    /// Shares a new connection. Unless `is_wanted`, a free one is returned instead if there is one.
+    pub(super) fn adopt(&self, opened: Opened, is_wanted: bool, settings: &Settings) -> Sender {
         let sender = Sender {
             unanswered: Arc::default(),
-            life,
-            ending,
-            send,
-            using,
+            max_streams: opened.max_streams,
+            life: opened.life,
+            ending: opened.ending,
+            send: opened.send,
+            using: opened.using,
             limit: settings.write_timeout,
             retry: settings.retry,
             max_head: settings.max_response_head,
             state: Arc::downgrade(&self.state),
         };
         let mut state = self.lock();
-        let closed = match state.open() {
-            Some(open) => {
-                drop(state);
-                return open;
+        let closed = state.take_closed();
+        let shared = match state.free() {
+            Some(free) if !is_wanted => free,
+            _ => {
+                state.open.push(sender.clone());
+                sender.clone()
             }
-            None => state.made.replace(sender.clone()),
         };
         drop(state);
-        drop(closed);
-        sender
+        drop((closed, sender));
+        shared
     }
 
     /// The dial has ended.
@@ -358,17 +361,32 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl State {
-    fn open(&self) -> Option<Sender> {
-        let made = self.made.as_ref()?;
-        let is_open = !made.is_closed() && !made.life.is_over();
-        is_open.then(|| made.clone())
+    /// Removes the connections that may serve no more requests. They are dropped without the lock.
+    fn take_closed(&mut self) -> Vec<Sender> {
+        if self.open.iter().all(Sender::may_serve) {
+            return Vec::new();
+        }
+        let open = std::mem::take(&mut self.open).into_iter();
+        let (open, closed) = open.partition(Sender::may_serve);
+        self.open = open;
+        closed
+    }
+
+    /// The first that is not full, so that those that are not needed reach their idle timeout.
+    fn free(&self) -> Option<Sender> {
+        self.open.iter().find(|open| !open.is_full()).cloned()
+    }
+
+    fn least_used(&self) -> Option<Sender> {
+        let open = self.open.iter();
+        open.min_by_key(|open| open.using.others()).cloned()
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("made", &self.lock().made.is_some())
+            .field("open", &self.lock().open.len())
             .finish_non_exhaustive()
     }
 }

@@ -99,3 +99,27 @@ impl Drop for Use {
         inner.requests.fetch_sub(1, SeqCst);
     }
 }
+
+/// The most requests at a time that the server admits on a connection. There is no limit before it has announced one.
+#[derive(Clone, Debug)]
+pub(super) struct MaxStreams(Arc<AtomicUsize>);
+
+impl MaxStreams {
+    /// What h2 assumes until then. An odd number, so that it is not taken for an announced one.
+    pub(super) const BEFORE: usize = 17;
+
+    pub(super) fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(usize::MAX)))
+    }
+
+    pub(super) fn set(&self, max: usize) {
+        if max != Self::BEFORE {
+            // A server that admits none for now still gets one request.
+            self.0.store(max.max(1), SeqCst);
+        }
+    }
+
+    pub(super) fn get(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}

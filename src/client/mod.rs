@@ -66,7 +66,7 @@
 //!  call ──────── the head as this version of HTTP needs it                                           request.rs, hop.rs
 //!      │
 //!      ├─ HTTP/1.1: the connection serves only this request                                          http1.rs, idle.rs
-//!      └─ HTTP/2:   a stream of the connection that all requests share                               http2.rs, upload.rs
+//!      └─ HTTP/2:   a stream of a connection that is not full                                        http2.rs, upload.rs
 //!      │         │
 //!      │         ├─ not sent, or declared unprocessed: again on another connection, up to 16 times   pool.rs
 //!      │         └─ closed before a byte of the response, idempotent, no body: once more             http1.rs, http2.rs
@@ -87,9 +87,9 @@
 //!           │        ▼ idle_timeout, max_age, the peer closes                  ▼                       ▼
 //!           │     closed ◄─────────────────────────────────────────────────────┴───────────────────────┘
 //!           │
-//!  HTTP/2   └─► shared by all requests ──► retired: no new requests ──► the last request has ended ──► closed
-//!                                          max_age, GOAWAY, an unanswered ping, three unanswered requests,
-//!                                          an upload that is stuck for write_timeout, the end by the peer
+//!  HTTP/2   └─► shared by requests ──► retired: no new requests ──► the last request has ended ──► closed
+//!                                      max_age, GOAWAY, an unanswered ping, three unanswered requests,
+//!                                      an upload that is stuck for write_timeout, the end by the peer
 //! ```
 //!
 //! A permit is held until the socket is closed. When an HTTP/2 peer closes the connection, the socket stays open while responses
@@ -159,7 +159,9 @@
 //! All clones share one pool. [`poll_ready`](tower_service::Service::poll_ready) obtains a connection, so it
 //! fails when no connection can be made. A clone does not take over this connection, and a target that is dropped returns it.
 //! Over HTTP/1.1 a connection serves one request at a time, and returns to the pool when the body of the response was read to its end.
-//! If the response or its body is dropped earlier, the connection is closed. Over HTTP/2 all requests share one connection.
+//! If the response or its body is dropped earlier, the connection is closed. Over HTTP/2 requests share a
+//! connection. When the server admits no more requests on the open connections, another one is dialled, up to `max_connections`;
+//! then a request waits in the connection with the fewest.
 //!
 //! A response that has arrived is delivered completely, also when the server has reset the upload, has announced its end, or has
 //! closed the connection.

@@ -171,9 +171,15 @@ impl Pool {
 
     async fn make(self: &Arc<Self>) -> Result<Connection, Error> {
         if self.speaks_http2() {
-            let made = match self.shared.open_or_make(|| self.dial_for_all()) {
+            let may_make = self.connector.has_permits();
+            let made = match self.shared.open_or_make(may_make, || self.dial_for_all()) {
                 Ok(open) => return Ok(Connection::Http2(self.clone(), open)),
-                Err(making) => making.await?,
+                Err(making) => making.await,
+            };
+            let made = match (made, self.shared.least_used()) {
+                // A full connection is better than none.
+                (Err(_), Some(full)) => return Ok(Connection::Http2(self.clone(), full)),
+                (made, _) => made?,
             };
             match made {
                 Made::Http2(sender) => return Ok(Connection::Http2(self.clone(), sender)),
@@ -216,15 +222,15 @@ impl Pool {
             let dialled = connector.connect(permit).await?;
             let pool = pool.upgrade().ok_or_else(Error::closed)?;
             let is_http2 = matches!(dialled, Dialled::Http2(..));
-            pool.http2.store(is_http2, Ordering::Relaxed);
+            let was_http2 = pool.http2.swap(is_http2, Ordering::Relaxed);
             Ok(match dialled {
                 Dialled::Http1(send) => {
                     let lease = pool.idle.lease(send);
                     Connection::Http1(pool, lease)
                 }
-                Dialled::Http2(send, using, life, ending) => {
+                Dialled::Http2(opened) => {
                     let settings = &connector.settings;
-                    let sender = pool.shared.adopt(send, using, life, ending, settings);
+                    let sender = pool.shared.adopt(opened, was_http2, settings);
                     Connection::Http2(pool, sender)
                 }
             })

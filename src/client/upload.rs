@@ -139,6 +139,11 @@ impl Using {
         (Self(Arc::new(sender)), unused)
     }
 
+    /// How many users the connection has besides the pool.
+    pub(super) fn others(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+
     /// Identifies the connection.
     pub(super) fn id(&self) -> UsingId {
         UsingId(Arc::downgrade(&self.0))
