@@ -1,16 +1,18 @@
 //! Dialling the endpoint and starting HTTP on the stream.
 
+use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, join, select};
 use http::Version;
 use http::uri::Scheme;
 use hyper::client::conn::{http1, http2};
+use hyper::rt::Executor;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::runtime::Handle;
@@ -141,12 +143,13 @@ impl Connector {
         let stream = TokioIo::new(stream);
         let life = Life::new(self.settings.max_age, self.settings.idle_timeout);
         if version == Some(Version::HTTP_2) {
-            let handshake = self.http2().handshake(stream).await;
+            let beside = Beside::default();
+            let handshake = self.http2(beside.clone()).handshake(stream).await;
             let (send, connection) = handshake.map_err(Error::handshake)?;
             let (using, unused) = Using::new();
             let (gone, limit) = (remote.gone.clone(), self.settings.write_timeout);
             let over = life.clone();
-            runtime.spawn(async move {
+            let ends = async move {
                 // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
                 // nor closes while one waits for a window.
                 let unused = select(unused, remote.gone.clone());
@@ -156,7 +159,8 @@ impl Connector {
                     unused.await;
                 }
                 remote.end_after(limit).await;
-            });
+            };
+            runtime.spawn(join(ends, beside.connection()));
             return Ok(Dialled::Http2(send, gone, using, life));
         }
         let mut http1 = http1::Builder::new();
@@ -177,8 +181,8 @@ impl Connector {
         }))
     }
 
-    fn http2(&self) -> http2::Builder<TokioExecutor> {
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+    fn http2(&self, beside: Beside) -> http2::Builder<Beside> {
+        let mut http2 = http2::Builder::new(beside);
         http2
             .timer(TokioTimer::new())
             // A peer that no longer answers is one whose requests would wait for ever.
@@ -221,6 +225,49 @@ impl Connector {
                 format!("no connection within {limit:?}"),
             ))
         })
+    }
+}
+
+/// The executor of one HTTP/2 connection. During the handshake hyper spawns the future that reads and writes the socket. This
+/// executor keeps it, so that the task which sends requests can poll it too. On another thread it can read a response and the
+/// end of the connection while hyper is still sending the request; hyper then reports the end and discards the response.
+#[derive(Clone, Default)]
+struct Beside(Arc<Mutex<First>>);
+
+#[derive(Default)]
+enum First {
+    #[default]
+    Awaited,
+    Kept(BoxFuture<'static, ()>),
+    Taken,
+}
+
+impl Beside {
+    /// Reads and writes the socket until the connection ends.
+    async fn connection(self) {
+        let first = std::mem::replace(&mut *self.lock(), First::Taken);
+        if let First::Kept(connection) = first {
+            connection.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, First> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<F> Executor<F> for Beside
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let mut first = self.lock();
+        if let First::Awaited = *first {
+            *first = First::Kept(Box::pin(future));
+            return;
+        }
+        drop(first);
+        TokioExecutor::new().execute(future);
     }
 }
 
