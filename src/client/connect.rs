@@ -42,7 +42,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a response over HTTP/2 that are received before they are read.
 const STREAM_WINDOW: u32 = 1 << 20;
-const FIRST_STREAMS: usize = 16;
+/// Requests over HTTP/2 that are sent before the server's settings have arrived. Some servers end the connection of a client that
+/// opens more streams than they admit, so this is the least number.
+const FIRST_STREAMS: usize = 1;
 
 /// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
 #[derive(Clone, Debug)]
@@ -191,7 +193,7 @@ impl Connector {
             // The window of the connection never binds, so that a response that nobody reads holds up no other.
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(u32::MAX >> 1)
-            // Until the peer has said how many it admits; what is above would be refused.
+            // Until the peer has said how many it admits.
             .initial_max_send_streams(FIRST_STREAMS);
         self.settings.max_response_head.set_http2(&mut http2);
         http2

@@ -16,16 +16,19 @@ use http::{Method, Request, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{io::AsyncReadExt, net::TcpListener, sync::mpsc};
 
 use crate::{
     clients::{Body, both, get, post, request},
     compare,
-    frames::{MAX_STREAMS, NOTHING, Peer, RST_STREAM, frame},
+    frames::{HEADERS, MAX_STREAMS, NOTHING, Peer, RST_STREAM, SETTINGS, frame, settings},
     is_pending,
     servers::{accepting, answers_all, goaway, listen, whole, whole_request},
     within,
 };
+
+/// The flag of a SETTINGS frame that acknowledges one.
+const ACK: u8 = 1;
 
 type Make = fn(SocketAddr) -> Request<Body>;
 
@@ -217,4 +220,44 @@ async fn a_burst_on_a_cold_connection_is_served_whole() {
         compare(&format!("a burst of 80 {name} against 10 streams"), lost);
         assert_eq!(lost[0], 0, "{name}");
     }
+}
+
+/// Some servers end the connection of a client that opens more streams than they admit.
+#[tokio::test]
+async fn one_request_is_sent_before_the_settings_of_the_server_are_known() {
+    let mut early = [0; 2];
+    for (side, early) in early.iter_mut().enumerate() {
+        let (listener, address) = listen().await;
+        let (seen, mut sees) = mpsc::channel(1);
+        accepting(listener, move |_, mut stream| {
+            let seen = seen.clone();
+            async move {
+                stream.read_exact(&mut [0; 24]).await?;
+                let mut peer = Peer { stream };
+                let (first, _) = peer.request().await?;
+                peer.write(&settings(&[(MAX_STREAMS, 2)])).await?;
+                // The client applies the settings when it acknowledges them.
+                let mut streams = vec![first];
+                loop {
+                    match peer.next().await? {
+                        (HEADERS, _, stream, _) => streams.push(stream),
+                        (SETTINGS, ACK, ..) => break,
+                        _ => {}
+                    }
+                }
+                let _ = seen.send(streams.len()).await;
+                for stream in streams {
+                    peer.write(&whole(stream)).await?;
+                }
+                answers_all(peer).await
+            }
+        });
+        let client = &both(address, Version::HTTP_2)[side];
+        let answers = join_all((0..20).map(|_| client.is_answered(get(address, "/"))));
+        assert!(answers.await.into_iter().all(|it| it));
+        *early = within(sees.recv()).await.unwrap();
+    }
+    println!("requests before the settings: {early:?}");
+    assert_eq!(early[0], 1);
+    assert!(early[0] <= early[1]);
 }
