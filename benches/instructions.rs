@@ -3,15 +3,13 @@
 //! Needs valgrind, and the runner of the version in `Cargo.lock`: `cargo install gungraun-runner --version <it>`.
 //! Without them it says so and does nothing.
 
-mod cases;
-
 use std::{
     env, fs,
     path::Path,
     process::{Command, Stdio},
 };
 
-use cases::list;
+use tower_mirror_testing::cases::list;
 
 /// Behind a module, since the `main` is the macros'.
 mod counted {
@@ -20,7 +18,7 @@ mod counted {
     use gungraun::prelude::*;
     use http::Request;
 
-    use crate::cases::{Case, body::Frames, list};
+    use tower_mirror_testing::cases::{Case, body::Frames, list};
 
     /// Warm: thread locals are there, and the allocator has what it needs.
     fn warm(index: usize) -> (Case, Request<Frames>) {
@@ -80,14 +78,14 @@ const BARS: [(&str, &str, f64, f64); 13] = [
     ("unsampled, random", "call, identity", 1.10, 60.0),
     ("unsampled, keyed", "call, identity", 1.10, 60.0),
     ("unsampled, filtered", "call, identity", 1.10, 60.0),
-    ("tee, no body", "floor, no body", 1.25, 0.0),
-    ("tee, 1 KiB", "floor, 1 KiB", 1.25, 0.0),
-    ("tee, 8 KiB", "floor, 8 KiB", 1.25, 0.0),
-    ("tee, no body", "marking floor, no body", 1.25, 0.0),
-    ("tee, 1 KiB", "marking floor, 1 KiB", 1.25, 0.0),
-    ("tee, 8 KiB", "marking floor, 8 KiB", 1.25, 0.0),
+    ("buffered, no body", "floor, no body", 1.25, 0.0),
+    ("buffered, 1 KiB", "floor, 1 KiB", 1.25, 0.0),
+    ("buffered, 8 KiB", "floor, 8 KiB", 1.25, 0.0),
+    ("buffered, no body", "marking floor, no body", 1.25, 0.0),
+    ("buffered, 1 KiB", "marking floor, 1 KiB", 1.25, 0.0),
+    ("buffered, 8 KiB", "marking floor, 8 KiB", 1.25, 0.0),
     ("split, even", "split, by hand", 1.3, 0.0),
-    ("split, without Served", "split, by hand", 1.3, 0.0),
+    ("split, without ServedBy", "split, by hand", 1.3, 0.0),
 ];
 
 fn print_bars() {

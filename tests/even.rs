@@ -1,21 +1,19 @@
 //! M7, S3: any ten layers of a process are jointly even, however they are built. One test, since the steps are
 //! shared by the whole process, and draws of other tests would be layers too.
 
-mod support;
-
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use support::{
-    Primary, TestShadow, get,
-    split::{Named, builder, next},
-};
 use tower::{Layer, Service};
 use tower_mirror::{
     Draw, Key, MirrorLayer, Outcome, Report, RequestHead, SampleRate, WeightedSplit,
     WeightedSplitLayer, mirror::MirrorBuilder, observe::Observer,
+};
+use tower_mirror_testing::{
+    Primary, TestShadow, get,
+    split::{Named, builder, next},
 };
 
 /// Whether a layer takes the next request: 10 % of them.
@@ -43,8 +41,8 @@ impl Observer for Taken {
 fn mirror(decide: impl FnOnce(MirrorBuilder) -> MirrorBuilder) -> Takes {
     let taken = Taken::default();
     let begun = MirrorLayer::builder(TestShadow::recording())
-        .sample(SampleRate::percent(10.0).unwrap())
-        .observer(taken.clone());
+        .sample_rate(SampleRate::percent(10.0).unwrap())
+        .observe_with(taken.clone());
     let mut service = decide(begun).build().layer(Primary::reading());
     Box::new(move || {
         drop(service.call(get()));

@@ -3,7 +3,7 @@
 use criterion::Criterion;
 
 use super::row;
-use crate::cases::{Shaped, body::Shape, copies};
+use tower_mirror_testing::cases::{Shaped, body::Shape, copies};
 
 pub(super) fn bench(criterion: &mut Criterion) {
     let shapes = [
@@ -16,9 +16,9 @@ pub(super) fn bench(criterion: &mut Criterion) {
     ];
     let rows: [Shaped; 4] = [
         ("bare service", copies::bare),
-        ("Tee", copies::tee),
-        ("Stream", copies::stream),
-        ("BufferLayer, Tee", copies::buffered),
+        ("Buffered", copies::buffered),
+        ("Streaming", copies::streaming),
+        ("behind RequestBodyBufferLayer", copies::behind_a_buffer),
     ];
     for shape in shapes {
         let mut group = criterion.benchmark_group(format!("buffer, {shape}"));

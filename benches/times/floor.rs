@@ -3,7 +3,7 @@
 use criterion::Criterion;
 
 use super::row;
-use crate::cases::{copies, list::SHAPES};
+use tower_mirror_testing::cases::{copies, list::SHAPES};
 
 pub(super) fn bench(criterion: &mut Criterion) {
     for shape in SHAPES {
@@ -14,7 +14,7 @@ pub(super) fn bench(criterion: &mut Criterion) {
             "with host and mark",
             copies::marked_by_hand(shape),
         );
-        row(&mut group, "Tee", copies::tee(shape));
+        row(&mut group, "Buffered", copies::buffered(shape));
         group.finish();
     }
 }

@@ -3,14 +3,14 @@
 use criterion::Criterion;
 
 use super::row;
-use crate::cases::{Shaped, body::Shape, copies};
+use tower_mirror_testing::cases::{Shaped, body::Shape, copies};
 
 pub(super) fn bench(criterion: &mut Criterion) {
     let rows: [Shaped; 4] = [
         ("naive", copies::naive),
         ("floor", copies::by_hand),
-        ("Tee", copies::tee),
-        ("Stream", copies::stream),
+        ("Buffered", copies::buffered),
+        ("Streaming", copies::streaming),
     ];
     for shape in [Shape::SMALL, Shape::MEBIBYTE] {
         let mut group = criterion.benchmark_group(format!("naive, {shape}"));

@@ -12,7 +12,7 @@ use tower::{Service, steer::Steer};
 use tower_mirror::{Draw, Key};
 
 use super::row;
-use crate::cases::{
+use tower_mirror_testing::cases::{
     body::Frames,
     services::Null,
     splits::{self, split},
@@ -56,8 +56,8 @@ fn choose(criterion: &mut Criterion) {
     }
     row(
         &mut group,
-        "2 subsets, even, without Served",
-        splits::without_served(),
+        "2 subsets, even, without ServedBy",
+        splits::without_served_by(),
     );
     group.finish();
 }

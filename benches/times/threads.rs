@@ -16,7 +16,7 @@ use http::Request;
 use tower::{Layer, Service};
 use tower_mirror::{Draw, Key, Mirror, MirrorLayer};
 
-use crate::cases::{
+use tower_mirror_testing::cases::{
     body::{Frames, Shape, usual},
     services::{Identity, Null, call},
     unsampled::rare,
@@ -90,7 +90,7 @@ fn most_threads() -> usize {
 
 pub(super) fn bench(criterion: &mut Criterion) {
     let mirror = |draw| -> Mirror<Null> {
-        let builder = MirrorLayer::builder(Null).sample(rare()).draw(draw);
+        let builder = MirrorLayer::builder(Null).sample_rate(rare()).draw(draw);
         builder.build().layer(Null)
     };
     let sharing = Sharing(Identity(Null), Arc::new(()));

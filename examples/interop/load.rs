@@ -100,13 +100,13 @@ async fn by_target(
         Ok::<_, BoxError>(if args.http2 { target.http2() } else { target })
     };
     let mirror = MirrorLayer::builder(target()?)
-        .host(HostRewrite::preserve())
+        .host_rewrite(HostRewrite::preserve())
         .max_in_flight(args.requests)
         .build();
     let handle: MirrorHandle = mirror.handle();
     let service = tower::Layer::layer(&mirror, target()?);
     let lost = load(args, service).await?;
-    handle.idle().await;
+    handle.wait_idle().await;
     let outcomes = handle.stats();
     let outcomes = outcomes.outcomes().filter(|(_, count)| *count > 0);
     Ok((

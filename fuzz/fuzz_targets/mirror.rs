@@ -1,21 +1,18 @@
 //! One request through the mirror, whatever it is, whatever its body does, and whatever primary and shadow do with it.
 #![no_main]
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use libfuzzer_sys::fuzz_target;
-use support::{
+use tower::ServiceExt;
+use tower_mirror::{BodyMode, MirrorLayer, Outcome};
+use tower_mirror_testing::{
     Act, Copy, End, Piece, Primary, Reads, Script, Step, Stream, TestShadow, Then, pattern, serve,
     settled, trailers,
 };
-use tower::ServiceExt;
-use tower_mirror::{BodyMode, MirrorLayer, Outcome};
 
 const CAP: usize = 100_000;
 const NAMES: [&str; 18] = [
@@ -136,7 +133,7 @@ fn status(at: u8) -> u16 {
 }
 
 fn mode(at: u8) -> BodyMode {
-    [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit][usize::from(at) % 3]
+    [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly][usize::from(at) % 3]
 }
 
 impl Input<'_> {
@@ -222,7 +219,7 @@ impl Input<'_> {
             Shadows::Answers(at) => Act::Answers(status(at)),
             Shadows::AnswersAfter(time) => Act::AnswersAfter(Duration::from_millis(time.into())),
             Shadows::AnswersAtLength(length) => Act::AnswersAtLength(length as usize % 3_000_000),
-            Shadows::Hangs => Act::Hangs(support::Place::Future),
+            Shadows::Hangs => Act::Hangs(tower_mirror_testing::Place::Future),
             Shadows::KeepsBody => Act::KeepsBody,
         })
     }
@@ -283,7 +280,7 @@ async fn check(input: &Input<'_>) {
     let bare = tokio::time::timeout(limit, without.clone().oneshot(request())).await;
     let shadow = input.shadow();
     let mirror = MirrorLayer::builder(shadow.share())
-        .body(mode)
+        .body_mode(mode)
         .name("m")
         .max_body_bytes(CAP as u64)
         .build();
@@ -367,7 +364,7 @@ fn is_plain(
 
 fn check_body(steps: &[Step], announced: &Announced, mode: BodyMode, copy: &Copy) {
     let (found, end) = (copy.stream.bytes(), &copy.stream.end);
-    if mode == BodyMode::Omit {
+    if mode == BodyMode::HeadOnly {
         assert_eq!((found.len(), end), (0, &End::Whole));
         return;
     }

@@ -16,10 +16,11 @@ use tokio::{
     net::TcpStream,
 };
 
+use tower_mirror_testing::frames::Peer;
+
 use crate::{
     clients::{Body, Client, both, get, ours, post},
     compare,
-    frames::Peer,
     servers::{WHOLE, accepting, goaway, listen, read_request, whole, whole_request},
 };
 

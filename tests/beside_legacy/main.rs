@@ -5,9 +5,6 @@ mod arrived;
 mod clients;
 mod closing;
 mod expiring;
-#[path = "../faults/frames.rs"]
-#[allow(dead_code)] // a part of it is for others
-mod frames;
 mod graceful;
 mod heads;
 mod servers;

@@ -15,7 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::frames::{
+use tower_mirror_testing::frames::{
     DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NOTHING, Peer, STATUS_200, frame,
 };
 

@@ -18,11 +18,13 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{io::AsyncReadExt, net::TcpListener, sync::mpsc};
 
+use tower_mirror_testing::frames::{
+    HEADERS, MAX_STREAMS, NOTHING, Peer, RST_STREAM, SETTINGS, frame, settings,
+};
+
 use crate::{
     clients::{Body, both, get, post, request},
-    compare,
-    frames::{HEADERS, MAX_STREAMS, NOTHING, Peer, RST_STREAM, SETTINGS, frame, settings},
-    is_pending,
+    compare, is_pending,
     servers::{accepting, answers_all, goaway, listen, whole, whole_request},
     within,
 };

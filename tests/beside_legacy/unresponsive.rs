@@ -13,11 +13,11 @@ use std::{
 use futures_util::future::join;
 use tokio::{net::TcpListener, sync::mpsc};
 
+use tower_mirror_testing::frames::Peer;
+
 use crate::{
     clients::{Client, get, legacy, ours},
-    compare,
-    frames::Peer,
-    is_pending,
+    compare, is_pending,
     servers::{accepting, answers_all, listen, whole},
     within,
 };

@@ -1,0 +1,110 @@
+//! Reading and steering the mirror and the split while they run.
+
+mod metrics;
+mod split;
+
+use std::io;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    routing::{any, get, put},
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use tokio::net::TcpListener;
+use tower_mirror::{MirrorHandle, MirrorStats, SampleRate, SplitHandle};
+
+pub(crate) fn router(
+    mirror: Option<MirrorHandle>,
+    split: Option<SplitHandle>,
+) -> io::Result<Router> {
+    let metrics = metrics::router(mirror.clone(), split.clone())?;
+    let mirror = match mirror {
+        Some(mirror) => Router::new()
+            .route("/stats", get(stats))
+            .route("/mirror", put(change))
+            .with_state(mirror),
+        None => absent(["/stats", "/mirror"], "there is no mirror: no --shadow\n"),
+    };
+    let split = match split {
+        Some(split) => split::router(split),
+        None => absent(["/split"], "there is no split: no --subset\n"),
+    };
+    Ok(metrics.merge(mirror).merge(split))
+}
+
+/// Serves for as long as the process lives, its drain included.
+pub(crate) async fn serve(listener: TcpListener, router: Router) {
+    // It never returns: it goes on after a failed `accept`.
+    let _ = axum::serve(listener, router).await;
+}
+
+fn absent<const N: usize>(paths: [&'static str; N], reason: &'static str) -> Router {
+    let route = |router: Router, path| router.route(path, any((StatusCode::NOT_FOUND, reason)));
+    paths.into_iter().fold(Router::new(), route)
+}
+
+async fn stats(State(mirror): State<MirrorHandle>) -> Json<MirrorStats> {
+    Json(mirror.stats())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    #[serde(default, deserialize_with = "given")]
+    percent: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    paused: Option<bool>,
+}
+
+/// So that `null` is a bad value, and not one left out.
+fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// How the mirror is set now.
+#[derive(Serialize)]
+struct MirrorView {
+    percent: f64,
+    paused: bool,
+}
+
+type Refusal = (StatusCode, String);
+
+/// Changes all that is given, or, where any of it is bad, nothing.
+async fn change(
+    State(mirror): State<MirrorHandle>,
+    body: Bytes,
+) -> Result<Json<MirrorView>, Refusal> {
+    let change: Change = serde_json::from_slice(&body).map_err(bad)?;
+    let rate = change.percent.map(SampleRate::percent);
+    let rate = rate.transpose().map_err(bad)?;
+    if rate.is_none() && change.paused.is_none() {
+        return Err(bad(
+            r#"give "percent", a number, or "paused", true or false"#,
+        ));
+    }
+
+    if let Some(rate) = rate {
+        mirror.set_sample_rate(rate);
+    }
+    match change.paused {
+        Some(true) => mirror.pause(),
+        Some(false) => mirror.resume(),
+        None => {}
+    }
+    Ok(Json(MirrorView {
+        percent: mirror.sample_rate().as_percent(),
+        paused: mirror.is_paused(),
+    }))
+}
+
+fn bad(reason: impl std::fmt::Display) -> Refusal {
+    (StatusCode::BAD_REQUEST, format!("{reason}\n"))
+}

@@ -1,0 +1,50 @@
+//! `GET /metrics`, as Prometheus reads it.
+
+use std::{io, time::Duration};
+
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tower_mirror::{MirrorHandle, SplitHandle, metrics};
+
+/// Those that OpenTelemetry advises for HTTP, and lower ones: what is mirrored here may be next door.
+const SECONDS: [f64; 17] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
+    7.5, 10.0,
+];
+const BYTES: [f64; 7] = [0.0, 256.0, 1024.0, 4096.0, 16384.0, 131_072.0, 1_048_576.0];
+/// The exporter keeps what histograms were told until it is asked; nobody may ever do.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Installs the recorder, and serves what it and the handles know.
+pub(super) fn router(
+    mirror: Option<MirrorHandle>,
+    split: Option<SplitHandle>,
+) -> io::Result<Router> {
+    let prometheus = recorder().map_err(io::Error::other)?;
+    tokio::spawn(upkeep(prometheus.clone()));
+    let metrics = async move || {
+        if let Some(mirror) = &mirror {
+            metrics::record_mirror(mirror);
+        }
+        if let Some(split) = &split {
+            metrics::record_split(split);
+        }
+        let kind = (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
+        ([kind], prometheus.render())
+    };
+    Ok(Router::new().route("/metrics", get(metrics)))
+}
+
+fn recorder() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES)?
+        .install_recorder()
+}
+
+async fn upkeep(prometheus: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        prometheus.run_upkeep();
+    }
+}

@@ -1,0 +1,300 @@
+//! The import graph of the rooms, the length of the files, and what no file may hold.
+//!
+//! It reads `src/` as text. Comments, and with them all examples, are left out.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Each room with what it may use of the crate. `lib` is the root, which has all.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("detached", &[]),
+    ("error", &[]),
+    ("guard", &[]),
+    ("headers", &[]),
+    ("marker", &[]),
+    ("request_head", &["headers"]),
+    ("respond", &[]),
+    ("stream_end", &[]),
+    ("sync", &[]),
+    ("time", &["guard"]),
+    ("sample", &["guard", "headers", "request_head"]),
+    ("rewrite", &["headers"]),
+    (
+        "body",
+        &["detached", "guard", "marker", "stream_end", "sync"],
+    ),
+    ("buffer", &["body", "marker"]),
+    ("observe", &["request_head"]),
+    ("metrics", &["mirror", "split", "observe"]),
+    ("guide", &[]),
+    (
+        "mirror",
+        &[
+            "BoxError",
+            "body",
+            "detached",
+            "error",
+            "guard",
+            "headers",
+            "marker",
+            "observe",
+            "request_head",
+            "rewrite",
+            "sample",
+            "sync",
+            "time",
+        ],
+    ),
+    (
+        "split",
+        &[
+            "BoxError",
+            "error",
+            "guard",
+            "headers",
+            "observe",
+            "request_head",
+            "respond",
+            "sample",
+            "time",
+        ],
+    ),
+    (
+        "receive",
+        &["headers", "marker", "request_head", "respond", "sample"],
+    ),
+    (
+        "client",
+        &["BoxError", "headers", "marker", "stream_end", "time"],
+    ),
+];
+
+const MOST_LINES: usize = 400;
+const FORBIDDEN: &[&str] = &[
+    ".unwrap()",
+    ".expect(",
+    "todo!",
+    "unimplemented!",
+    "dbg!",
+    "unsafe ",
+];
+
+struct Source {
+    path: PathBuf,
+    room: String,
+    /// Without comments and test modules.
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let inside = path.strip_prefix(&root).expect("below the root");
+            let first = inside.iter().next().expect("a name");
+            sources.push(Source {
+                room: first.to_string_lossy().trim_end_matches(".rs").to_owned(),
+                code: code_of(&fs::read_to_string(&path).expect("text")),
+                path: inside.to_owned(),
+            });
+        }
+    }
+    assert!(sources.len() > 20, "src/ was not found whole");
+    sources
+}
+
+/// What is compiled without tests: neither comments nor what follows `#[cfg(test)]`.
+fn code_of(text: &str) -> String {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let without_comment = |line: &str| match line.trim_start() {
+        comment if comment.starts_with("//") => String::new(),
+        _ => line.split(" // ").next().unwrap_or_default().to_owned(),
+    };
+    let lines: Vec<String> = code.lines().map(without_comment).collect();
+    lines.join("\n")
+}
+
+/// The first name of every path that begins at `crate::`, those in braces included, and of
+/// every path that climbs out of its room by `super::`.
+fn used(source: &Source) -> BTreeSet<String> {
+    let code = &source.code;
+    let mut used = BTreeSet::new();
+    for (at, root) in code.match_indices("crate::") {
+        used.extend(first_names(&code[at + root.len()..]));
+    }
+    // A file in a room's folder is one below the room, its `mod.rs` is the room.
+    let is_room = source.path.ends_with("mod.rs") || source.path.iter().count() == 1;
+    let climb = if is_room { "super::" } else { "super::super::" };
+    for (at, root) in code.match_indices(climb) {
+        used.extend(first_names(&code[at + root.len()..]));
+    }
+    used
+}
+
+fn first_names(path: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        let is_part = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '*';
+        text.trim_start().chars().take_while(is_part).collect()
+    };
+    let Some(list) = path.strip_prefix('{') else {
+        return vec![name(path)];
+    };
+    let (mut names, mut depth, mut is_start) = (Vec::new(), 0, true);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => is_start = true,
+            c if is_start && !c.is_whitespace() => {
+                names.push(name(&list[at..]));
+                is_start = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn every_room_uses_only_what_it_may() {
+    for source in sources() {
+        if source.room == "lib" {
+            continue;
+        }
+        let room = ROOMS.iter().find(|(room, _)| *room == source.room);
+        let (room, allowed) = room.unwrap_or_else(|| panic!("{:?} is in no room", source.path));
+        // `pub(in crate::mirror)` and the like name the room itself.
+        for name in used(&source) {
+            assert!(
+                name == *room || allowed.contains(&name.as_str()),
+                "{:?} uses crate::{name}",
+                source.path
+            );
+        }
+    }
+}
+
+#[test]
+fn the_scan_finds_what_it_looks_for() {
+    let source = |path: &str, code: &str| Source {
+        path: PathBuf::from(path),
+        room: "body".into(),
+        code: code_of(code),
+    };
+    let names = |path, code| used(&source(path, code)).into_iter().collect::<Vec<_>>();
+    let cases = [
+        ("use crate::mirror::Mirror;", "mirror"),
+        (
+            "use crate::{\n    BoxError,\n    body::{Lost, shadow::*},\n    observe,\n};",
+            "BoxError body observe",
+        ),
+        ("let x = crate::sample::Draw::even();", "sample"),
+        ("use crate::*;", "*"),
+        ("use super::super::mirror::Mirror;", "mirror"),
+        ("use super::queue::Queue;", ""),
+        (
+            "/// use crate::mirror::Mirror;\n//! crate::mirror\nx(); // crate::mirror",
+            "",
+        ),
+        ("#[cfg(test)]\nmod tests { use crate::mirror; }", ""),
+    ];
+    for (code, expected) in cases {
+        assert_eq!(names("body/tee.rs", code).join(" "), expected, "{code}");
+    }
+    assert_eq!(
+        names("body/mod.rs", "use super::mirror::Mirror;"),
+        ["mirror"]
+    );
+    // Every room is there, and is used where the graph says so.
+    let all = sources();
+    for (room, _) in ROOMS {
+        assert!(all.iter().any(|source| source.room == *room), "{room}");
+    }
+    let by_mirror: BTreeSet<_> = all
+        .iter()
+        .filter(|source| source.room == "mirror")
+        .flat_map(used)
+        .collect();
+    assert!(
+        [
+            "request_head",
+            "sample",
+            "rewrite",
+            "body",
+            "observe",
+            "BoxError"
+        ]
+        .iter()
+        .all(|room| by_mirror.contains(*room))
+    );
+}
+
+#[test]
+fn every_file_is_short_enough_to_be_read() {
+    for source in sources() {
+        let lines = source
+            .code
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .count();
+        assert!(lines <= MOST_LINES, "{:?}: {lines} lines", source.path);
+    }
+}
+
+#[test]
+fn nothing_gives_up() {
+    for source in sources() {
+        for forbidden in FORBIDDEN {
+            assert!(
+                !source.code.contains(forbidden),
+                "{:?}: {forbidden}",
+                source.path
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for source in sources() {
+        let text = fs::read_to_string(root.join(&source.path)).expect("text");
+        let first = text.lines().next().unwrap_or_default();
+        assert!(
+            first.starts_with("//!") || first.starts_with("#![doc"),
+            "{:?}",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn every_chapter_is_in_the_guide_and_short_enough_to_be_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(root.join("src/guide.rs")).expect("text");
+    let chapters: Vec<_> = fs::read_dir(root.join("docs/guide"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    assert!(!chapters.is_empty());
+    for chapter in chapters {
+        let name = chapter.file_name().expect("a name").to_string_lossy();
+        assert!(
+            guide.contains(&format!("{name:?}")),
+            "{name} is in no module"
+        );
+        let lines = fs::read_to_string(&chapter).expect("text").lines().count();
+        assert!(lines <= MOST_LINES, "{name}: {lines} lines");
+    }
+}

@@ -1,0 +1,5 @@
+//! What the documents and the source text promise about themselves.
+
+mod architecture;
+mod auto_traits;
+mod dependencies;
