@@ -71,7 +71,8 @@ impl Sender {
         let (head, body) = request.into_parts();
         // As over HTTP/1.1, its connection may have been ending when it was sent; and hyper can lose an answer that
         // arrives together with the end of its connection.
-        let may_repeat = self.retry && head.method.is_idempotent() && body.is_end_stream();
+        let has_upload = !body.is_end_stream();
+        let may_repeat = self.retry && head.method.is_idempotent() && !has_upload;
         let (upload, body) = watch(body);
         let mut exchange = Exchange {
             upload: Some(upload),
@@ -109,6 +110,7 @@ impl Sender {
         let is_again = match verdict {
             Verdict::Unknown => false,
             Verdict::Lost => may_repeat,
+            Verdict::Dropped => may_repeat || has_upload,
             Verdict::Unsent | Verdict::Refused | Verdict::GoneAway => true,
         };
         if verdict != Verdict::Unknown {
@@ -118,6 +120,12 @@ impl Sender {
             return Err(Failed::Sent(error));
         }
         match exchange.returned().await {
+            // The stream was open.
+            Some(RequestBody::Again(again))
+                if verdict == Verdict::Dropped && !again.read.is_empty() =>
+            {
+                Err(Failed::Sent(error))
+            }
             Some(body) => Err(Failed::Unprocessed(Box::new(Unprocessed {
                 request: Request::from_parts(head, body),
                 error,
@@ -135,6 +143,9 @@ enum Verdict {
     Unsent,
     /// The connection has ended without a word about it.
     Lost,
+    /// hyper has dropped it. So it does with a request that still waits for its stream when the server goes away. It
+    /// reads the body of a request when the stream is open.
+    Dropped,
     /// Refused before it was processed.
     Refused,
     /// Above the last stream of a `GOAWAY`.
@@ -152,6 +163,7 @@ fn verdict(error: &hyper::Error) -> Verdict {
         Some(error) if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Verdict::Refused,
         Some(error) if error.is_io() => Verdict::Lost,
         None if error.is_canceled() || error.is_closed() => Verdict::Lost,
+        None if error.is_user() => Verdict::Dropped,
         _ => Verdict::Unknown,
     }
 }
