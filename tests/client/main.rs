@@ -3,4 +3,5 @@
 mod hop_by_hop;
 mod http_target;
 mod lookup;
+mod neighbours;
 mod response_head;
