@@ -69,7 +69,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "client",
-        &["BoxError", "headers", "marker", "stream_end", "time"],
+        &[
+            "BoxError",
+            "guard",
+            "headers",
+            "marker",
+            "stream_end",
+            "time",
+        ],
     ),
 ];
 
