@@ -24,7 +24,7 @@ async fn main() -> Result<(), BoxError> {
     let v2 = start_v2().await?;
     let mirror = MirrorLayer::builder(HttpTarget::new(&format!("http://{v2}"))?)
         .name("shop-v2")
-        .route(|head| Some(head.extensions.get::<MatchedPath>()?.as_str().to_owned()))
+        .route_label(|head| Some(head.extensions.get::<MatchedPath>()?.as_str().to_owned()))
         .observer(print)
         .build();
     let handle = mirror.handle();

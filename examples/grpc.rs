@@ -17,7 +17,7 @@ use tonic_health::{
     pb::{HealthCheckRequest, health_client::HealthClient},
     server::{HealthReporter, health_reporter},
 };
-use tower_mirror::{BodyMode, BoxError, HttpTarget, MirrorLayer, Outcome, Report};
+use tower_mirror::{BodyMode, BoxError, HttpTarget, MirrorLayer, Outcome};
 
 const SHOP: &str = "shop.Orders";
 
@@ -35,9 +35,9 @@ async fn main() -> Result<(), BoxError> {
     // once the client has sent its last.
     let mirror = MirrorLayer::builder(HttpTarget::new(&v2)?.http2())
         .name("orders-v2")
-        .body(BodyMode::Stream)
+        .body_mode(BodyMode::Streaming)
         .timeout(Duration::from_secs(2))
-        .observer(|report: &Report| println!("   copy: {}", report.outcome))
+        .observer(|report| println!("   copy: {}", report.outcome))
         .build();
     let handle = mirror.handle();
 
@@ -55,7 +55,7 @@ async fn main() -> Result<(), BoxError> {
     let answer = client.check(question.clone()).await?.into_inner();
     println!("   answer: {:?}", answer.status());
     assert_eq!(answer.status, 1, "v1's answer");
-    handle.idle().await;
+    handle.wait_idle().await;
 
     println!("a stream without an end, which outlives its copy:");
     let mut answers = client.watch(question).await?.into_inner();
@@ -64,7 +64,7 @@ async fn main() -> Result<(), BoxError> {
         println!("   answer: {:?}", answer.status());
         assert_eq!(answer.status, status, "v1's answers");
         // Until the copy was given up.
-        handle.idle().await;
+        handle.wait_idle().await;
         reporter.set_service_status(SHOP, NotServing).await;
     }
 

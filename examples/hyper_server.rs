@@ -37,7 +37,7 @@ async fn main() -> Result<(), BoxError> {
         println!("v1 answered {answer:?}");
         assert_eq!(answer, word.to_uppercase());
         // A copy is sent when v1 is done; waiting for it is for tests.
-        handle.idle().await;
+        handle.wait_idle().await;
         let copy = copies.recv().await.ok_or("v2 has gone")?;
         println!("v2 was sent {copy:?}");
         assert_eq!(copy, format!("POST /shout, host shop-shadow: {word}"));

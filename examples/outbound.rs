@@ -30,7 +30,7 @@ async fn main() -> Result<(), BoxError> {
     let mirror = MirrorLayer::builder(HttpTarget::new(&v2)?)
         .name("prices-v2")
         // The host of an outgoing call is that of the server it goes to.
-        .host(HostRewrite::literal("prices-v2.internal")?)
+        .host_rewrite(HostRewrite::literal("prices-v2.internal")?)
         .timeout(Duration::from_secs(2))
         .build();
     let handle = mirror.handle();
@@ -48,7 +48,7 @@ async fn main() -> Result<(), BoxError> {
     }
     println!("\n{} copies still wait for v2", handle.stats().in_flight());
 
-    handle.idle().await;
+    handle.wait_idle().await;
     let stats = handle.stats();
     println!("\n{stats}");
     assert_eq!(stats.outcome(Outcome::Completed), 2);

@@ -18,42 +18,40 @@
 
 pub mod body;
 pub mod buffer;
-mod chain;
 #[cfg(feature = "client")]
 pub mod client;
-mod clock;
 mod detached;
-mod exact;
+mod error;
+mod guard;
 pub mod guide;
-mod head;
-mod mark;
+mod headers;
+mod marker;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod mirror;
 pub mod observe;
-mod oversized;
 pub mod receive;
+mod request_head;
+mod respond;
 pub mod rewrite;
 pub mod sample;
 pub mod split;
 mod stream_end;
 mod sync;
-mod tokens;
-mod traceparent;
+mod time;
 
 #[cfg(feature = "client")]
 pub use self::client::HttpTarget;
 pub use self::{
     body::{BodyMode, ShadowBody, TeeBody},
-    buffer::{BufferLayer, BufferedBody},
-    head::RequestHead,
+    buffer::{BufferedBody, RequestBodyBufferLayer},
+    error::BoxError,
     mirror::{Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, Shadow},
-    observe::{Outcome, Report, Stats, StatusClass},
+    observe::{MirrorStats, Outcome, Report, StatusClass},
     receive::{Mirrored, ReadOnlyLayer},
+    request_head::RequestHead,
+    respond::{EmptyResponse, MakeResponse},
     rewrite::HostRewrite,
     sample::{Draw, Key, SampleRate},
-    split::{Force, Served, SplitHandle, WeightedSplit, WeightedSplitLayer},
+    split::{Force, ServedBy, SplitHandle, WeightedSplit, WeightedSplitLayer},
 };
-
-/// Any error, as tower and hyper have it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

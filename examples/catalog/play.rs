@@ -128,10 +128,15 @@ async fn v2_hangs(stage: &Stage, facts: &mut Facts) -> Result<(Load, Load)> {
         load.noticed_nothing(),
         format_args!("the client got {} answers by v1", load.right),
     );
-    let (timed_out, no_room) = (ended.of(Outcome::TimedOut), ended.of(Outcome::NoRoom));
+    let (timed_out, in_flight_limit) = (
+        ended.of(Outcome::TimedOut),
+        ended.of(Outcome::InFlightLimit),
+    );
     facts.check(
-        timed_out > 0 && timed_out + no_room == REQUESTS as u64,
-        format_args!("{timed_out} copies timed out, for {no_room} requests there was no room"),
+        timed_out > 0 && timed_out + in_flight_limit == REQUESTS as u64,
+        format_args!(
+            "{timed_out} copies timed out, for {in_flight_limit} requests there was no room"
+        ),
     );
     let bounded = |usage: &Usage| {
         usage.tasks <= MAX_IN_FLIGHT + MAX_CONNECTIONS + OWN

@@ -13,7 +13,7 @@ use std::{
 use axum::{Router, extract::Request, middleware::from_fn};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::net::TcpListener;
-use tower_mirror::{HttpTarget, MirrorHandle, Outcome, Report, Stats};
+use tower_mirror::{HttpTarget, MirrorHandle, MirrorStats, Outcome, Report};
 
 use crate::{
     Result,
@@ -79,7 +79,7 @@ impl Stage {
     pub(crate) async fn load(&self, progress: impl FnMut(usize)) -> Result<(Load, Ended)> {
         let before = self.mirror.stats();
         let load = load::send(self.mirrored, progress).await?;
-        self.mirror.idle().await;
+        self.mirror.wait_idle().await;
         let after = self.mirror.stats();
         Ok((load, Ended { before, after }))
     }
@@ -117,8 +117,8 @@ fn allow_descriptors() {
 
 /// How the copies of one load ended.
 pub(crate) struct Ended {
-    before: Stats,
-    after: Stats,
+    before: MirrorStats,
+    after: MirrorStats,
 }
 
 impl Ended {

@@ -6,7 +6,7 @@
 //! cargo run --example hedge   # plays it and checks itself: exit status 0
 //! ```
 //!
-//! - `stack.rs`: what you would write yourself: `BufferLayer` in front of `tower::hedge`
+//! - `stack.rs`: what you would write yourself: `RequestBodyBufferLayer` in front of `tower::hedge`
 //! - `server.rs`: the server with a slow tail; `load.rs`: its clients; `report.rs`: the prints
 
 mod load;

@@ -15,7 +15,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tower_mirror::{Outcome, Report, RequestHead, Stats, observe::Observer};
+use tower_mirror::{MirrorStats, Outcome, Report, RequestHead, observe::Observer};
 
 /// Lines that wait to be written. A line that finds no place is dropped.
 const WAITING: usize = 64;
@@ -160,7 +160,7 @@ fn is_failure(outcome: Outcome) -> bool {
 }
 
 /// How many copies failed, by reason; nothing where none did.
-pub(crate) fn total(stats: &Stats) -> Option<String> {
+pub(crate) fn total(stats: &MirrorStats) -> Option<String> {
     let failed = || {
         let outcomes = stats.outcomes();
         outcomes.filter(|(outcome, count)| *count > 0 && is_failure(*outcome))

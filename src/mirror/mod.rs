@@ -32,30 +32,30 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use http::{header::AUTHORIZATION, request};
+//! use http::header::AUTHORIZATION;
 //! use tower_mirror::{
-//!     BodyMode, Draw, HostRewrite, HttpTarget, Key, MirrorLayer, Report, SampleRate, sample,
+//!     BodyMode, Draw, HostRewrite, HttpTarget, Key, MirrorLayer, SampleRate, sample,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mirror = MirrorLayer::builder(HttpTarget::new("http://127.0.0.1:9002")?)
 //!     .name("catalog-v2")
-//!     .sample(SampleRate::percent(10.0)?)
+//!     .sample_rate(SampleRate::percent(10.0)?)
 //!     .draw(Draw::key(Key::header("x-user").or(Key::trace_id())))
 //!     .filter(sample::safe_methods())
 //!     .filter(sample::skip_paths(["/health", "/metrics"]))
-//!     .host(HostRewrite::suffix("-shadow"))
-//!     .rewrite(|copy: &mut request::Parts| {
+//!     .host_rewrite(HostRewrite::suffix("-shadow"))
+//!     .rewrite(|copy| {
 //!         copy.headers.remove(AUTHORIZATION);
 //!     })
-//!     .body(BodyMode::Tee)
+//!     .body_mode(BodyMode::Buffered)
 //!     .max_body_bytes(2 << 20)
 //!     .max_buffered_bytes(16 << 20)
 //!     .max_in_flight(128)
 //!     .capture_timeout(Duration::from_secs(30))
 //!     .timeout(Duration::from_secs(5))
 //!     .max_response_bytes(1 << 20)
-//!     .observer(|report: &Report| println!("{report:?}"))
+//!     .observer(|report| println!("{report:?}"))
 //!     .build();
 //!
 //! let handle = mirror.handle();
@@ -73,7 +73,6 @@ mod capturing;
 mod exchange;
 mod failure;
 mod framing;
-mod future;
 mod gate;
 #[cfg(all(test, tower_mirror_loom))]
 mod gate_models;
@@ -81,23 +80,19 @@ mod handle;
 mod head;
 mod join;
 mod layer;
-mod limits;
 #[cfg(feature = "tracing")]
 mod lines;
-mod policy;
-mod send;
 mod service;
+mod settings;
 mod shadow;
 mod shared;
-#[cfg_attr(not(feature = "tracing"), path = "no_span.rs")]
 mod span;
 mod ticket;
 
 pub use self::{
     builder::MirrorBuilder,
-    future::ResponseFuture,
-    handle::{Drained, MirrorHandle},
+    handle::{DrainReport, MirrorHandle},
     layer::MirrorLayer,
-    service::Mirror,
+    service::{Mirror, Mirroring, ResponseFuture},
     shadow::Shadow,
 };
