@@ -18,7 +18,7 @@ test binary="" *filter="":
 
 # The documentation, as docs.rs builds it.
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc -p tower-mirror --no-deps --all-features
 
 # The queue of a copy's frames and the gate, in every interleaving of their threads.
 models:
