@@ -7,13 +7,16 @@ use clap::{
     ValueEnum, builder::BoolishValueParser, error::ErrorKind::ValueValidation,
 };
 use tower_mirror::{
-    BodyMode, HostRewrite, HttpTarget, MirrorLayer, SampleRate, metrics::MetricsObserver,
-    rewrite::strip_credentials, sample::safe_methods,
+    BodyMode, BoxError, HostRewrite, HttpTarget, MirrorLayer, SampleRate,
+    client::{HttpTargetBuilder, InvalidUrl},
+    metrics::MetricsObserver,
+    rewrite::strip_credentials,
+    sample::safe_methods,
 };
 
 use crate::{
     log::Failures,
-    proxy::wide,
+    proxy::{authority, wide},
     split::{Split, SplitArgs},
 };
 
@@ -41,7 +44,7 @@ pub(crate) struct Args {
 
     /// The server that answers, as http://host[:port]; several are `--subset`.
     #[arg(long, value_name = "URL")]
-    primary: Option<HttpTarget>,
+    primary: Option<HttpTargetBuilder>,
 
     /// Speak HTTP/2 (prior knowledge) to the primary or the subsets, as gRPC needs.
     #[arg(long)]
@@ -82,11 +85,13 @@ impl Args {
 
     /// What answers, or, where the subsets do not fit together, what clap says of bad arguments.
     pub(crate) fn backend(&self) -> Result<Backend, clap::Error> {
-        if let Some(primary) = &self.primary {
-            return Ok(Backend::Primary(wide(primary, self.primary_http2)));
-        }
-        let split = self.split.split(self.primary_http2).map(Backend::Split);
-        split.map_err(|invalid| Self::command().error(ValueValidation, invalid))
+        let backend = match &self.primary {
+            Some(primary) => wide(primary, self.primary_http2)
+                .map(Backend::Primary)
+                .map_err(BoxError::from),
+            None => self.split.split(self.primary_http2).map(Backend::Split),
+        };
+        backend.map_err(|invalid| Self::command().error(ValueValidation, invalid))
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {
@@ -124,7 +129,7 @@ fn with_environment(command: Command) -> Command {
 impl fmt::Display for Args {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.primary {
-            Some(primary) => write!(f, "{} answers", primary.authority())?,
+            Some(primary) => write!(f, "{} answers", authority(primary))?,
             None => write!(f, "{} answer", self.split)?,
         }
         write!(f, "; {}", self.mirror)
@@ -137,7 +142,7 @@ impl fmt::Display for Args {
 pub(crate) struct MirrorArgs {
     /// The server that gets copies, as http://host[:port]. Without it, a plain proxy.
     #[arg(long, value_name = "URL")]
-    shadow: Option<HttpTarget>,
+    shadow: Option<HttpTargetBuilder>,
 
     /// The share of requests to copy, in per cent [default: 100]
     #[arg(long, value_name = "P", requires = "shadow", value_parser = percent, allow_negative_numbers = true)]
@@ -203,8 +208,15 @@ pub(crate) struct MirrorArgs {
 
 impl MirrorArgs {
     /// The layer, where there is a shadow.
-    pub(crate) fn layer(&self, is_measured: bool, failures: Failures) -> Option<MirrorLayer> {
-        let mut builder = MirrorLayer::builder(self.target()?).observe_with(failures);
+    pub(crate) fn layer(
+        &self,
+        is_measured: bool,
+        failures: Failures,
+    ) -> Result<Option<MirrorLayer>, InvalidUrl> {
+        let Some(target) = self.target() else {
+            return Ok(None);
+        };
+        let mut builder = MirrorLayer::builder(target.build()?).observe_with(failures);
         if is_measured {
             builder = builder.observe_with(MetricsObserver::new());
         }
@@ -235,10 +247,10 @@ impl MirrorArgs {
         if let Some(millis) = self.timeout_ms {
             builder = builder.timeout(Duration::from_millis(millis));
         }
-        Some(builder.build())
+        Ok(Some(builder.build()))
     }
 
-    fn target(&self) -> Option<HttpTarget> {
+    fn target(&self) -> Option<HttpTargetBuilder> {
         let mut target = self.shadow.clone()?;
         if self.shadow_http2 {
             target = target.http2();
@@ -270,7 +282,7 @@ impl fmt::Display for MirrorArgs {
             true => "without credentials",
             false => "credentials included",
         };
-        let shadow = shadow.authority();
+        let shadow = authority(shadow);
         write!(
             f,
             "{rate} of the requests are copied to {shadow}: {methods}, {credentials}"

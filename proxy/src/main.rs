@@ -130,6 +130,7 @@ where
     let is_measured = args.admin.is_some();
     let log = Log::start();
     let mirror = args.mirror.layer(is_measured, log.failures());
+    let mirror = mirror.map_err(io::Error::other)?;
     let limit = args.drain_timeout();
     let proxy = Proxy::new(backend);
     let served = proxy.served();
