@@ -34,6 +34,10 @@ impl MirrorLayer {
         }
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// What steers and reads this mirror while it runs.
     #[must_use]
     pub fn handle(&self) -> MirrorHandle {

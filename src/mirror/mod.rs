@@ -91,6 +91,7 @@ mod shadow;
 mod shared;
 #[cfg_attr(not(feature = "tracing"), path = "no_span.rs")]
 mod span;
+mod summary;
 mod ticket;
 
 pub use self::{

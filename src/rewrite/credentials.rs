@@ -94,4 +94,8 @@ impl Rewrite for OnlyHeaders {
             copy.headers.remove(name);
         }
     }
+
+    fn removes(&self, header: &HeaderName) -> bool {
+        !self.names.contains(header)
+    }
 }
