@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpSocket, TcpStream},
     task::JoinSet,
-    time::timeout_at,
+    time::{MissedTickBehavior, interval, sleep, timeout_at},
 };
 
 use crate::Result;
@@ -26,6 +26,8 @@ pub(crate) const REQUESTS: usize = 1200;
 const NEW_CLIENT_EVERY: usize = 10;
 /// New clients of one load.
 pub(crate) const NEW_CLIENTS: usize = REQUESTS / NEW_CLIENT_EVERY;
+/// The time from one request to the next: 500 requests a second, if the machine can.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Identifies a request on both sides.
 pub(crate) const ID: &str = "x-request-id";
 
@@ -60,17 +62,18 @@ pub(crate) fn body(index: usize) -> Option<Bytes> {
 pub(crate) async fn send(
     address: SocketAddr,
     patience: Duration,
-    mut progress: impl FnMut(usize),
+    mut progress: impl AsyncFnMut(usize),
 ) -> Result<Load> {
-    // Created now: the clients share this process with the servers, and must not be the ones that lack descriptors.
-    let sockets = (0..NEW_CLIENTS).map(|_| TcpSocket::new_v4());
-    let mut sockets = sockets.collect::<io::Result<Vec<_>>>()?;
+    let mut sockets = reserve_sockets().await?;
     let mut load = Load::default();
     let mut connection = None;
     let mut new_clients = JoinSet::<Result<_>>::new();
     let begun = Instant::now();
-    progress(0);
+    let mut next = interval(PAUSE);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    progress(0).await;
     for index in 0..REQUESTS {
+        next.tick().await;
         let sent = Instant::now();
         if index % NEW_CLIENT_EVERY == NEW_CLIENT_EVERY - 1
             && let Some(socket) = sockets.pop()
@@ -81,7 +84,6 @@ pub(crate) async fn send(
                 // A client that was served keeps its connection, as browsers and pools do.
                 Result::Ok((index, sent - begun, sent.elapsed(), answer, sender))
             });
-            tokio::task::yield_now().await;
         } else {
             let sender = match &mut connection {
                 Some(sender) => sender,
@@ -98,7 +100,7 @@ pub(crate) async fn send(
                 }
             }
         }
-        progress(index + 1);
+        progress(index + 1).await;
     }
     let end = tokio::time::Instant::now() + patience;
     let mut served = Vec::new();
@@ -114,6 +116,20 @@ pub(crate) async fn send(
     load.failed += new_clients.len();
     load.latencies.sort_unstable();
     Ok(load)
+}
+
+/// The sockets of all new clients. The clients share this process with the servers, and must not be the ones that
+/// lack descriptors.
+async fn reserve_sockets() -> io::Result<Vec<TcpSocket>> {
+    let sockets = || (0..NEW_CLIENTS).map(|_| TcpSocket::new_v4()).collect();
+    for _ in 0..600 {
+        if let Ok(sockets) = sockets() {
+            return Ok(sockets);
+        }
+        // The sockets of the load before this one are still being closed.
+        sleep(Duration::from_millis(100)).await;
+    }
+    sockets()
 }
 
 struct Answer {

@@ -193,7 +193,7 @@ pub(crate) fn size(bytes: usize) -> String {
 }
 
 fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
 /// Writes a line for each answered request: the load, seconds since the first request, and milliseconds.

@@ -21,7 +21,7 @@ use tower_mirror::{HttpTarget, MirrorHandle, Outcome, Report, Stats};
 use crate::{
     Result,
     catalog::{Catalog, Received, Version},
-    load::{self, Load, REQUESTS},
+    load::{self, Load},
     naive,
     report::{self, DESCRIPTORS},
     webapp,
@@ -83,13 +83,25 @@ impl Stage {
         println!("              '--> catalog v2 {address}, the shadow: a copy of every request");
         println!("\n{layer}\n");
         println!(
-            "This process may open {DESCRIPTORS} descriptors. The exercise takes about 10 seconds."
+            "This process may open {DESCRIPTORS} descriptors. The exercise takes about 20 seconds."
         );
         Ok((stage, v2))
     }
 
     /// Sends a load through the mirror, and waits until its copies have ended.
-    pub(crate) async fn load(&self, progress: impl FnMut(usize)) -> Result<(Load, Ended)> {
+    ///
+    /// It also waits after every 20 requests, so that no request is without a copy because this machine is busy.
+    pub(crate) async fn load_in_step(&self) -> Result<(Load, Ended)> {
+        self.load(async |at| {
+            if at % 20 == 0 {
+                self.mirror.idle().await;
+            }
+        })
+        .await
+    }
+
+    /// Sends a load through the mirror, and waits until its copies have ended.
+    pub(crate) async fn load(&self, progress: impl AsyncFnMut(usize)) -> Result<(Load, Ended)> {
         let before = self.mirror.stats();
         let load = send("tower-mirror", self.mirrored, PATIENCE, progress).await?;
         self.mirror.idle().await;
@@ -99,11 +111,11 @@ impl Stage {
 
     /// Sends a load to the app without a mirror.
     pub(crate) async fn load_unmirrored(&self) -> Result<Load> {
-        send("without a mirror", self.unmirrored, PATIENCE, |_| ()).await
+        send("without a mirror", self.unmirrored, PATIENCE, async |_| ()).await
     }
 
     /// Sends a load through the mirror written by hand, whose last clients wait for two seconds.
-    pub(crate) async fn load_by_hand(&self, progress: impl FnMut(usize)) -> Result<Load> {
+    pub(crate) async fn load_by_hand(&self, progress: impl AsyncFnMut(usize)) -> Result<Load> {
         let patience = Duration::from_secs(2);
         send("written by hand", self.by_hand, patience, progress).await
     }
@@ -128,19 +140,17 @@ async fn start(app: Router) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Sends a load, and prints its progress. Calls `progress` after each quarter.
+/// Sends a load, and prints its progress.
 async fn send(
     what: &str,
     address: SocketAddr,
     patience: Duration,
-    mut progress: impl FnMut(usize),
+    mut progress: impl AsyncFnMut(usize),
 ) -> Result<Load> {
     let sent = Cell::new(0);
-    let load = load::send(address, patience, |at| {
+    let load = load::send(address, patience, async |at| {
         sent.set(at);
-        if at % (REQUESTS / 4) == 0 {
-            progress(at);
-        }
+        progress(at).await;
     });
     report::with_progress(&sent, what, load).await
 }

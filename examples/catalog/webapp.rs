@@ -7,7 +7,7 @@ use http::StatusCode;
 use tower_mirror::{HttpTarget, MirrorLayer, Report, client};
 
 /// How long the mirror waits for an answer of v2.
-pub(crate) const TIMEOUT: Duration = Duration::from_millis(500);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 /// How many copies may be in flight at a time.
 pub(crate) const MAX_IN_FLIGHT: usize = 128;
 /// How many sockets the mirror may use.
