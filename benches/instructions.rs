@@ -3,15 +3,13 @@
 //! Needs valgrind, and the runner of the version in `Cargo.lock`: `cargo install gungraun-runner --version <it>`.
 //! Without them it says so and does nothing.
 
-mod cases;
-
 use std::{
     env, fs,
     path::Path,
     process::{Command, Stdio},
 };
 
-use cases::list;
+use tower_mirror_testing::cases::list;
 
 /// Behind a module, since the `main` is the macros'.
 mod counted {
@@ -20,7 +18,7 @@ mod counted {
     use gungraun::prelude::*;
     use http::Request;
 
-    use crate::cases::{Case, body::Frames, list};
+    use tower_mirror_testing::cases::{Case, body::Frames, list};
 
     /// Warm: thread locals are there, and the allocator has what it needs.
     fn warm(index: usize) -> (Case, Request<Frames>) {

@@ -1,7 +1,6 @@
 //! `cargo bench --bench main`: times. Each group holds its own baseline, which is its first row, and only
 //! ratios within a group mean anything.
 
-mod cases;
 mod summary;
 mod times;
 

@@ -1,5 +1,5 @@
 //! The guide: how to decide what the reference describes. This module contains no code. The chapters are the files of
-//! `docs/guide`; their examples are compiled as documentation tests, and `tests/guide` runs the functions in them.
+//! `docs/guide`; their examples are compiled as documentation tests, and `tests/docs/guide` runs the functions in them.
 //!
 //! 1. [Choosing a body mode](body_mode): Is the body copied whole, live, or not at all? What about gRPC?
 //! 2. [Sampling and stickiness](sampling): How many requests are copied, and which ones?

@@ -1,9 +1,6 @@
 //! What a request allocates in its whole life, copy included (M5): against bars, and against
 //! `allocations.txt`, so that a change is seen. `UPDATE=1 cargo test --test allocations` rewrites the file.
 
-#[path = "../benches/cases/mod.rs"]
-mod cases;
-
 use std::{
     collections::BTreeMap,
     env,
@@ -13,7 +10,13 @@ use std::{
 };
 
 use allocation_counter::{AllocationInfo, measure};
-use cases::{
+use http::{
+    HeaderValue, Request,
+    header::{COOKIE, HOST},
+};
+use tower::{Layer, Service};
+use tower_mirror::{BodyMode, Draw, Key, MirrorLayer, Outcome, SampleRate};
+use tower_mirror_testing::cases::{
     Case,
     body::{Frames, Shape, usual},
     copies,
@@ -21,12 +24,6 @@ use cases::{
     list,
     services::{self, Null, Reader, call},
 };
-use http::{
-    HeaderValue, Request,
-    header::{COOKIE, HOST},
-};
-use tower::{Layer, Service};
-use tower_mirror::{BodyMode, Draw, Key, MirrorLayer, Outcome, SampleRate};
 
 /// Allocations, and their bytes, of one request. All is warm by then.
 fn counted(mut case: Case) -> (u64, u64) {

@@ -1,10 +1,6 @@
 //! `HttpTarget` beside hyper-util's legacy client, with servers that close, go away, refuse and fall silent: it loses no
 //! answer that the other one gets.
 
-#[path = "faults/frames.rs"]
-#[allow(dead_code)]
-mod frames;
-
 use std::{
     future::{Future, poll_fn},
     io,
@@ -19,9 +15,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use frames::{
-    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NOTHING, Peer, RST_STREAM, STATUS_200, frame,
-};
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
@@ -33,6 +26,9 @@ use tokio::{
 };
 use tower::{Service, ServiceExt};
 use tower_mirror::HttpTarget;
+use tower_mirror_testing::frames::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NOTHING, Peer, RST_STREAM, STATUS_200, frame,
+};
 
 /// No test waits for it; it only keeps a broken one from hanging.
 const HANG: Duration = Duration::from_secs(60);

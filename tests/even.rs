@@ -1,21 +1,19 @@
 //! M7, S3: any ten layers of a process are jointly even, however they are built. One test, since the steps are
 //! shared by the whole process, and draws of other tests would be layers too.
 
-mod support;
-
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use support::{
-    Primary, TestShadow, get,
-    split::{Named, builder, next},
-};
 use tower::{Layer, Service};
 use tower_mirror::{
     Draw, Key, MirrorLayer, Outcome, Report, RequestHead, SampleRate, WeightedSplit,
     WeightedSplitLayer, mirror::MirrorBuilder, observe::Observer,
+};
+use tower_mirror_testing::{
+    Primary, TestShadow, get,
+    split::{Named, builder, next},
 };
 
 /// Whether a layer takes the next request: 10 % of them.

@@ -2,11 +2,6 @@
 //!
 //! The allocator of this test binary counts by thread, so that each run stays on its own.
 
-#[path = "support/net.rs"]
-#[allow(dead_code)] // a part of it is used
-mod net;
-mod support;
-
 use std::{convert::Infallible, future::pending, iter::repeat_n, net::SocketAddr, time::Duration};
 
 use allocation_counter::measure;
@@ -19,7 +14,6 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use support::{Act, Place, TestShadow};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -30,6 +24,7 @@ use tower::service_fn;
 use tower_mirror::{
     HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, RequestHead, SampleRate, ShadowBody,
 };
+use tower_mirror_testing::{Act, Place, TestShadow};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -96,7 +91,7 @@ async fn keep_frames(request: Request<ShadowBody>) -> Result<Response<Empty<Byte
 }
 
 async fn never_reading() -> HttpTarget {
-    let (listener, address) = net::listen().await;
+    let (listener, address) = tower_mirror_testing::net::listen().await;
     tokio::spawn(accept(listener));
     let target = HttpTarget::new(&format!("http://{address}")).unwrap();
     target
@@ -256,7 +251,7 @@ impl Bench {
                 .max_buffered_bytes(LIMIT)
                 .build();
             let handle = mirror.handle();
-            let (listener, address) = net::listen().await;
+            let (listener, address) = tower_mirror_testing::net::listen().await;
             tokio::spawn(serve(listener, mirror));
             (handle, Client::connect(protocol, address).await)
         });

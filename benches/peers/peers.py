@@ -53,7 +53,7 @@ class Proxy:
 
 
 class Ours:
-    """The `proxy` example."""
+    """The proxy of this workspace."""
 
     def __init__(self, name, binary):
         self.name = name

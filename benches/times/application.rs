@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 use tower_mirror::{MirrorLayer, SampleRate};
 
 use super::row;
-use crate::cases::{
+use tower_mirror_testing::cases::{
     Case,
     body::{Frames, Shape, usual},
     services::{Reader, runtime},

@@ -3,7 +3,7 @@
 use criterion::Criterion;
 
 use super::row;
-use crate::cases::{Shaped, body::Shape, copies};
+use tower_mirror_testing::cases::{Shaped, body::Shape, copies};
 
 pub(super) fn bench(criterion: &mut Criterion) {
     let shapes = [

@@ -3,7 +3,7 @@
 use criterion::Criterion;
 
 use super::row;
-use crate::cases::{
+use tower_mirror_testing::cases::{
     body::{Shape, request},
     copies,
 };

@@ -3,7 +3,7 @@
 use criterion::Criterion;
 
 use super::row;
-use crate::cases::{copies, list::SHAPES};
+use tower_mirror_testing::cases::{copies, list::SHAPES};
 
 pub(super) fn bench(criterion: &mut Criterion) {
     for shape in SHAPES {

@@ -12,7 +12,7 @@ mod threads;
 
 use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
 
-use crate::cases::Case;
+use tower_mirror_testing::cases::Case;
 
 pub(crate) const TOPICS: [fn(&mut Criterion); 9] = [
     passthrough::bench,

@@ -10,7 +10,7 @@ use tower::Layer;
 use tower_mirror::{MirrorLayer, Outcome, Report, RequestHead, SampleRate, observe::Observer};
 
 use super::row;
-use crate::cases::{
+use tower_mirror_testing::cases::{
     body::{Shape, usual},
     copies,
     services::Null,

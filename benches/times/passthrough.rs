@@ -4,7 +4,7 @@
 use criterion::Criterion;
 
 use super::row;
-use crate::cases::{Named, unsampled};
+use tower_mirror_testing::cases::{Named, unsampled};
 
 pub(super) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("passthrough");

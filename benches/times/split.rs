@@ -12,7 +12,7 @@ use tower::{Service, steer::Steer};
 use tower_mirror::{Draw, Key};
 
 use super::row;
-use crate::cases::{
+use tower_mirror_testing::cases::{
     body::Frames,
     services::Null,
     splits::{self, split},

@@ -16,7 +16,7 @@ use http::Request;
 use tower::{Layer, Service};
 use tower_mirror::{Draw, Key, Mirror, MirrorLayer};
 
-use crate::cases::{
+use tower_mirror_testing::cases::{
     body::{Frames, Shape, usual},
     services::{Identity, Null, call},
     unsampled::rare,

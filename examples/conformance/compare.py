@@ -80,7 +80,7 @@ def ours(body, only):
             options = OURS.get(setting, []) + ["--body", "omit" if setting == "omit" else body]
             sides = ["--primary", f"http://{primary}", "--shadow", f"http://{shadow}"]
             listen = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--drain-timeout-ms", "0"]
-            program = ROOT / "target/debug/examples/proxy"
+            program = ROOT / "target/debug/tower-mirror-proxy"
             process = started.start([program, *listen, *sides, *options], stdout=subprocess.PIPE, text=True)
             return [process.stdout.readline().split()[-1] for _ in range(2)]
 

@@ -21,14 +21,9 @@
 //! | `two` | mirrors to both shadows |
 //! | `dead` | mirrors to an address where nobody listens |
 //!
-//! `envoy.yaml` and `nginx.conf` in this folder are such configurations; `compare.py` starts both, and the `proxy`
-//! example, and prints what comes of them side by side. One line a case goes to standard output: its name, `passes`,
+//! `envoy.yaml` and `nginx.conf` in this folder are such configurations; `compare.py` starts both, and this
+//! crate's proxy, and prints what comes of them side by side. One line a case goes to standard output: its name, `passes`,
 //! `fails` or `n/a`, and why. The exit status is 1 where one fails.
-
-#![allow(dead_code)] // the tests use the cases too
-
-#[path = "../../tests/conformance/wire/mod.rs"]
-mod wire;
 
 use std::{
     collections::BTreeMap,
@@ -39,7 +34,7 @@ use std::{
 
 use clap::Parser;
 
-use crate::wire::{Bench, Setting, Settled, Upstream, Verdict, cases};
+use tower_mirror_testing::wire::{Bench, Setting, Settled, Upstream, Verdict, cases};
 
 #[derive(Debug, Parser)]
 #[command(name = "conformance")]

@@ -13,7 +13,6 @@
 //! Once it listens it prints the address. SIGTERM ends it: what is in flight, copies included, has ten seconds to
 //! finish, and the last line is a JSON object of the copies by outcome, in total and by the value of `x-case`.
 
-#[path = "../proxy/stop.rs"]
 mod stop;
 
 mod handlers;

@@ -1,21 +1,18 @@
 //! One request through the mirror, whatever it is, whatever its body does, and whatever primary and shadow do with it.
 #![no_main]
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use libfuzzer_sys::fuzz_target;
-use support::{
+use tower::ServiceExt;
+use tower_mirror::{BodyMode, MirrorLayer, Outcome};
+use tower_mirror_testing::{
     Act, Copy, End, Piece, Primary, Reads, Script, Step, Stream, TestShadow, Then, pattern, serve,
     settled, trailers,
 };
-use tower::ServiceExt;
-use tower_mirror::{BodyMode, MirrorLayer, Outcome};
 
 const CAP: usize = 100_000;
 const NAMES: [&str; 18] = [
@@ -222,7 +219,7 @@ impl Input<'_> {
             Shadows::Answers(at) => Act::Answers(status(at)),
             Shadows::AnswersAfter(time) => Act::AnswersAfter(Duration::from_millis(time.into())),
             Shadows::AnswersAtLength(length) => Act::AnswersAtLength(length as usize % 3_000_000),
-            Shadows::Hangs => Act::Hangs(support::Place::Future),
+            Shadows::Hangs => Act::Hangs(tower_mirror_testing::Place::Future),
             Shadows::KeepsBody => Act::KeepsBody,
         })
     }

@@ -17,9 +17,9 @@ use tower_mirror::{
 
 use crate::{
     front::{self, Digest, Server},
-    net::HANG,
     shadow::Shadow,
 };
+use tower_mirror_testing::net::HANG;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cell {

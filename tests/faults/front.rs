@@ -27,7 +27,7 @@ use tokio::{
 use tower::Service;
 use tower_mirror::BoxError;
 
-use crate::net::listen;
+use tower_mirror_testing::net::listen;
 
 /// The primary: answers with the length and a digest of the body it read.
 #[derive(Clone, Copy, Debug)]

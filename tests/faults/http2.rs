@@ -7,9 +7,9 @@ use tower_mirror::Outcome::*;
 
 use crate::{
     cell::{Cell, Expected, in_every_cell},
-    frames::*,
     shadow::{Shadow, hold, read_on, reset, trickle},
 };
+use tower_mirror_testing::frames::*;
 
 /// For variants of a fault.
 fn in_typical(expected: Expected) -> impl Fn(Cell) -> Option<Expected> {

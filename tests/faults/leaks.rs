@@ -13,11 +13,10 @@ use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer, Outcome, Sta
 
 use crate::{
     cell::{DESCRIPTORS, descriptors, runtime, tasks},
-    frames::*,
     front::{Digest, pattern},
-    net::HANG,
     shadow::{Shadow, hold},
 };
+use tower_mirror_testing::{frames::*, net::HANG};
 
 /// What a request carries, so that whoever still has it is found out.
 #[derive(Clone, Debug)]

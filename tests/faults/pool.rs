@@ -20,9 +20,9 @@ use tower_mirror::{MirrorLayer, Outcome, Report};
 use crate::{
     cell::{DESCRIPTORS, nothing_is_left, runtime, target, tasks},
     front::{Digest, Server},
-    net::HANG,
     shadow::{Shadow, pace, read_on},
 };
+use tower_mirror_testing::net::HANG;
 
 const OWN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 /// An answer to no request.

@@ -10,7 +10,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::net::{HANG, listen};
+use tower_mirror_testing::net::{HANG, listen};
 
 #[derive(Debug)]
 pub(crate) struct Shadow {

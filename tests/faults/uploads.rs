@@ -14,11 +14,10 @@ use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer, Outcome, Sta
 
 use crate::{
     cell::{DESCRIPTORS, nothing_is_left, runtime, tasks},
-    frames::*,
     front::{Digest, Server, answered, http1, http2, pattern, raw},
-    net::HANG,
     shadow::Shadow,
 };
+use tower_mirror_testing::{frames::*, net::HANG};
 
 const MODES: [BodyMode; 3] = [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit];
 

@@ -4,11 +4,8 @@ use http::{HeaderName, Request};
 use proptest::prelude::*;
 use tower_mirror::{Draw, Force, RequestHead, split::Reason};
 
-use crate::{
-    config,
-    support::split::{answer, builder, served},
-    value, with,
-};
+use crate::{config, value, with};
+use tower_mirror_testing::split::{answer, builder, served};
 
 const VERSION: HeaderName = HeaderName::from_static("x-version");
 const INTERNAL: HeaderName = HeaderName::from_static("x-internal");

@@ -4,11 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use proptest::prelude::*;
 use tower_mirror::{BodyMode, MirrorLayer, Outcome};
 
-use crate::{
-    config,
-    support::{Primary, Script, Step, TestShadow, pattern, serve, settled, trailers},
-    value,
-};
+use crate::{config, value};
+use tower_mirror_testing::{Primary, Script, Step, TestShadow, pattern, serve, settled, trailers};
 
 const HOP_BY_HOP: [&str; 8] = [
     "connection",

@@ -4,11 +4,8 @@ use http::{HeaderValue, Request, header::HOST, uri::Authority};
 use proptest::prelude::*;
 use tower_mirror::{HostRewrite, MirrorLayer};
 
-use crate::{
-    config,
-    support::{Primary, Script, TestShadow, serve, settled},
-    value,
-};
+use crate::{config, value};
+use tower_mirror_testing::{Primary, Script, TestShadow, serve, settled};
 
 /// Where the name of a host with an optional port ends.
 fn name_length(host: &str) -> Option<usize> {

@@ -1,9 +1,6 @@
 //! Whatever bytes come: what reads hosts, headers, rates, weights and URLs says the same as a slow and simple reading of
 //! its rule, and never panics. More cases by `PROPTEST_CASES=100000 cargo test --test properties`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod draws;
 mod force;
 mod heads;

@@ -17,10 +17,8 @@ use proptest::{prelude::*, test_runner::Config};
 use tower::service_fn;
 use tower_mirror::{BoxError, MirrorLayer, RequestHead, SampleRate, ShadowBody};
 
-use crate::{
-    config,
-    support::{Primary, Script, assert_adds_up, post, serve},
-};
+use crate::config;
+use tower_mirror_testing::{Primary, Script, assert_adds_up, post, serve};
 
 const THREADS: u64 = 3;
 const EACH: u64 = 60;

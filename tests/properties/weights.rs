@@ -3,10 +3,8 @@
 use proptest::{prelude::*, sample::Index};
 use tower_mirror::{Draw, split::InvalidWeights};
 
-use crate::{
-    config,
-    support::split::{builder, next},
-};
+use crate::config;
+use tower_mirror_testing::split::{builder, next};
 
 const NAMES: [&str; 5] = ["v1", "v2", "v3", "v4", "nobody"];
 const POINTS: usize = 7;

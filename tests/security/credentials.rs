@@ -6,7 +6,7 @@ use tower_mirror::{
     rewrite::{only, set_header, strip_credentials},
 };
 
-use crate::{net, support::*};
+use tower_mirror_testing::*;
 
 async fn both(
     request: Request<Script>,

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tower::{ServiceExt, service_fn};
 use tower_mirror::{BoxError, HttpTarget, MirrorLayer, Outcome, ShadowBody};
 
-use crate::{net, support::*};
+use tower_mirror_testing::*;
 
 /// Sends a request and reads the answer.
 pub(crate) async fn send(target: &HttpTarget, path: &str) -> StatusCode {

@@ -23,7 +23,7 @@ use tower_mirror::{
     split::SubsetError,
 };
 
-use crate::support::{Told, lock};
+use tower_mirror_testing::{Told, lock};
 
 /// In headers, query, trailers and bodies alike.
 const SECRET: &str = "hunter2";
@@ -198,7 +198,7 @@ async fn splits_and_what_they_hold() {
 
 #[tokio::test]
 async fn targets_and_their_errors() {
-    let (listener, address) = crate::net::listen().await;
+    let (listener, address) = tower_mirror_testing::net::listen().await;
     let target = HttpTarget::new(&format!("http://{address}")).unwrap();
     hides(&(&target, client::ResponseBody::from(SECRET.to_owned())));
     let mut answer = Box::pin(target.clone().call(full()));
@@ -236,7 +236,7 @@ async fn targets_and_their_errors() {
 /// A server that answers with its own secret where a header should be.
 async fn garbage() -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (listener, address) = crate::net::listen().await;
+    let (listener, address) = tower_mirror_testing::net::listen().await;
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ = stream.read(&mut [0; 1024]).await;

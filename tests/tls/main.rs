@@ -3,8 +3,6 @@
 mod certificates;
 mod protocols;
 mod server;
-#[path = "../support/mod.rs"]
-mod support;
 mod through_the_mirror;
 mod trust;
 

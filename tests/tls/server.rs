@@ -32,9 +32,9 @@ use tower_mirror::client::{HttpTarget, Tls};
 
 use super::{
     certificates::{Authority, Identity, NAME},
-    support::Primary,
     within,
 };
+use tower_mirror_testing::Primary;
 
 pub(crate) const BOTH: &[&str] = &["h2", "http/1.1"];
 pub(crate) const HTTP1: &[&str] = &["http/1.1"];

@@ -8,10 +8,9 @@ use super::{
     all_closed,
     certificates::{Authority, NAME},
     server::{HTTP1, HTTP2, Server, believing, config, named},
-    support::{
-        End, Piece, Primary, Script, Step, assert_only, get, pattern, post, serve, settled,
-        trailers,
-    },
+};
+use tower_mirror_testing::{
+    End, Piece, Primary, Script, Step, assert_only, get, pattern, post, serve, settled, trailers,
 };
 
 #[tokio::test]

@@ -19,10 +19,8 @@ use tower_mirror::{MirrorLayer, Outcome, RequestHead};
 use tracing::{Dispatch, Level, dispatcher, subscriber::NoSubscriber};
 use tracing_subscriber::{Registry, filter::Targets, layer::Layered, prelude::*};
 
-use super::{
-    record::{Records, Told},
-    support::*,
-};
+use super::record::{Records, Told};
+use tower_mirror_testing::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod lines;
 mod outcomes;
 mod record;
@@ -13,8 +10,8 @@ use std::time::Duration;
 
 use http::{Method, Request, header::AUTHORIZATION, request::Parts};
 use record::Records;
-use support::*;
 use tower_mirror::{HostRewrite, MirrorLayer, Outcome, SampleRate};
+use tower_mirror_testing::*;
 use tracing::{Instrument, Level, info_span};
 use tracing_subscriber::{Layer, layer::Context, prelude::*};
 

@@ -8,7 +8,8 @@ use tower::{Layer, Service};
 use tower_mirror::{BodyMode, MirrorLayer, Outcome, RequestHead, mirror::MirrorBuilder};
 use tracing::{Instrument, Level, info_span};
 
-use super::{record::Records, support::*};
+use super::record::Records;
+use tower_mirror_testing::*;
 
 /// One request, whose outcome there is one event of, in the span of its copy or, without one, of its primary.
 async fn tells(

@@ -14,7 +14,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, prelude::*, registry::LookupSpan};
 
-use super::support::lock;
+use tower_mirror_testing::lock;
 
 pub(crate) type Fields = BTreeMap<String, String>;
 

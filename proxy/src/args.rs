@@ -1,0 +1,218 @@
+//! What the proxy can be told.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{
+    ArgGroup, Args as ClapArgs, CommandFactory, Parser, ValueEnum,
+    error::ErrorKind::ValueValidation,
+};
+use tower_mirror::{
+    BodyMode, HostRewrite, HttpTarget, MirrorLayer, SampleRate, metrics::Histograms,
+};
+
+use crate::{
+    proxy::wide,
+    split::{Split, SplitArgs},
+};
+
+/// The library's default, which the shadow's pool must know too.
+const MAX_IN_FLIGHT: usize = 128;
+
+/// A reverse proxy that splits traffic between subsets, and mirrors it to a shadow.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tower-mirror-proxy",
+    group = ArgGroup::new("backend").args(["primary", "subset"]).required(true),
+    group = ArgGroup::new("steered").args(["shadow", "subset"]).multiple(true),
+)]
+pub(crate) struct Args {
+    /// Where to listen; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+
+    /// The server that answers, as http://host[:port]; several are `--subset`.
+    #[arg(long, value_name = "URL")]
+    primary: Option<HttpTarget>,
+
+    /// Speak HTTP/2 (prior knowledge) to the primary or the subsets, as gRPC needs.
+    #[arg(long)]
+    primary_http2: bool,
+
+    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /metrics`.
+    #[arg(long, value_name = "ADDR", requires = "steered")]
+    pub(crate) admin: Option<SocketAddr>,
+
+    /// How long requests and copies in flight may take to finish at the end.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    drain_timeout_ms: u64,
+
+    /// Threads that serve.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: u16,
+
+    #[command(flatten)]
+    split: SplitArgs,
+
+    #[command(flatten)]
+    pub(crate) mirror: MirrorArgs,
+}
+
+/// What answers.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Primary(HttpTarget),
+    Split(Split),
+}
+
+impl Args {
+    /// What answers, or, where the subsets do not fit together, what clap says of bad arguments.
+    pub(crate) fn backend(&self) -> Result<Backend, clap::Error> {
+        if let Some(primary) = &self.primary {
+            return Ok(Backend::Primary(wide(primary, self.primary_http2)));
+        }
+        let split = self.split.split(self.primary_http2).map(Backend::Split);
+        split.map_err(|invalid| Self::command().error(ValueValidation, invalid))
+    }
+
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+/// What means nothing without a shadow. Where an option is not given, the library's own default holds.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Mirroring")]
+pub(crate) struct MirrorArgs {
+    /// The server that gets copies, as http://host[:port]. Without it, a plain proxy.
+    #[arg(long, value_name = "URL")]
+    shadow: Option<HttpTarget>,
+
+    /// The share of requests to copy, in per cent [default: 100]
+    #[arg(long, value_name = "P", requires = "shadow", value_parser = percent, allow_negative_numbers = true)]
+    percent: Option<SampleRate>,
+
+    /// Appended to the host name on copies [default: -shadow]
+    #[arg(
+        long,
+        value_name = "S",
+        requires = "shadow",
+        group = "rewrite",
+        allow_hyphen_values = true,
+        value_parser = |suffix: &str| HostRewrite::try_suffix(suffix.to_owned()),
+    )]
+    host_suffix: Option<HostRewrite>,
+
+    /// The host on all copies.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "shadow",
+        group = "rewrite",
+        value_parser = |name: &str| HostRewrite::literal(name),
+    )]
+    host: Option<HostRewrite>,
+
+    /// Copies keep the host of the request.
+    #[arg(long, requires = "shadow", group = "rewrite")]
+    preserve_host: bool,
+
+    /// What body copies have [default: tee]
+    #[arg(long, requires = "shadow")]
+    body: Option<Body>,
+
+    /// Speak HTTP/2 (prior knowledge) to the shadow.
+    #[arg(long, requires = "shadow")]
+    shadow_http2: bool,
+
+    /// The largest body that is copied [default: 2 MiB]
+    #[arg(long, value_name = "N", requires = "shadow")]
+    max_body_bytes: Option<u64>,
+
+    /// The most copies in flight [default: 128]
+    #[arg(long, value_name = "N", requires = "shadow")]
+    max_in_flight: Option<usize>,
+
+    /// The most bytes that all copies together may hold [default: 16 MiB]
+    #[arg(long, value_name = "N", requires = "shadow")]
+    max_buffered_bytes: Option<usize>,
+
+    /// How long the shadow may take for its answer [default: 5000]
+    #[arg(long, value_name = "N", requires = "shadow")]
+    timeout_ms: Option<u64>,
+}
+
+impl MirrorArgs {
+    /// The layer, where there is a shadow.
+    pub(crate) fn layer(&self, is_measured: bool) -> Option<MirrorLayer> {
+        let mut builder = MirrorLayer::builder(self.target()?);
+        if is_measured {
+            builder = builder.observer(Histograms::new());
+        }
+        if let Some(rate) = self.percent {
+            builder = builder.sample(rate);
+        }
+        if let Some(host) = self.host_rewrite() {
+            builder = builder.host(host);
+        }
+        if let Some(body) = self.body {
+            builder = builder.body(body.into());
+        }
+        if let Some(bytes) = self.max_body_bytes {
+            builder = builder.max_body_bytes(bytes);
+        }
+        if let Some(copies) = self.max_in_flight {
+            builder = builder.max_in_flight(copies);
+        }
+        if let Some(bytes) = self.max_buffered_bytes {
+            builder = builder.max_buffered_bytes(bytes);
+        }
+        if let Some(millis) = self.timeout_ms {
+            builder = builder.timeout(Duration::from_millis(millis));
+        }
+        Some(builder.build())
+    }
+
+    fn target(&self) -> Option<HttpTarget> {
+        let mut target = self.shadow.clone()?;
+        if self.shadow_http2 {
+            target = target.http2();
+        }
+        // Over HTTP/1.1 each copy in flight has a connection of its own, worth keeping for the next.
+        let copies = self.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
+        Some(target.max_connections(copies).max_idle(copies))
+    }
+
+    fn host_rewrite(&self) -> Option<HostRewrite> {
+        if self.preserve_host {
+            return Some(HostRewrite::preserve());
+        }
+        self.host_suffix.clone().or_else(|| self.host.clone())
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Body {
+    /// The request's own, sent once it is whole.
+    Tee,
+    /// The request's own, relayed as it comes.
+    Stream,
+    /// None: the head alone.
+    Omit,
+}
+
+impl From<Body> for BodyMode {
+    fn from(body: Body) -> Self {
+        match body {
+            Body::Tee => Self::Tee,
+            Body::Stream => Self::Stream,
+            Body::Omit => Self::Omit,
+        }
+    }
+}
+
+fn percent(text: &str) -> Result<SampleRate, String> {
+    let percent = text
+        .parse()
+        .map_err(|_| "a sample rate must be a number from 0 to 100")?;
+    SampleRate::percent(percent).map_err(|error| error.to_string())
+}

@@ -1,0 +1,206 @@
+//! A reverse proxy that mirrors and splits: to try the crate with, and to measure it by.
+//!
+//! ```text
+//! cargo run --release -p tower-mirror-proxy -- \
+//!     --listen 127.0.0.1:8080 --primary http://127.0.0.1:9001 --shadow http://127.0.0.1:9002 \
+//!     --percent 10 --admin 127.0.0.1:8081
+//!
+//! curl http://127.0.0.1:8080/                                             # through the proxy
+//! curl http://127.0.0.1:8081/stats                                        # what became of the copies
+//! curl http://127.0.0.1:8081/metrics                                      # the same and more, for Prometheus
+//! curl -X PUT -d '{"percent": 12.5}' http://127.0.0.1:8081/mirror         # or {"paused": true}
+//! ```
+//!
+//! Without `--shadow` it is a plain proxy: the same code but for the layer, and so the baseline to compare with.
+//!
+//! Instead of a primary it can have subsets, each with its weight, and with or without a shadow:
+//!
+//! ```text
+//! cargo run --release -p tower-mirror-proxy -- \
+//!     --listen 127.0.0.1:8080 --subset v1=90=http://127.0.0.1:9001 --subset v2=10=http://127.0.0.1:9002 \
+//!     --sticky-header x-user --sticky-cookie uid --fallback v2=v1 --admin 127.0.0.1:8081
+//!
+//! curl -i http://127.0.0.1:8080/                                          # `x-served-by` names the subset
+//! curl http://127.0.0.1:8081/split                                        # what each has served
+//! curl -X PUT -d '{"v1": 50, "v2": 50}' http://127.0.0.1:8081/split       # a name left out keeps its weight
+//! ```
+//!
+//! `dashboards/grafana.json` is a dashboard of these metrics, `dashboards/alerts.yaml` are alerts for Prometheus.
+//!
+//! `--help` lists what else can be set. It speaks HTTP/1.1 and HTTP/2 (prior knowledge) to clients, and HTTP/1.1 to the
+//! primary, or HTTP/2 with `--primary-http2`, as gRPC needs. The `Host` that the client sent goes to the primary as it
+//! is. An offer to upgrade (WebSocket) is passed on over HTTP/1.1, except for one of h2c or TLS, whose request is served as an ordinary one; a
+//! connection that has switched ends with the process, without a drain. `CONNECT` and transfer codings besides
+//! `chunked` are answered with 501. When the primary cannot be reached or breaks off, the client gets a 502 with the
+//! reason in one line; when the request is at fault, its body breaking off say, a 400; when no subset has weight, or the
+//! chosen one is not ready in time, a 503.
+//!
+//! Once it listens it says so on standard output, with the port it got where it was told to choose. SIGTERM or Ctrl-C
+//! ends it: what is in flight, copies included, has `--drain-timeout-ms` to finish (a second signal cuts that short), a
+//! last line sums up, and the exit status is 0. It is 2 for bad arguments and for an address that cannot be had.
+
+mod admin;
+mod args;
+mod hop;
+mod proxy;
+mod serve;
+mod split;
+mod stop;
+
+use std::{
+    fmt,
+    io::{self, Write},
+    iter,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::atomic::Ordering::Relaxed,
+    time::Duration,
+};
+
+use clap::Parser;
+use hyper::body::Incoming;
+use mimalloc::MiMalloc;
+use tokio::net::TcpListener;
+use tower::Layer;
+use tower_mirror::{
+    MirrorHandle, MirrorLayer, SplitHandle, TeeBody, mirror::Drained, split::SplitStats,
+};
+
+use crate::{
+    args::{Args, Backend},
+    proxy::{Forward, Proxy},
+    stop::Stop,
+};
+
+/// A proxy allocates a few dozen times a request. This costs a fifteenth less CPU than glibc's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match args.backend() {
+        Ok(Backend::Primary(primary)) => block_on(args.workers, run(args, primary, None)),
+        Ok(Backend::Split(split)) => {
+            let handle = split.handle();
+            block_on(args.workers, run(args, split, Some(handle)))
+        }
+        Err(error) => error.exit(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn block_on(
+    workers: u16,
+    run: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> io::Result<()> {
+    // One worker needs no scheduler that hands tasks from thread to thread.
+    let mut runtime = match workers {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime
+        .worker_threads(workers.into())
+        .enable_all()
+        .build()?;
+    // On a worker, like everything else; `block_on` itself would run it beside them.
+    let outcome = runtime.block_on(runtime.spawn(run));
+    // Does not wait for a name that is still being resolved.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+}
+
+/// Serves with this backend, which `split` steers if it is one.
+async fn run<S>(args: Args, backend: S, split: Option<SplitHandle>) -> io::Result<()>
+where
+    S: Forward<Incoming> + Forward<TeeBody<Incoming>>,
+{
+    // Only where somebody can read them.
+    let is_measured = args.admin.is_some();
+    let mirror = args.mirror.layer(is_measured);
+    let limit = args.drain_timeout();
+    let proxy = Proxy::new(backend);
+    let served = proxy.served();
+
+    let mut stop = Stop::new()?;
+    let listener = listen(args.listen).await?;
+    let admin = match args.admin {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    say(format_args!("listening on {}", listener.local_addr()?));
+    if let Some(listener) = admin {
+        say(format_args!("admin on {}", listener.local_addr()?));
+        let mirror = mirror.as_ref().map(MirrorLayer::handle);
+        let router = admin::router(mirror, split.clone())?;
+        tokio::spawn(admin::serve(listener, router));
+    }
+
+    let mirrored = match mirror {
+        None => {
+            serve::serve(listener, proxy, limit, &mut stop).await;
+            None
+        }
+        Some(mirror) => {
+            let left = serve::serve(listener, mirror.layer(proxy), limit, &mut stop).await;
+            let drained = drain(&mirror, left, &mut stop).await;
+            Some((mirror.handle(), drained))
+        }
+    };
+    say(Summary {
+        served: served.load(Relaxed),
+        split: split.map(|split| split.stats()),
+        mirrored,
+    });
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
+}
+
+async fn drain(mirror: &MirrorLayer, left: Duration, stop: &mut Stop) -> Drained {
+    let handle = mirror.handle();
+    tokio::select! {
+        drained = handle.drain(left) => drained,
+        () = stop.asked() => handle.drain(Duration::ZERO).await,
+    }
+}
+
+/// The last line.
+struct Summary {
+    served: u64,
+    split: Option<SplitStats>,
+    mirrored: Option<(MirrorHandle, Drained)>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "served {} requests", self.served)?;
+        let subsets = self.split.iter().flat_map(|split| &split.subsets);
+        for (subset, before) in subsets.zip(iter::once(": ").chain(iter::repeat(", "))) {
+            write!(f, "{before}{} {}", subset.name, subset.served())?;
+        }
+        if let Some((mirror, drained)) = &self.mirrored {
+            let stats = mirror.stats();
+            write!(f, "; mirrored {}", stats.admitted())?;
+            for (outcome, count) in stats.outcomes().filter(|(_, count)| *count > 0) {
+                write!(f, ", {outcome} {count}")?;
+            }
+            write!(f, "; {} copies aborted by the drain", drained.aborted)?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints a line, and goes on where nobody reads it any more.
+fn say(line: impl fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,8 @@
+//! The cases of other systems, each named after its source and its number there. `docs/conformance.md` lists them
+//! all, with what comes of them here and elsewhere.
+
+mod envoy;
+mod gateway;
+mod ours;
+mod split;
+mod table;

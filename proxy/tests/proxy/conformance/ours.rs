@@ -1,0 +1,133 @@
+//! The cases on the wire, put to the proxy in both modes that copy bodies.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpSocket;
+
+use tower_mirror_testing::wire::{Bench, Setting, Settled, Upstream, Verdict, cases};
+
+use crate::child::Proxy;
+
+const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// Holds the proxies that the bench leads to.
+struct Ours {
+    bench: Bench,
+    _proxies: Vec<Proxy>,
+    _dead: TcpSocket,
+}
+
+/// What the proxy must be told for a setting, besides where to go.
+fn arguments(setting: Setting) -> &'static [&'static str] {
+    match setting {
+        Setting::All | Setting::Two | Setting::Dead => &[],
+        Setting::None => &["--percent", "0"],
+        Setting::Tenth => &["--percent", "10"],
+        Setting::Fifth => &["--percent", "20"],
+        Setting::Third => &["--percent", "35"],
+        Setting::Half => &["--percent", "50"],
+        Setting::Keep => &["--preserve-host"],
+        Setting::Literal => &["--host", "v2.internal:80"],
+        Setting::Limit => &["--max-body-bytes", "65536"],
+        Setting::Omit => &["--body", "omit"],
+    }
+}
+
+/// A proxy for this setting, and servers around it.
+async fn ours(setting: Setting, body: &str) -> Ours {
+    let primary = Upstream::start("v1", LOCAL).await.unwrap();
+    let shadow = Upstream::start("v2", LOCAL).await.unwrap();
+    let second = Upstream::start("v3", LOCAL).await.unwrap();
+    // Bound and not listening, it refuses, and nobody else can have its port.
+    let dead = TcpSocket::new_v4().unwrap();
+    dead.bind(LOCAL).unwrap();
+
+    let url = |address: SocketAddr| format!("http://{address}");
+    let mode = if setting == Setting::Omit {
+        &[][..]
+    } else {
+        &["--body", body]
+    };
+    let options = [arguments(setting), mode].concat();
+    let start = async |primary: String, shadow: SocketAddr| {
+        let shadow = url(shadow);
+        let sides = ["--primary", &primary, "--shadow", &shadow];
+        Proxy::start(&[&sides[..], &options].concat()).await
+    };
+    let copied_to = match setting {
+        Setting::Dead => dead.local_addr().unwrap(),
+        _ => shadow.address,
+    };
+    let mut proxies = vec![start(url(primary.address), copied_to).await];
+    if setting == Setting::Two {
+        // A proxy has one shadow; two of them in a row have two.
+        let inner = proxies[0].url("");
+        proxies.push(start(inner, second.address).await);
+    }
+    let bench = Bench {
+        proxy: proxies.last().unwrap().address,
+        settled: Settled::Told(proxies.iter().map(Proxy::admin).collect()),
+        mark: Some("x-mirrored-by".to_owned()),
+        served: 0.into(),
+        primary,
+        shadow,
+        second,
+    };
+    Ours {
+        bench,
+        _proxies: proxies,
+        _dead: dead,
+    }
+}
+
+/// Puts one case to the proxy.
+async fn check(name: &str) {
+    let case = cases().find(|case| case.name == name).unwrap();
+    // A live copy is bounded by how far it lags, not by a length.
+    let modes: &[_] = match case.setting {
+        Setting::Limit | Setting::Omit => &["tee"],
+        _ => &["tee", "stream"],
+    };
+    for mode in modes {
+        let ours = ours(case.setting, mode).await;
+        match ours.bench.run(case).await {
+            Ok(()) => {}
+            Err(Verdict::DoesNotApply(why)) => panic!("{name}, {mode}: applies here, but {why}"),
+            Err(Verdict::Fails(why)) => panic!("{name}, {mode}: {why} ({})", case.source),
+        }
+    }
+}
+
+macro_rules! check {
+    ($name:ident) => {
+        #[tokio::test]
+        async fn $name() {
+            super::check(stringify!($name)).await;
+        }
+    };
+}
+
+mod answers {
+    tower_mirror_testing::answer_cases!(check);
+}
+mod bodies {
+    tower_mirror_testing::body_cases!(check);
+}
+mod connections {
+    tower_mirror_testing::connection_cases!(check);
+}
+mod heads {
+    tower_mirror_testing::head_cases!(check);
+}
+mod isolation {
+    tower_mirror_testing::isolation_cases!(check);
+}
+mod refusals {
+    tower_mirror_testing::refusal_cases!(check);
+}
+mod shares {
+    tower_mirror_testing::share_cases!(check);
+}
+mod uploads {
+    tower_mirror_testing::upload_cases!(check);
+}

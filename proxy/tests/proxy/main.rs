@@ -1,0 +1,32 @@
+//! The proxy, run as the program it is, over loopback.
+
+#![cfg(unix)] // signals
+#![allow(clippy::unwrap_used)]
+
+mod admin;
+mod arguments;
+mod child;
+mod client;
+mod conformance;
+mod ending;
+mod forwarding;
+mod headers;
+mod http2;
+mod metrics;
+mod mirroring;
+mod promql;
+mod split;
+mod split_admin;
+mod split_down;
+mod upgrades;
+mod uploads;
+mod upstream;
+
+use std::{future::Future, time::Duration};
+
+/// Nothing here takes this long unless it is broken.
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future)
+        .await
+        .unwrap_or_else(|_| panic!("took too long: {what}"))
+}

@@ -1,0 +1,125 @@
+//! Requests that are copied, each in all the ways there are.
+
+use http::Request;
+use tower::{Layer, Service};
+use tower_mirror::{BodyMode, BufferLayer, MirrorBuilder, MirrorLayer, Outcome};
+
+use super::{
+    Case,
+    body::{Frames, Shape, usual},
+    floor::{self, Floor},
+    naive::Naive,
+    services::{Reader, runtime},
+};
+
+/// The service by itself: what all of the others do too.
+pub fn bare(shape: Shape) -> Case {
+    let runtime = runtime();
+    Case::new(
+        move || usual(shape),
+        move |request| drop(runtime.block_on(Reader.call(request))),
+    )
+}
+
+pub fn by_hand(shape: Shape) -> Case {
+    by_hand_of(shape, usual)
+}
+
+/// With another host and a mark.
+pub fn marked_by_hand(shape: Shape) -> Case {
+    floor_of(Floor::new(Reader).marking(), shape, usual)
+}
+
+pub fn by_hand_of(shape: Shape, request: impl Fn(Shape) -> Request<Frames> + 'static) -> Case {
+    floor_of(Floor::new(Reader), shape, request)
+}
+
+fn floor_of(
+    mut service: Floor<Reader>,
+    shape: Shape,
+    request: impl Fn(Shape) -> Request<Frames> + 'static,
+) -> Case {
+    let runtime = runtime();
+    let permits = service.permits();
+    Case::new(
+        move || request(shape),
+        move |request| {
+            runtime.block_on(async {
+                drop(service.call(request).await);
+                floor::idle(&permits).await;
+            });
+        },
+    )
+}
+
+pub fn naive(shape: Shape) -> Case {
+    let (runtime, mut service) = (runtime(), Naive::default());
+    Case::new(
+        move || usual(shape),
+        move |request| {
+            runtime.block_on(async {
+                drop(service.call(request).await);
+                service.idle().await;
+            });
+        },
+    )
+}
+
+pub fn tee(shape: Shape) -> Case {
+    mirrored(shape, usual, |mirror| mirror)
+}
+
+pub fn stream(shape: Shape) -> Case {
+    mirrored(shape, usual, |mirror| mirror.body(BodyMode::Stream))
+}
+
+/// With the body read whole before the mirror sees it.
+pub fn buffered(shape: Shape) -> Case {
+    let layer = MirrorLayer::new(Reader);
+    let service = BufferLayer::new().layer(layer.layer(Reader));
+    copied(shape, usual, layer, service)
+}
+
+pub fn mirrored(
+    shape: Shape,
+    request: impl Fn(Shape) -> Request<Frames> + 'static,
+    configure: impl FnOnce(MirrorBuilder) -> MirrorBuilder,
+) -> Case {
+    let layer = configure(MirrorLayer::builder(Reader)).build();
+    let service = layer.layer(Reader);
+    copied(shape, request, layer, service)
+}
+
+fn copied<S>(
+    shape: Shape,
+    request: impl Fn(Shape) -> Request<Frames> + 'static,
+    layer: MirrorLayer,
+    mut service: S,
+) -> Case
+where
+    S: Service<Request<Frames>> + 'static,
+{
+    let (runtime, handle) = (runtime(), layer.handle());
+    let ends = Ends(layer);
+    Case::new(
+        move || request(shape),
+        move |request| {
+            let _ = &ends;
+            runtime.block_on(async {
+                drop(service.call(request).await);
+                handle.idle().await;
+            });
+        },
+    )
+}
+
+/// A case whose copies failed would have measured something else.
+struct Ends(MirrorLayer);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let stats = self.0.handle().stats();
+        let completed = stats.outcome(Outcome::Completed);
+        assert_eq!(completed, stats.requests(), "{stats}");
+    }
+}

@@ -1,0 +1,147 @@
+//! What a case has in its hands.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use super::{
+    case::{Case, Checked, Verdict},
+    client::{Answer, Client, request},
+    upstream::Upstream,
+};
+
+/// No case takes this long that does not fail.
+const HANG: Duration = Duration::from_secs(15);
+
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> Checked<T> {
+    let late = |_| Verdict::Fails(format!("waited for {what} in vain"));
+    timeout(HANG, future).await.map_err(late)
+}
+
+/// How to know that no copy is still to come.
+#[derive(Clone, Debug)]
+pub enum Settled {
+    /// The proxies say how many are in flight, at `/stats`.
+    Told(Vec<SocketAddr>),
+    /// Copies of requests that were sent later, to a proxy that mirrors all, have come.
+    Overtaken(SocketAddr),
+}
+
+#[derive(Debug)]
+pub struct Bench {
+    pub primary: Upstream,
+    pub shadow: Upstream,
+    /// The second shadow.
+    pub second: Upstream,
+    pub proxy: SocketAddr,
+    pub settled: Settled,
+    /// The name of the field that marks a copy, of a proxy that has one.
+    pub mark: Option<String>,
+    pub served: AtomicUsize,
+}
+
+impl Bench {
+    pub async fn run(&self, case: &Case) -> Checked {
+        for upstream in [&self.primary, &self.shadow, &self.second] {
+            upstream.clear();
+        }
+        let result = (case.run)(self).await;
+        // Opens the gates that it left.
+        for upstream in [&self.primary, &self.shadow, &self.second] {
+            upstream.clear();
+        }
+        result
+    }
+
+    pub(crate) async fn connect(&self) -> Checked<Client> {
+        Client::connect(self.proxy).await
+    }
+
+    /// Sends this on a connection of its own.
+    pub(crate) async fn exchange(&self, request: &[u8]) -> Checked<Answer> {
+        self.connect().await?.exchanges(request).await
+    }
+
+    /// The answer to a GET, which must be the primary's.
+    pub(crate) async fn get(&self, path: &str) -> Checked<Answer> {
+        let answer = self
+            .exchange(&request(&format!("GET {path}"), "", b""))
+            .await?;
+        from_primary(&answer)?;
+        Ok(answer)
+    }
+
+    /// A path that no request had before.
+    pub fn path(&self) -> String {
+        // Of one length, so that none begins like another.
+        format!("/{:06}", self.served.fetch_add(1, Relaxed))
+    }
+
+    /// Waits until no copy is still to come.
+    pub async fn settle(&self) -> Checked {
+        match &self.settled {
+            Settled::Told(proxies) => {
+                for proxy in proxies {
+                    within("the copies in flight", none_in_flight(*proxy)).await??;
+                }
+                Ok(())
+            }
+            Settled::Overtaken(proxy) => {
+                for _ in 0..5 {
+                    let path = self.path();
+                    let get = request(&format!("GET {path}"), "", b"");
+                    let mut client = Client::connect(*proxy).await?;
+                    client.exchanges(&get).await?;
+                    self.shadow.answers(&path).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// No copy of a request to this path, or only one that has visibly broken off.
+    pub async fn no_whole_copy(&self, path: &str) -> Checked {
+        self.settle().await?;
+        let whole = self
+            .shadow
+            .seen(path)
+            .into_iter()
+            .find(|seen| seen.is_whole());
+        ensure!(whole.is_none(), "the shadow got {whole:?}");
+        Ok(())
+    }
+
+    pub async fn no_copy(&self, path: &str) -> Checked {
+        self.settle().await?;
+        let seen = self.shadow.seen(path);
+        ensure!(seen.is_empty(), "the shadow got {seen:?}");
+        Ok(())
+    }
+}
+
+async fn none_in_flight(admin: SocketAddr) -> Checked {
+    let mut client = Client::connect(admin).await?;
+    loop {
+        let answer = client.exchanges(&request("GET /stats", "", b"")).await?;
+        let stats = serde_json::from_slice::<serde_json::Value>(&answer.body);
+        let stats = stats.map_err(|error| Verdict::Fails(error.to_string()))?;
+        if stats["in_flight"] == 0 {
+            return Ok(());
+        }
+    }
+}
+
+pub(crate) fn from_primary(answer: &Answer) -> Checked {
+    same!(answer.status, 200, "the client's status");
+    same!(
+        String::from_utf8_lossy(&answer.body),
+        "v1",
+        "the client's body"
+    );
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The client `HttpTarget` against servers on real sockets.
+
+mod hop_by_hop;
+mod http_target;
+mod lookup;
+mod response_head;

@@ -1,0 +1,493 @@
+//! M10: it ends well. And M4 where it ends badly, with its runtime.
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::{Arc, Mutex, OnceLock, mpsc},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::{runtime, time::Instant};
+use tower::{Layer, Service, service_fn};
+use tower_mirror::{MirrorHandle, MirrorLayer, Outcome, Report, RequestHead, ShadowBody};
+use tower_mirror_testing::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn to(act: Act) -> MirrorLayer {
+    MirrorLayer::builder(TestShadow::new(act))
+        .timeout(60 * SECOND)
+        .build()
+}
+
+async fn send(mirror: &MirrorLayer, count: u64) {
+    for _ in 0..count {
+        let request = post(Script::chunks([5]));
+        let answer = serve(mirror, &Primary::reading(), request).await;
+        assert_eq!(answer.expect("an answer").status(), 200);
+    }
+    tokio::task::yield_now().await;
+}
+
+fn alive_tasks() -> usize {
+    runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_waits_for_copies_that_begin_meanwhile() {
+    let mirror = to(Act::AnswersAfter(5 * SECOND));
+    let begun = Instant::now();
+    mirror.handle().idle().await;
+    send(&mirror, 1).await;
+    let later = tokio::spawn({
+        let mirror = mirror.clone();
+        async move {
+            for _ in 0..3 {
+                tokio::time::sleep(3 * SECOND).await;
+                send(&mirror, 1).await;
+            }
+        }
+    });
+    let stats = settled(&mirror.handle(), 4).await;
+    assert_eq!(stats.outcome(Outcome::Completed), 4);
+    assert_eq!(begun.elapsed(), 14 * SECOND, "the last began at 9");
+    later.await.unwrap();
+    send(&mirror, 1).await;
+    assert_eq!(mirror.handle().stats().in_flight(), 1, "still admitting");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_what_ends_in_time() {
+    let mirror = to(Act::AnswersAfter(5 * SECOND));
+    send(&mirror, 3).await;
+    let begun = Instant::now();
+    let drained = mirror.handle().drain(6 * SECOND).await;
+    assert_eq!((drained.aborted, begun.elapsed()), (0, 5 * SECOND));
+    assert_eq!(alive_tasks(), 0);
+    send(&mirror, 2).await;
+    mirror.handle().resume();
+    send(&mirror, 1).await;
+    let stats = settled(&mirror.handle(), 6).await;
+    assert_eq!(stats.outcome(Outcome::Completed), 3);
+    assert_eq!(stats.outcome(Outcome::Draining), 3, "drained for good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_gives_up_the_rest_at_its_deadline() {
+    for act in [
+        Act::Hangs(Place::Ready),
+        Act::Hangs(Place::Call),
+        Act::Hangs(Place::Body),
+        Act::KeepsBody,
+    ] {
+        let shadow = TestShadow::new(act);
+        let told = Told::default();
+        let mirror = MirrorLayer::builder(shadow.share())
+            .timeout(60 * SECOND)
+            .observer(told.clone())
+            .build();
+        send(&mirror, 3).await;
+        // One that is still capturing, and goes on.
+        let (feed, body) = Feed::new();
+        let request = Request::post("/").body(body).unwrap();
+        let primary = Primary::reading();
+        let upload = tokio::spawn(mirror.layer(primary.clone()).call(request));
+
+        let begun = Instant::now();
+        let (handle, other) = (mirror.handle(), mirror.handle());
+        let both = tokio::join!(handle.drain(6 * SECOND), async {
+            tokio::time::sleep(SECOND).await;
+            send(&mirror, 2).await;
+            assert_eq!(mirror.handle().stats().outcome(Outcome::Draining), 2);
+            other.drain(60 * SECOND).await
+        });
+        assert_eq!((both.0.aborted, both.1.aborted), (4, 0), "{act:?}");
+        assert_eq!(begun.elapsed(), 6 * SECOND);
+        assert_eq!(alive_tasks(), 1, "the upload alone");
+        let stats = settled(&mirror.handle(), 6).await;
+        assert_eq!(stats.outcome(Outcome::Aborted), 4);
+        assert_eq!(mirror.handle().drain(SECOND).await.aborted, 0);
+        for kept in shadow.take_kept() {
+            assert!(matches!(read(kept, |_, _| false).await.end, End::Error(_)));
+        }
+
+        feed.send(pattern(5)).unwrap();
+        drop(feed);
+        upload.await.unwrap().unwrap();
+        assert_eq!(primary.one().1.bytes(), pattern(5));
+        let outcomes: Vec<_> = told.reports().iter().map(|report| report.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Aborted; 4]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_without_a_deadline_ends_at_once() {
+    let mirror = to(Act::Hangs(Place::Call));
+    send(&mirror, 2).await;
+    let begun = Instant::now();
+    assert_eq!(mirror.handle().drain(Duration::ZERO).await.aborted, 2);
+    assert_eq!((begun.elapsed(), alive_tasks()), (Duration::ZERO, 0));
+    settled(&mirror.handle(), 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_has_not_begun_is_given_up_too() {
+    let mirror = to(Act::Hangs(Place::Call));
+    let answer = mirror.layer(Primary::reading()).call(get());
+    // The copy's task was not run yet when the deadline passes.
+    let drain = mirror.handle().drain(Duration::ZERO).now_or_never();
+    assert!(drain.is_none(), "there is a copy to be waited for");
+    assert!(answer.await.is_ok());
+    let begun = Instant::now();
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::Aborted);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_being_decided_on_when_a_drain_begins_stays_outside() {
+    let handle = Arc::new(OnceLock::<MirrorHandle>::new());
+    let within = Arc::clone(&handle);
+    let mirror = MirrorLayer::builder(TestShadow::recording())
+        .filter(move |_: &RequestHead<'_>| {
+            let handle = within.get().expect("set below");
+            let drained = handle.drain(SECOND).now_or_never();
+            assert_eq!(drained.expect("nobody is inside").aborted, 0);
+            true
+        })
+        .build();
+    handle.set(mirror.handle()).unwrap();
+    assert!(serve(&mirror, &Primary::reading(), get()).await.is_ok());
+    assert_only(&mirror.handle().stats(), Outcome::Draining);
+    assert_eq!(mirror.handle().stats().admitted(), 0);
+}
+
+/// Whoever comes while the doors close is inside and waited for, or outside.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn nobody_slips_through_a_drain() {
+    for round in 0..30 {
+        let mirror = to(Act::Hangs(Place::Call));
+        let senders: Vec<_> = (0..3)
+            .map(|_| {
+                let mirror = mirror.clone();
+                tokio::spawn(async move {
+                    let mut sent = 0;
+                    while mirror.handle().stats().outcome(Outcome::Draining) == 0 {
+                        send(&mirror, 1).await;
+                        sent += 1;
+                    }
+                    sent
+                })
+            })
+            .collect();
+        while mirror.handle().stats().admitted() < round {
+            tokio::task::yield_now().await;
+        }
+        let drained = mirror.handle().drain(Duration::ZERO).await;
+        let after = mirror.handle().stats();
+        // A busy machine may leave some behind, and then says so.
+        if drained.left == 0 {
+            let held = (after.in_flight(), after.buffered_bytes());
+            assert_eq!(held, (0, 0), "{after}");
+        }
+        let mut sent = 0;
+        for sender in senders {
+            sent += sender.await.unwrap();
+        }
+        let stats = settled(&mirror.handle(), sent).await;
+        assert_eq!(stats.admitted(), after.admitted(), "none came later");
+        let later = mirror.handle().drain(Duration::ZERO).await;
+        let aborted = drained.aborted + later.aborted;
+        assert_eq!(stats.outcome(Outcome::Aborted), aborted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_panics_when_it_is_dropped_leaves_nothing_behind() {
+    let mirror = to(Act::Hangs(Place::Ready));
+    let data = Bytes::from_owner(DataThatPanics(vec![0; 130 << 10]));
+    let request = post(Script::new([Step::Data(data)]));
+    // The copy's share of the frame is the last.
+    serve(&mirror, &Primary::reading(), request).await.unwrap();
+    let idle = tokio::time::timeout(3600 * SECOND, settled(&mirror.handle(), 1)).await;
+    assert!(idle.is_ok(), "still inside: {}", mirror.handle().stats());
+}
+
+#[test]
+fn what_a_runtime_takes_with_it_is_aborted() {
+    let build = || {
+        runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+    };
+    let shadow = TestShadow::new(Act::KeepsBody);
+    let told = Told::default();
+    let mirror = MirrorLayer::builder(shadow.share())
+        .observer(told.clone())
+        .build();
+    let first = build().unwrap();
+    first.block_on(send(&mirror, 2));
+    assert_eq!(mirror.handle().stats().in_flight(), 2);
+    let handle = first.handle().clone();
+    drop(first);
+    assert_eq!(mirror.handle().stats().outcome(Outcome::Aborted), 2);
+
+    // Called within a runtime that is no more.
+    let primary = Primary::reading();
+    {
+        let _inside = handle.enter();
+        let mut service = mirror.layer(primary.clone());
+        let answer = service.call(post(Script::chunks([5])));
+        tokio_test::assert_ok!(tokio_test::assert_ready!(
+            tokio_test::task::spawn(answer).poll()
+        ));
+    }
+    assert_eq!(primary.one().1.bytes().len(), 5);
+    let second = build().unwrap();
+    let stats = second.block_on(settled(&mirror.handle(), 3));
+    assert_eq!(stats.outcome(Outcome::Aborted), 3);
+    assert_eq!(told.reports().len(), 3);
+    second.block_on(async {
+        send(&mirror, 1).await;
+        let drained = mirror.handle().drain(Duration::ZERO).await;
+        assert_eq!(drained.aborted, 1, "the others were not given up by it");
+    });
+    for kept in shadow.take_kept() {
+        let seen = second.block_on(read(kept, |_, _| false));
+        assert!(matches!(seen.end, End::Error(_)));
+    }
+}
+
+const DEADLINE: Duration = Duration::from_millis(100);
+/// After its deadline a drain waits no longer than this.
+const MOST: Duration = Duration::from_millis(350);
+
+fn paused() -> runtime::Runtime {
+    let mut builder = runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build();
+    runtime.expect("a runtime")
+}
+
+/// What a drain says, and how long it takes, in a runtime of its own.
+fn drained(mirror: &MirrorLayer, deadline: Duration) -> (u64, usize, Duration) {
+    paused().block_on(async {
+        let begun = Instant::now();
+        let drained = mirror.handle().drain(deadline).await;
+        (drained.aborted, drained.left, begun.elapsed())
+    })
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_runtime_that_nobody_drives() {
+    for act in [
+        Act::Hangs(Place::Ready),
+        Act::Hangs(Place::Call),
+        Act::Hangs(Place::Body),
+        Act::KeepsBody,
+    ] {
+        let mirror = to(act);
+        let idle = paused();
+        idle.block_on(send(&mirror, 7));
+        assert_eq!(drained(&mirror, DEADLINE), (0, 7, MOST), "{act:?}");
+        // A drain after it waits as long again, and finds the same.
+        assert_eq!(drained(&mirror, DEADLINE), (0, 7, MOST), "{act:?}");
+        assert_eq!(mirror.handle().stats().in_flight(), 7);
+
+        // Driven again, they end without being asked once more, and are reported by the next drain.
+        let stats = idle.block_on(settled(&mirror.handle(), 7));
+        assert_eq!(stats.outcome(Outcome::Aborted), 7);
+        assert_eq!(drained(&mirror, DEADLINE), (7, 0, Duration::ZERO));
+        assert_eq!(drained(&mirror, DEADLINE), (0, 0, Duration::ZERO));
+    }
+}
+
+/// Copies of two runtimes, of which one is driven.
+#[test]
+fn those_whose_tasks_run_are_aborted_although_others_are_left() {
+    let mirror = to(Act::Hangs(Place::Call));
+    let idle = paused();
+    idle.block_on(send(&mirror, 3));
+    let driven = paused();
+    driven.block_on(async {
+        send(&mirror, 4).await;
+        let begun = Instant::now();
+        let drained = mirror.handle().drain(DEADLINE).await;
+        assert_eq!((drained.aborted, drained.left), (4, 3));
+        assert_eq!(begun.elapsed(), MOST);
+    });
+    drop(idle);
+    assert_eq!(drained(&mirror, DEADLINE), (3, 0, Duration::ZERO));
+}
+
+/// Blocks the thread of each copy until the test releases it.
+#[derive(Clone)]
+struct Blocks {
+    entered: mpsc::Sender<()>,
+    released: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Blocks {
+    fn new() -> (Self, mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let (entered, enters) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let released = Arc::new(Mutex::new(released));
+        (Self { entered, released }, enters, release)
+    }
+
+    fn block(&self) {
+        self.entered.send(()).expect("the test waits for it");
+        // The test ends the channel, whatever becomes of it.
+        let _ = lock(&self.released).recv();
+    }
+}
+
+fn one_worker() -> runtime::Runtime {
+    let mut builder = runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_time().build();
+    runtime.expect("a runtime")
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_shadow_that_blocks_its_thread() {
+    let (blocks, enters, release) = Blocks::new();
+    let mirror = MirrorLayer::new(service_fn(move |_: Request<ShadowBody>| {
+        blocks.block();
+        pending::<Result<Response<Full<Bytes>>, Infallible>>()
+    }));
+    let blocked = one_worker();
+    blocked.block_on(send(&mirror, 1));
+    enters.recv().expect("the shadow was called");
+    // Its thread is the only one, so that this one is not begun.
+    blocked.block_on(send(&mirror, 1));
+    assert_eq!(drained(&mirror, DEADLINE), (0, 2, MOST));
+
+    drop(release);
+    let stats = blocked.block_on(settled(&mirror.handle(), 2));
+    assert_eq!(stats.outcome(Outcome::Aborted), 2);
+    assert_eq!(drained(&mirror, DEADLINE), (2, 0, Duration::ZERO));
+}
+
+/// While it is being reported, a copy is left, and not aborted as well.
+#[test]
+fn a_copy_whose_observer_blocks_is_counted_once() {
+    let (blocks, enters, release) = Blocks::new();
+    let blocks = Mutex::new(blocks);
+    let mirror = MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Call)))
+        .observer(move |_: &Report| lock(&blocks).block())
+        .build();
+    let blocked = one_worker();
+    blocked.block_on(send(&mirror, 1));
+    mirror.handle().drain(Duration::ZERO).now_or_never();
+    enters.recv().expect("the copy was aborted");
+    assert_eq!(drained(&mirror, DEADLINE), (0, 1, MOST));
+    drop(release);
+    blocked.block_on(settled(&mirror.handle(), 1));
+    assert_eq!(drained(&mirror, DEADLINE), (1, 0, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn drains_at_the_same_time_report_each_copy_once() {
+    for deadlines in [[1, 1, 1], [1, 2, 3], [3, 2, 1], [0, 0, 5]] {
+        let mirror = to(Act::Hangs(Place::Call));
+        send(&mirror, 7).await;
+        let begun = Instant::now();
+        let handle = mirror.handle();
+        let [one, two, three] = deadlines.map(|seconds| handle.drain(seconds * SECOND));
+        let (one, two, three) = tokio::join!(one, two, three);
+        let aborted = [one.aborted, two.aborted, three.aborted];
+        assert_eq!(aborted.iter().sum::<u64>(), 7, "{deadlines:?}: {aborted:?}");
+        assert_eq!([one.left, two.left, three.left], [0; 3]);
+        // The first to come to its deadline ends them all.
+        let first = deadlines.into_iter().min().unwrap() * SECOND;
+        assert_eq!(begun.elapsed(), first, "{deadlines:?}");
+        let stats = settled(&handle, 7).await;
+        assert_eq!(stats.outcome(Outcome::Aborted), 7);
+    }
+}
+
+/// One that is dropped at its deadline leaves its count to the others.
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_dropped_takes_no_copy_with_it() {
+    let mirror = to(Act::Hangs(Place::Call));
+    send(&mirror, 7).await;
+    let handle = mirror.handle();
+    let mut dropped = Box::pin(handle.drain(SECOND));
+    assert!((&mut dropped).now_or_never().is_none());
+    tokio::time::advance(2 * SECOND).await;
+    // It aborts the copies, which have not run yet.
+    assert!((&mut dropped).now_or_never().is_none());
+    drop(dropped);
+    let drained = handle.drain(SECOND).await;
+    assert_eq!((drained.aborted, drained.left), (7, 0));
+    settled(&handle, 7).await;
+}
+
+#[test]
+fn without_timers_a_drain_ends_at_once() {
+    let idle = paused();
+    let drain = |mirror: &MirrorLayer| {
+        let drained = mirror.handle().drain(60 * SECOND).now_or_never();
+        let drained = drained.expect("it waits for nothing");
+        (drained.aborted, drained.left)
+    };
+    let without_timers = runtime::Builder::new_current_thread().build().unwrap();
+    for is_inside in [true, false] {
+        let mirror = to(Act::Hangs(Place::Call));
+        idle.block_on(send(&mirror, 3));
+        let drained = match is_inside {
+            true => without_timers.block_on(async { drain(&mirror) }),
+            false => drain(&mirror),
+        };
+        assert_eq!(drained, (0, 3), "inside of a runtime: {is_inside}");
+        idle.block_on(settled(&mirror.handle(), 3));
+        assert_eq!(drain(&mirror), (3, 0));
+    }
+}
+
+/// Requests from three threads, whose copies answer, hang and are still being captured, and three drains in the middle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn drains_under_load_report_each_copy_once() {
+    for round in 0..30u64 {
+        let (hangs, answers) = (to(Act::Hangs(Place::Call)), to(Act::Answers(200)));
+        for mirror in [hangs, answers] {
+            let senders: Vec<_> = (0..3)
+                .map(|_| {
+                    let mirror = mirror.clone();
+                    tokio::spawn(async move {
+                        let mut sent = 0;
+                        while mirror.handle().stats().outcome(Outcome::Draining) == 0 {
+                            send(&mirror, 1).await;
+                            sent += 1;
+                        }
+                        sent
+                    })
+                })
+                .collect();
+            while mirror.handle().stats().admitted() < round {
+                tokio::task::yield_now().await;
+            }
+            let drains: Vec<_> = (0..3)
+                .map(|at| {
+                    let (handle, deadline) = (mirror.handle(), Duration::from_millis(at));
+                    tokio::spawn(async move { handle.drain(deadline).await })
+                })
+                .collect();
+            let mut aborted = 0;
+            for drain in drains {
+                aborted += drain.await.unwrap().aborted;
+            }
+            let mut sent = 0;
+            for sender in senders {
+                sent += sender.await.unwrap();
+            }
+            let stats = settled(&mirror.handle(), sent).await;
+            // What a busy machine has left behind is for the next one.
+            aborted += mirror.handle().drain(Duration::ZERO).await.aborted;
+            assert_eq!(aborted, stats.outcome(Outcome::Aborted), "{stats}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Which requests are copied: rates, draws and keys.
+
+mod keys;
+mod rates;

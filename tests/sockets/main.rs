@@ -1,0 +1,8 @@
+//! The layers between real clients and real servers.
+
+mod ends;
+mod grpc;
+mod receive;
+mod shadows;
+mod stream;
+mod versions;

@@ -1,0 +1,9 @@
+//! The weighted split.
+
+mod contract;
+mod fallback;
+mod handle;
+mod keys;
+mod policy;
+mod together;
+mod weights;
