@@ -94,8 +94,4 @@ impl Rewrite for OnlyHeaders {
             copy.headers.remove(name);
         }
     }
-
-    fn removes(&self, header: &HeaderName) -> bool {
-        !self.names.contains(header)
-    }
 }

@@ -20,13 +20,6 @@ use http::{HeaderName, HeaderValue, request};
 pub trait Rewrite: Send + Sync + 'static {
     /// Edits the head of the copy.
     fn rewrite(&self, copy: &mut request::Parts);
-
-    /// Whether this rewrite removes the header from every copy. It is asked when a mirror is displayed, so that a start-up line can say
-    /// whether copies carry credentials; no decision depends on it. Default: `false`.
-    fn removes(&self, header: &HeaderName) -> bool {
-        let _ = header;
-        false
-    }
 }
 
 impl<F> Rewrite for F
@@ -82,9 +75,5 @@ impl Rewrite for RemoveHeaders {
         for name in &self.names {
             copy.headers.remove(name);
         }
-    }
-
-    fn removes(&self, header: &HeaderName) -> bool {
-        self.names.contains(header)
     }
 }

@@ -19,12 +19,6 @@ use crate::head::RequestHead;
 pub trait Filter: Send + Sync + 'static {
     /// Whether the request passes.
     fn passes(&self, head: &RequestHead<'_>) -> bool;
-
-    /// The only methods that can pass, if this filter restricts them. It is asked when a mirror is displayed, so that a start-up line
-    /// can say which methods are copied; no decision depends on it. Default: `None`.
-    fn methods(&self) -> Option<&[Method]> {
-        None
-    }
 }
 
 impl<F> Filter for F
@@ -72,10 +66,6 @@ pub struct Methods {
 impl Filter for Methods {
     fn passes(&self, head: &RequestHead<'_>) -> bool {
         self.methods.contains(head.method)
-    }
-
-    fn methods(&self) -> Option<&[Method]> {
-        Some(&self.methods)
     }
 }
 

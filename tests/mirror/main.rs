@@ -13,5 +13,6 @@ mod metrics;
 mod outcomes;
 mod panics;
 mod stacks;
+mod start_line;
 mod stream;
 mod trace_context;
