@@ -78,14 +78,14 @@ const BARS: [(&str, &str, f64, f64); 13] = [
     ("unsampled, random", "call, identity", 1.10, 60.0),
     ("unsampled, keyed", "call, identity", 1.10, 60.0),
     ("unsampled, filtered", "call, identity", 1.10, 60.0),
-    ("tee, no body", "floor, no body", 1.25, 0.0),
-    ("tee, 1 KiB", "floor, 1 KiB", 1.25, 0.0),
-    ("tee, 8 KiB", "floor, 8 KiB", 1.25, 0.0),
-    ("tee, no body", "marking floor, no body", 1.25, 0.0),
-    ("tee, 1 KiB", "marking floor, 1 KiB", 1.25, 0.0),
-    ("tee, 8 KiB", "marking floor, 8 KiB", 1.25, 0.0),
+    ("buffered, no body", "floor, no body", 1.25, 0.0),
+    ("buffered, 1 KiB", "floor, 1 KiB", 1.25, 0.0),
+    ("buffered, 8 KiB", "floor, 8 KiB", 1.25, 0.0),
+    ("buffered, no body", "marking floor, no body", 1.25, 0.0),
+    ("buffered, 1 KiB", "marking floor, 1 KiB", 1.25, 0.0),
+    ("buffered, 8 KiB", "marking floor, 8 KiB", 1.25, 0.0),
     ("split, even", "split, by hand", 1.3, 0.0),
-    ("split, without Served", "split, by hand", 1.3, 0.0),
+    ("split, without ServedBy", "split, by hand", 1.3, 0.0),
 ];
 
 fn print_bars() {

@@ -19,11 +19,11 @@ struct Row {
 const BARS: [(&str, &str, &str, f64); 9] = [
     ("passthrough", "mirror at 0 %", "identity layer", 1.10),
     ("passthrough", "mirror, even draw", "identity layer", 1.10),
-    ("floor, no body", "Tee", "floor", 1.25),
-    ("floor, 1 KiB", "Tee", "floor", 1.25),
-    ("floor, 8 KiB", "Tee", "floor", 1.25),
-    ("naive, 64 x 16 KiB", "Tee", "naive", 1.0 / 20.0),
-    ("naive, 64 x 16 KiB", "Stream", "naive", 1.0 / 20.0),
+    ("floor, no body", "Buffered", "floor", 1.25),
+    ("floor, 1 KiB", "Buffered", "floor", 1.25),
+    ("floor, 8 KiB", "Buffered", "floor", 1.25),
+    ("naive, 64 x 16 KiB", "Buffered", "naive", 1.0 / 20.0),
+    ("naive, 64 x 16 KiB", "Streaming", "naive", 1.0 / 20.0),
     (
         "split",
         "2 subsets, even",
@@ -32,7 +32,7 @@ const BARS: [(&str, &str, &str, f64); 9] = [
     ),
     (
         "split",
-        "2 subsets, even, without Served",
+        "2 subsets, even, without ServedBy",
         "Arc clone, atomic add, call",
         1.3,
     ),

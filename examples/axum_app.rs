@@ -25,7 +25,7 @@ async fn main() -> Result<(), BoxError> {
     // v2 has its own store, so orders may be copied too.
     let mirror = MirrorLayer::builder(HttpTarget::new(&format!("http://{v2}"))?)
         .name("shop-v2")
-        .route(|head| Some(head.extensions.get::<MatchedPath>()?.as_str().to_owned()))
+        .route_label(|head| Some(head.extensions.get::<MatchedPath>()?.as_str().to_owned()))
         .observer(print)
         .build();
     println!("{mirror}\n");

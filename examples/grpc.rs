@@ -17,7 +17,7 @@ use tonic_health::{
     pb::{HealthCheckRequest, health_client::HealthClient},
     server::{HealthReporter, health_reporter},
 };
-use tower_mirror::{BodyMode, BoxError, HttpTarget, MirrorLayer, Outcome, Report};
+use tower_mirror::{BodyMode, BoxError, HttpTarget, MirrorLayer, Outcome};
 
 const SHOP: &str = "shop.Orders";
 
@@ -35,9 +35,9 @@ async fn main() -> Result<(), BoxError> {
     // after the client has sent its last message. Both calls only read, so v2 may receive them.
     let mirror = MirrorLayer::builder(HttpTarget::new(&v2)?.http2())
         .name("orders-v2")
-        .body(BodyMode::Stream)
+        .body_mode(BodyMode::Streaming)
         .timeout(Duration::from_secs(2))
-        .observer(|report: &Report| println!("   copy: {}", report.outcome))
+        .observer(|report| println!("   copy: {}", report.outcome))
         .build();
     println!("{mirror}\n");
     let handle = mirror.handle();
@@ -56,7 +56,7 @@ async fn main() -> Result<(), BoxError> {
     let answer = client.check(question.clone()).await?.into_inner();
     println!("   answer: {:?}", answer.status());
     assert_eq!(answer.status, 1, "v1's answer");
-    handle.idle().await;
+    handle.wait_idle().await;
 
     println!("a stream without an end, whose copy ends earlier:");
     let mut answers = client.watch(question).await?.into_inner();
@@ -65,7 +65,7 @@ async fn main() -> Result<(), BoxError> {
         println!("   answer: {:?}", answer.status());
         assert_eq!(answer.status, status, "v1's answers");
         // Waits until the copy has timed out.
-        handle.idle().await;
+        handle.wait_idle().await;
         reporter.set_service_status(SHOP, NotServing).await;
     }
 

@@ -39,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
         println!("v1 answered {answer:?}");
         assert_eq!(answer, word.to_uppercase());
         // The copy is sent after v1 has read the request. Only tests and examples wait for it.
-        handle.idle().await;
+        handle.wait_idle().await;
         let copy = copies.recv().await.ok_or("v2 has ended")?;
         println!("v2 received {copy:?}");
         assert_eq!(copy, format!("POST /shout, host shop-shadow: {word}"));

@@ -112,7 +112,7 @@ async fn main() -> Result<(), BoxError> {
         println!("   {change:<30}{admitted:>6}{served:>14}");
         assert!(copies.contains(&admitted) && by_v2.contains(&served));
     }
-    controls.mirror.idle().await;
+    controls.mirror.wait_idle().await;
 
     println!("\nGET /stats\n{}", ask(&admin, "GET", "/stats").await?);
     Ok(())

@@ -30,7 +30,7 @@ async fn main() -> Result<(), BoxError> {
     let mirror = MirrorLayer::builder(HttpTarget::new(&v2)?)
         .name("prices-v2")
         // The host of an outgoing call is the server that receives it.
-        .host(HostRewrite::literal("prices-v2.internal")?)
+        .host_rewrite(HostRewrite::literal("prices-v2.internal")?)
         .filter(sample::safe_methods())
         .timeout(Duration::from_secs(2))
         .build();
@@ -50,7 +50,7 @@ async fn main() -> Result<(), BoxError> {
     }
     println!("\n{} copies still wait for v2", handle.stats().in_flight());
 
-    handle.idle().await;
+    handle.wait_idle().await;
     let stats = handle.stats();
     println!("\n{stats}");
     assert_eq!(stats.outcome(Outcome::Completed), 2);

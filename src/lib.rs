@@ -11,7 +11,7 @@
 //! fn mirrored() -> Result<Router, Box<dyn std::error::Error>> {
 //!     let shadow = HttpTarget::new("http://127.0.0.1:9002")?;
 //!     let mirror = MirrorLayer::builder(shadow)
-//!         .sample(SampleRate::percent(10.0)?)
+//!         .sample_rate(SampleRate::percent(10.0)?)
 //!         .filter(sample::safe_methods())
 //!         .build();
 //!     println!("{mirror}");
@@ -30,10 +30,10 @@
 //! | [`sample`] | which requests are copied: [`SampleRate`], [`Draw`], [`Key`], filters |
 //! | [`rewrite`] | what differs on the copy: [`HostRewrite`], headers, credentials |
 //! | [`body`] | [`BodyMode`]: whole bodies, live bodies, no bodies |
-//! | [`observe`] | the [`Outcome`] of each request, [`Stats`], [`Report`] and observers |
+//! | [`observe`] | the [`Outcome`] of each request, [`MirrorStats`], [`Report`] and observers |
 //! | [`split`] | [`WeightedSplit`] and [`WeightedSplitLayer`]: named versions that share the traffic, with sticky users and fallbacks |
 //! | [`client`] | [`HttpTarget`]: one HTTP server with a pool of connections, as a shadow, as a subset, or behind a proxy |
-//! | [`buffer`] | [`BufferLayer`]: the body is read before the service is called, so that it can be sent again |
+//! | [`buffer`] | [`RequestBodyBufferLayer`]: the body is read before the service is called, so that it can be sent again |
 //! | [`receive`] | [`ReadOnlyLayer`], for the shadow: refuses copies that would write |
 //! | [`guide`] | eight chapters: how to decide what the reference describes |
 //!
@@ -45,6 +45,7 @@
 //! | `rustls` | no | `https` targets, by rustls with ring |
 //! | `tracing` | no | a span for each copy, linked to the span of its primary, and an event for each outcome; see [`observe`] |
 //! | `metrics` | no | counters, gauges and histograms through the `metrics` facade |
+//! | `serde` | no | `Serialize` for statistics, outcomes and weights |
 //!
 //! Without features the shadow is any `tower::Service` that you provide, and the dependencies are small ones that a tower service has
 //! anyway. The minimum Rust version is 1.85, which tokio and hyper-util need. There is no `unsafe` code.
@@ -56,47 +57,45 @@
 
 pub mod body;
 pub mod buffer;
-mod chain;
 #[cfg(feature = "client")]
 pub mod client;
-mod clock;
 mod detached;
-mod exact;
+mod error;
+mod guard;
 pub mod guide;
-mod head;
-mod mark;
+mod headers;
+mod marker;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod mirror;
 pub mod observe;
-mod oversized;
 pub mod receive;
+mod request_head;
+mod respond;
 pub mod rewrite;
 pub mod sample;
 pub mod split;
 mod stream_end;
 mod sync;
-mod tokens;
-mod traceparent;
+mod time;
 
 #[cfg(feature = "client")]
 pub use self::client::HttpTarget;
 pub use self::{
     body::{BodyMode, ShadowBody, TeeBody},
-    buffer::{BufferLayer, BufferedBody},
-    head::RequestHead,
+    buffer::{BufferedBody, RequestBodyBufferLayer},
+    error::BoxError,
     mirror::{Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, Shadow},
-    observe::{Outcome, Report, Stats, StatusClass},
+    observe::{MirrorStats, Outcome, Report, StatusClass},
     receive::{Mirrored, ReadOnlyLayer},
+    request_head::RequestHead,
+    respond::{EmptyResponse, MakeResponse},
     rewrite::HostRewrite,
     sample::{Draw, Key, SampleRate},
-    split::{Force, Served, SplitHandle, WeightedSplit, WeightedSplitLayer},
+    split::{Force, ServedBy, SplitHandle, WeightedSplit, WeightedSplitLayer},
 };
 
 /// The code of README.md, which is compiled as a documentation test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// Any error, as tower and hyper have it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -41,8 +41,8 @@ impl Observer for Taken {
 fn mirror(decide: impl FnOnce(MirrorBuilder) -> MirrorBuilder) -> Takes {
     let taken = Taken::default();
     let begun = MirrorLayer::builder(TestShadow::recording())
-        .sample(SampleRate::percent(10.0).unwrap())
-        .observer(taken.clone());
+        .sample_rate(SampleRate::percent(10.0).unwrap())
+        .observe_with(taken.clone());
     let mut service = decide(begun).build().layer(Primary::reading());
     Box::new(move || {
         drop(service.call(get()));

@@ -21,9 +21,7 @@ use tokio::{
     task::yield_now,
 };
 use tower::service_fn;
-use tower_mirror::{
-    HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, RequestHead, SampleRate, ShadowBody,
-};
+use tower_mirror::{HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, SampleRate, ShadowBody};
 use tower_mirror_testing::{Act, Place, TestShadow};
 
 const KIB: usize = 1 << 10;
@@ -243,9 +241,9 @@ impl Bench {
         let runtime = runtime.expect("a runtime");
         let mut heap = Heap { runtime, live: 0 };
         let (handle, client) = heap.run(async {
-            let mirror = holds.mirror().await.sample(rate);
+            let mirror = holds.mirror().await.sample_rate(rate);
             let mirror = mirror
-                .filter(|head: &RequestHead<'_>| head.uri.path() != GROW.target)
+                .filter(|head| head.uri.path() != GROW.target)
                 .timeout(NEVER)
                 .max_in_flight(1000)
                 .max_buffered_bytes(LIMIT)

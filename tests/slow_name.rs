@@ -156,7 +156,7 @@ async fn copies_to_a_name_that_does_not_resolve() {
 
     for copies in 1..=8 {
         assert_eq!(answer(&app, "/").await, "primary");
-        within(handle.idle()).await;
+        within(handle.wait_idle()).await;
         assert_eq!(handle.stats().outcome(Outcome::FailedConnect), copies);
     }
     assert_eq!(answer(&app, "/blocking").await, "blocking");

@@ -41,7 +41,7 @@ where
             runtime.block_on(async {
                 drop(service.call(request.map(Body::new)).await);
                 if let Some(handle) = &handle {
-                    handle.idle().await;
+                    handle.wait_idle().await;
                 }
             });
         },
@@ -56,7 +56,7 @@ pub(super) fn bench(criterion: &mut Criterion) {
             ("mirror at 0 %", SampleRate::NONE),
             ("mirror at 100 %", SampleRate::ALL),
         ] {
-            let mirror = MirrorLayer::builder(Reader).sample(rate).build();
+            let mirror = MirrorLayer::builder(Reader).sample_rate(rate).build();
             let service = mirror.layer(application());
             row(&mut group, name, case(shape, service, Some(mirror)));
         }

@@ -16,9 +16,9 @@ pub(super) fn bench(criterion: &mut Criterion) {
     ];
     let rows: [Shaped; 4] = [
         ("bare service", copies::bare),
-        ("Tee", copies::tee),
-        ("Stream", copies::stream),
-        ("BufferLayer, Tee", copies::buffered),
+        ("Buffered", copies::buffered),
+        ("Streaming", copies::streaming),
+        ("behind RequestBodyBufferLayer", copies::behind_a_buffer),
     ];
     for shape in shapes {
         let mut group = criterion.benchmark_group(format!("buffer, {shape}"));

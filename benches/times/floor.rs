@@ -14,7 +14,7 @@ pub(super) fn bench(criterion: &mut Criterion) {
             "with host and mark",
             copies::marked_by_hand(shape),
         );
-        row(&mut group, "Tee", copies::tee(shape));
+        row(&mut group, "Buffered", copies::buffered(shape));
         group.finish();
     }
 }

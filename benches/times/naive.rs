@@ -9,8 +9,8 @@ pub(super) fn bench(criterion: &mut Criterion) {
     let rows: [Shaped; 4] = [
         ("naive", copies::naive),
         ("floor", copies::by_hand),
-        ("Tee", copies::tee),
-        ("Stream", copies::stream),
+        ("Buffered", copies::buffered),
+        ("Streaming", copies::streaming),
     ];
     for shape in [Shape::SMALL, Shape::MEBIBYTE] {
         let mut group = criterion.benchmark_group(format!("naive, {shape}"));

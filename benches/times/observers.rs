@@ -36,8 +36,9 @@ pub(super) fn bench(criterion: &mut Criterion) {
     let numbers = [(0, "no observer"), (1, "one"), (4, "four")];
     let mut group = criterion.benchmark_group("observers, unsampled");
     for (observers, name) in numbers {
-        let builder = MirrorLayer::builder(Null).sample(SampleRate::NONE);
-        let builder = (0..observers).fold(builder, |mirror, _| mirror.observer(Count::default()));
+        let builder = MirrorLayer::builder(Null).sample_rate(SampleRate::NONE);
+        let builder =
+            (0..observers).fold(builder, |mirror, _| mirror.observe_with(Count::default()));
         row(&mut group, name, called(builder.build().layer(Null)));
     }
     group.finish();
@@ -45,7 +46,7 @@ pub(super) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("observers, copied");
     for (observers, name) in numbers {
         let case = copies::mirrored(Shape::EMPTY, usual, |mirror| {
-            (0..observers).fold(mirror, |mirror, _| mirror.observer(Count::default()))
+            (0..observers).fold(mirror, |mirror, _| mirror.observe_with(Count::default()))
         });
         row(&mut group, name, case);
     }

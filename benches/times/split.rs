@@ -56,8 +56,8 @@ fn choose(criterion: &mut Criterion) {
     }
     row(
         &mut group,
-        "2 subsets, even, without Served",
-        splits::without_served(),
+        "2 subsets, even, without ServedBy",
+        splits::without_served_by(),
     );
     group.finish();
 }

@@ -90,7 +90,7 @@ fn most_threads() -> usize {
 
 pub(super) fn bench(criterion: &mut Criterion) {
     let mirror = |draw| -> Mirror<Null> {
-        let builder = MirrorLayer::builder(Null).sample(rare()).draw(draw);
+        let builder = MirrorLayer::builder(Null).sample_rate(rare()).draw(draw);
         builder.build().layer(Null)
     };
     let sharing = Sharing(Identity(Null), Arc::new(()));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::time::sleep;
-use tower_mirror::{Outcome, Stats};
+use tower_mirror::{MirrorStats, Outcome};
 
 use crate::{
     Result,
@@ -116,7 +116,7 @@ pub(crate) async fn v2_is_killed(
     Ok(port)
 }
 
-fn of_load(before: &Stats, after: &Stats, outcome: Outcome) -> u64 {
+fn of_load(before: &MirrorStats, after: &MirrorStats, outcome: Outcome) -> u64 {
     after.outcome(outcome) - before.outcome(outcome)
 }
 

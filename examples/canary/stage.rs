@@ -77,7 +77,7 @@ impl Stage {
         self.loads += 1;
         let before = split.stats();
         let answers = load::send(webapp, self.loads * REQUESTS, &self.done).await?;
-        mirror.idle().await;
+        mirror.wait_idle().await;
         Ok(Seen {
             answers,
             split: split.stats().since(&before),

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, request::Part
 use http_body_util::Full;
 use tower::{Service, ServiceExt};
 use tower_mirror::{
-    Draw, HttpTarget, Key, MirrorLayer, Served, WeightedSplit, client,
+    Draw, HttpTarget, Key, MirrorLayer, ServedBy, WeightedSplit, client,
     split::{InvalidSplit, not_served_by},
 };
 
@@ -78,7 +78,7 @@ where
 /// The split stores in the extensions of a response which subset served it and why.
 fn say_why(answer: Response<client::ResponseBody>) -> Response<Body> {
     let mut answer = answer.map(Body::new);
-    if let Some(served) = answer.extensions().get::<Served>() {
+    if let Some(served) = answer.extensions().get::<ServedBy>() {
         let why = HeaderValue::from_static(served.reason.as_str());
         answer.headers_mut().insert(SERVED_WHY, why);
     }

@@ -143,10 +143,13 @@ async fn v2_hangs(stage: &Stage, facts: &mut Facts) -> Result<(Load, Load)> {
         load.noticed_nothing(),
         format_args!("clients received {} answers by v1", load.correct),
     );
-    let (timed_out, no_room) = (ended.of(Outcome::TimedOut), ended.of(Outcome::NoRoom));
+    let (timed_out, in_flight_limit) = (
+        ended.of(Outcome::TimedOut),
+        ended.of(Outcome::InFlightLimit),
+    );
     facts.check(
         timed_out > 0 && ended.of(Outcome::Completed) == 0,
-        format_args!("{timed_out} copies timed out; {no_room} requests were not copied, since {MAX_IN_FLIGHT} copies were in flight"),
+        format_args!("{timed_out} copies timed out; {in_flight_limit} requests were not copied, since {MAX_IN_FLIGHT} copies were in flight"),
     );
     let bounded = |usage: &Usage| {
         usage.tasks <= MAX_IN_FLIGHT + MAX_CONNECTIONS + OWN

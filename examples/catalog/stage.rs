@@ -16,7 +16,7 @@ use anstream::println;
 use axum::{Router, extract::Request, middleware::from_fn};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::net::TcpListener;
-use tower_mirror::{HttpTarget, MirrorHandle, Outcome, Report, Stats};
+use tower_mirror::{HttpTarget, MirrorHandle, MirrorStats, Outcome, Report};
 
 use crate::{
     Result,
@@ -94,7 +94,7 @@ impl Stage {
     pub(crate) async fn load_in_step(&self) -> Result<(Load, Ended)> {
         self.load(async |at| {
             if at % 20 == 0 {
-                self.mirror.idle().await;
+                self.mirror.wait_idle().await;
             }
         })
         .await
@@ -104,7 +104,7 @@ impl Stage {
     pub(crate) async fn load(&self, progress: impl AsyncFnMut(usize)) -> Result<(Load, Ended)> {
         let before = self.mirror.stats();
         let load = send("tower-mirror", self.mirrored, PATIENCE, progress).await?;
-        self.mirror.idle().await;
+        self.mirror.wait_idle().await;
         let after = self.mirror.stats();
         Ok((load, Ended { before, after }))
     }
@@ -157,8 +157,8 @@ async fn send(
 
 /// How the copies of one load ended.
 pub(crate) struct Ended {
-    before: Stats,
-    after: Stats,
+    before: MirrorStats,
+    after: MirrorStats,
 }
 
 impl Ended {

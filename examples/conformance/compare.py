@@ -77,7 +77,7 @@ def ours(body, only):
     with Started() as started:
 
         def proxy(setting, primary, shadow):
-            options = OURS.get(setting, []) + ["--body", "omit" if setting == "omit" else body]
+            options = OURS.get(setting, []) + ["--body", "head-only" if setting == "omit" else body]
             sides = ["--primary", f"http://{primary}", "--shadow", f"http://{shadow}"]
             listen = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--drain-timeout-ms", "0"]
             program = ROOT / "target/debug/tower-mirror-proxy"
@@ -86,7 +86,7 @@ def ours(body, only):
 
         settings, admins = [], []
         for setting in SETTINGS:
-            if body == "stream" and setting in ("limit", "omit"):
+            if body == "streaming" and setting in ("limit", "omit"):
                 continue
             address, admin = proxy(setting, PRIMARY, DEAD if setting == "dead" else SHADOW)
             admins.append((setting, admin))
@@ -144,7 +144,7 @@ def main():
     parser.add_argument("--write", action="store_true", help="put the table into docs/conformance.md")
     args = parser.parse_args()
 
-    columns = {"tee": ours("tee", args.only), "stream": ours("stream", args.only)}
+    columns = {"buffered": ours("buffered", args.only), "streaming": ours("streaming", args.only)}
     if args.envoy:
         number = version([args.envoy, "--version"], r"/(\d+\.\d+\.\d+)/")
         command = [args.envoy, "--concurrency", "1", "-c", str(HERE / "envoy.yaml"), "--use-dynamic-base-id"]

@@ -6,7 +6,7 @@
 //! cargo run --example hedge   # runs and checks itself: exit status 0
 //! ```
 //!
-//! - `stack.rs`: what you would write yourself: `BufferLayer` in front of `tower::hedge`
+//! - `stack.rs`: what you would write yourself: `RequestBodyBufferLayer` in front of `tower::hedge`
 //! - `server.rs`: the server that is sometimes slow; `load.rs`: its clients; `report.rs`: the output
 
 mod load;

@@ -10,7 +10,9 @@ use tower::{
     hedge::{Hedge, Policy},
     util::BoxCloneSyncService,
 };
-use tower_mirror::{BufferLayer, BufferedBody, HttpTarget, buffer::try_clone_request, client};
+use tower_mirror::{
+    BufferedBody, HttpTarget, RequestBodyBufferLayer, buffer::try_clone_request, client,
+};
 
 /// The body of a client, and the same body after it was read completely.
 type Body = Full<Bytes>;
@@ -50,8 +52,8 @@ pub(crate) fn hedged(target: HttpTarget) -> Client {
     BoxCloneSyncService::new(buffer().layer(shared))
 }
 
-fn buffer() -> BufferLayer {
-    BufferLayer::new().max_bytes(MAX_BYTES as u64)
+fn buffer() -> RequestBodyBufferLayer {
+    RequestBodyBufferLayer::new().max_bytes(MAX_BYTES as u64)
 }
 
 /// Selects the requests that may be sent a second time: those whose body can be cloned.

@@ -1,6 +1,6 @@
 //! A mirror for the test suites of others, which `suites.py` builds as a crate of its own and puts around their services.
 //!
-//! The environment says what it does: `MIRROR_BODY` is `tee`, `stream` or `off`, `MIRROR_SHADOW` a shadow that speaks HTTP/2.
+//! The environment says what it does: `MIRROR_BODY` is `buffered`, `streaming` or `off`, `MIRROR_SHADOW` a shadow that speaks HTTP/2.
 //! Without that variable a server on a thread of its own reads every copy whole. `MIRROR_REPORT` is a folder, in which each
 //! process keeps a file with its counts.
 
@@ -21,7 +21,7 @@ use hyper_util::{
     server::conn::auto,
 };
 pub use tower_mirror::TeeBody as Tee;
-use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer, Report};
+use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer};
 
 struct Process {
     layer: MirrorLayer,
@@ -50,13 +50,13 @@ fn start() -> Process {
         Err(_) => HttpTarget::new(&format!("http://{}", shadow())).expect("a URL"),
     };
     let body = match env::var("MIRROR_BODY").as_deref() {
-        Ok("stream") => BodyMode::Stream,
-        _ => BodyMode::Tee,
+        Ok("streaming") => BodyMode::Streaming,
+        _ => BodyMode::Buffered,
     };
     let layer = MirrorLayer::builder(target)
-        .body(body)
-        .route(|head| Some(head.uri.path().to_owned()))
-        .observer(|report: &Report| {
+        .body_mode(body)
+        .route_label(|head| Some(head.uri.path().to_owned()))
+        .observer(|report| {
             let label = format!(
                 "{}@{}",
                 report.outcome,

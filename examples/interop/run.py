@@ -25,7 +25,7 @@ import servers
 from bench import HERE, LIMIT, ROOT, VENV, WORK, Bench, outcomes_of, records
 from judge import Verdict, failures, judge
 
-MODES = ("off", "tee", "stream")
+MODES = ("off", "buffered", "streaming")
 BEGIN, END = "<!-- interop -->\n", "<!-- /interop -->\n"
 # Between a client and the recorder stands a server that keeps trailers or not, waits with its 100, or reads what it likes.
 NOT_BEHIND_SERVERS = clients.TRAILERS | clients.ODD
@@ -174,11 +174,11 @@ def failed_of(verdict):
 
 def row(title, verdicts):
     """One line of the table, and the reasons for what is not as it should be."""
-    tee, stream = verdicts["tee"], verdicts["stream"]
+    buffered, streaming = verdicts["buffered"], verdicts["stream"]
     failed = " / ".join(failed_of(verdicts[mode]) for mode in MODES)
-    lost = f"{sum(tee.lost.values())} / {sum(stream.lost.values())}"
-    wrong = f"{sum(tee.wrong.values())} / {sum(stream.wrong.values())}"
-    cells = [title, str(tee.requests), failed, of_outcomes(tee.outcomes), of_outcomes(stream.outcomes), lost, wrong]
+    lost = f"{sum(buffered.lost.values())} / {sum(streaming.lost.values())}"
+    wrong = f"{sum(buffered.wrong.values())} / {sum(streaming.wrong.values())}"
+    cells = [title, str(buffered.requests), failed, of_outcomes(buffered.outcomes), of_outcomes(streaming.outcomes), lost, wrong]
     return cells, reasons(title, verdicts)
 
 
@@ -199,8 +199,8 @@ def reasons(title, verdicts):
 
 
 def table(first, rows):
-    head = [first, "requests", "primary failures: off / tee / stream", "copies, tee", "copies, stream", "lost: tee / stream",
-            "wrong: tee / stream"]
+    head = [first, "requests", "primary failures: off / buffered / streaming", "copies, buffered", "copies, streaming", "lost: buffered / streaming",
+            "wrong: buffered / streaming"]
     lines = [head, ["---"] * len(head), *(cells for cells, _ in rows)]
     text = "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
     why = "".join(line for _, whys in rows for line in whys)

@@ -6,7 +6,7 @@
 
 `--tonic` and `--axum` are work trees of https://github.com/hyperium/tonic and https://github.com/tokio-rs/axum. They are left
 as they are: copies of them, in target/interop/suites, get a few lines that put the mirror of `mirrored.rs` around what they
-serve. tonic needs `protoc` (apt-get install protobuf-compiler). Each suite runs without the mirror, with it in mode tee and in
+serve. tonic needs `protoc` (apt-get install protobuf-compiler). Each suite runs without the mirror, with it in mode buffered and in
 mode stream. All traffic is on the loopback device; whatever is started is ended.
 """
 
@@ -25,7 +25,7 @@ from bench import HERE, ROOT, WORK, Bench, free_port
 
 SUITES = WORK / "suites"
 TARGET = SUITES / "target"
-MODES = ("off", "tee", "stream")
+MODES = ("off", "buffered", "streaming")
 BEGIN, END = "<!-- suites -->\n", "<!-- /suites -->\n"
 PATCHED = SUITES / "mirrored"
 CASES = ("empty_unary", "large_unary", "client_streaming", "server_streaming", "ping_pong", "empty_stream",
@@ -239,7 +239,7 @@ def axum(tree):
 
 
 def table(rows):
-    head = ["suite", "passed: off / tee / stream", "failed: off / tee / stream", "requests", "copies, tee", "copies, stream"]
+    head = ["suite", "passed: off / buffered / streaming", "failed: off / buffered / streaming", "requests", "copies, buffered", "copies, streaming"]
 
     def outcomes(counts):
         pairs = sorted(counts.items(), key=lambda pair: -pair[1])
@@ -249,7 +249,7 @@ def table(rows):
     lines = [head, ["---"] * len(head)]
     for title, results in rows:
         lines.append([title, " / ".join(str(results[m][0]) for m in MODES), " / ".join(str(results[m][1]) for m in MODES),
-                      str(results["tee"][2]["requests"]), outcomes(results["tee"][2]), outcomes(results["stream"][2])])
+                      str(results["buffered"][2]["requests"]), outcomes(results["buffered"][2]), outcomes(results["streaming"][2])])
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 

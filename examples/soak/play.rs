@@ -152,13 +152,13 @@ impl Stage {
         let shadow = if is_http2 { shadow.http2() } else { shadow };
         Ok(MirrorLayer::builder(shadow)
             .name("round")
-            .sample(any_rate(chance)?)
+            .sample_rate(any_rate(chance)?)
             .draw(any_draw(chance))
             .filter(sample::skip_paths([HEALTH]))
-            .body(if is_live {
-                BodyMode::Stream
+            .body_mode(if is_live {
+                BodyMode::Streaming
             } else {
-                BodyMode::Tee
+                BodyMode::Buffered
             })
             .max_body_bytes(128 << 10)
             .max_buffered_bytes(2 << 20)

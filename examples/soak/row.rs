@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_mirror::{Outcome, Stats, mirror::Drained, split::SplitStats};
+use tower_mirror::{MirrorStats, Outcome, mirror::DrainReport, split::SplitStats};
 
 use crate::{client::Tally, usage::Usage};
 
@@ -13,9 +13,9 @@ pub(crate) struct Row {
     pub(crate) tally: Tally,
     /// Requests that entered the mirror, as counted by the driver.
     pub(crate) entered: u64,
-    pub(crate) stats: Stats,
+    pub(crate) stats: MirrorStats,
     pub(crate) served: SplitStats,
-    pub(crate) drained: Drained,
+    pub(crate) drained: DrainReport,
     pub(crate) is_live: bool,
     pub(crate) is_http2: bool,
     pub(crate) changes: u64,
@@ -92,7 +92,7 @@ impl Row {
         );
         let served: u64 = self.served.subsets.iter().map(|one| one.served()).sum();
         must(
-            (*right..=entered).contains(&served) && self.served.drained == 0,
+            (*right..=entered).contains(&served) && self.served.no_weight == 0,
             format!("{served} served by the split, of {entered}"),
         );
         let bugs = [

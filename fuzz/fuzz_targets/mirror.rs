@@ -133,7 +133,7 @@ fn status(at: u8) -> u16 {
 }
 
 fn mode(at: u8) -> BodyMode {
-    [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit][usize::from(at) % 3]
+    [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly][usize::from(at) % 3]
 }
 
 impl Input<'_> {
@@ -280,7 +280,7 @@ async fn check(input: &Input<'_>) {
     let bare = tokio::time::timeout(limit, without.clone().oneshot(request())).await;
     let shadow = input.shadow();
     let mirror = MirrorLayer::builder(shadow.share())
-        .body(mode)
+        .body_mode(mode)
         .name("m")
         .max_body_bytes(CAP as u64)
         .build();
@@ -364,7 +364,7 @@ fn is_plain(
 
 fn check_body(steps: &[Step], announced: &Announced, mode: BodyMode, copy: &Copy) {
     let (found, end) = (copy.stream.bytes(), &copy.stream.end);
-    if mode == BodyMode::Omit {
+    if mode == BodyMode::HeadOnly {
         assert_eq!((found.len(), end), (0, &End::Whole));
         return;
     }

@@ -12,9 +12,9 @@ use axum::{
     http::StatusCode,
     routing::{any, get, put},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::net::TcpListener;
-use tower_mirror::{MirrorHandle, SampleRate, SplitHandle, Stats};
+use tower_mirror::{MirrorHandle, MirrorStats, SampleRate, SplitHandle};
 
 pub(crate) fn router(
     mirror: Option<MirrorHandle>,
@@ -46,31 +46,8 @@ fn absent<const N: usize>(paths: [&'static str; N], reason: &'static str) -> Rou
     paths.into_iter().fold(Router::new(), route)
 }
 
-#[derive(Serialize)]
-struct StatsView {
-    requests: u64,
-    in_flight: u64,
-    buffered_bytes: usize,
-    #[serde(serialize_with = "by_name")]
-    outcomes: Stats,
-}
-
-fn by_name<S: Serializer>(stats: &Stats, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(
-        stats
-            .outcomes()
-            .map(|(outcome, count)| (outcome.as_str(), count)),
-    )
-}
-
-async fn stats(State(mirror): State<MirrorHandle>) -> Json<StatsView> {
-    let stats = mirror.stats();
-    Json(StatsView {
-        requests: stats.requests(),
-        in_flight: stats.in_flight(),
-        buffered_bytes: stats.buffered_bytes(),
-        outcomes: stats,
-    })
+async fn stats(State(mirror): State<MirrorHandle>) -> Json<MirrorStats> {
+    Json(mirror.stats())
 }
 
 #[derive(Deserialize)]

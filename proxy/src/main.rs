@@ -63,7 +63,7 @@ use mimalloc::MiMalloc;
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower_mirror::{
-    MirrorHandle, MirrorLayer, SplitHandle, TeeBody, mirror::Drained, split::SplitStats,
+    MirrorHandle, MirrorLayer, SplitHandle, TeeBody, mirror::DrainReport, split::SplitStats,
 };
 
 use crate::{
@@ -166,7 +166,7 @@ async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     })
 }
 
-async fn drain(mirror: &MirrorLayer, left: Duration, stop: &mut Stop) -> Drained {
+async fn drain(mirror: &MirrorLayer, left: Duration, stop: &mut Stop) -> DrainReport {
     let handle = mirror.handle();
     tokio::select! {
         drained = handle.drain(left) => drained,
@@ -178,7 +178,7 @@ async fn drain(mirror: &MirrorLayer, left: Duration, stop: &mut Stop) -> Drained
 struct Summary {
     served: u64,
     split: Option<SplitStats>,
-    mirrored: Option<(MirrorHandle, Drained)>,
+    mirrored: Option<(MirrorHandle, DrainReport)>,
 }
 
 impl fmt::Display for Summary {

@@ -15,7 +15,7 @@ use super::{
     announced::Announced,
     budget::Budget,
     end::{Captured, Lost},
-    frames::Live,
+    frames::LagWindow,
     left::Primary,
     progress::{Progress, Step},
     queue::Queue,
@@ -25,28 +25,28 @@ use super::{
 /// A new queue: the end that writes, and the end that owns.
 ///
 /// `live`: the body can be read while it is written.
-pub(crate) fn record(
+pub(crate) fn begin_capture(
     budget: &Arc<Budget>,
     announced: Announced,
     max_bytes: u64,
-    live: Option<Live>,
-) -> (Capture, Recording) {
+    live: Option<LagWindow>,
+) -> (CaptureWriter, CaptureOwner) {
     let queue = Arc::new(Queue::new(Arc::clone(budget), live));
-    let capture = Capture {
+    let capture = CaptureWriter {
         queue: Arc::clone(&queue),
         progress: Progress::new(announced, max_bytes),
     };
-    (capture, Recording { queue })
+    (capture, CaptureOwner { queue })
 }
 
 /// The writing end, held by the tee. Dropped before the body's end, the copy is lost.
 #[derive(Debug)]
-pub(crate) struct Capture {
+pub(crate) struct CaptureWriter {
     queue: Arc<Queue>,
     progress: Progress,
 }
 
-impl Capture {
+impl CaptureWriter {
     /// For a body that lies in memory whole: its frames hold nothing but themselves, so all are shared.
     pub(super) fn sharing_all(mut self) -> Self {
         self.progress.share_all();
@@ -130,7 +130,7 @@ impl Capture {
     }
 }
 
-impl Drop for Capture {
+impl Drop for CaptureWriter {
     fn drop(&mut self) {
         self.queue.writer_dropped();
     }
@@ -138,11 +138,11 @@ impl Drop for Capture {
 
 /// The owning end, held by the exchange: with it goes all that the copy holds.
 #[derive(Debug)]
-pub(crate) struct Recording {
+pub(crate) struct CaptureOwner {
     queue: Arc<Queue>,
 }
 
-impl Recording {
+impl CaptureOwner {
     /// Bytes of the whole body that is relayed live, where known beforehand.
     pub(crate) fn declared(&self) -> Option<u64> {
         self.queue.declared()
@@ -168,13 +168,13 @@ impl Recording {
     }
 }
 
-impl Drop for Recording {
+impl Drop for CaptureOwner {
     fn drop(&mut self) {
         self.queue.revoke();
     }
 }
 
-/// See [`Recording::watch`].
+/// See [`CaptureOwner::watch`].
 #[derive(Debug)]
 pub(crate) struct Watch {
     queue: Arc<Queue>,

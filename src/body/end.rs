@@ -22,7 +22,7 @@ pub(crate) enum Lost {
     /// More bytes than the cap.
     TooLarge,
     /// The budget of all copies is used up.
-    NoBytes,
+    BufferLimit,
     /// The shadow is further behind than a live copy's window.
     Lagged,
 }

@@ -1,15 +1,12 @@
 //! The frames that a copy holds, and what they cost.
 
-use std::{
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-use crate::detached;
+use crate::{detached, guard::drop_guarded};
 
 /// A frame is a slice of the connection's read buffer and keeps all of it alive, which hyper lets grow to 417 792
 /// bytes. A shorter frame is copied, since the slice may hold far more memory than it shows. From this length on it is
@@ -71,7 +68,7 @@ pub(super) struct Data {
 }
 
 /// One frame, detached from the buffer it came in, not queued yet.
-pub(super) enum Piece {
+pub(super) enum FrameCopy {
     Data(Data),
     /// Boxed, since they are rare and large.
     Trailers(Box<HeaderMap>),
@@ -79,7 +76,7 @@ pub(super) enum Piece {
     Empty,
 }
 
-impl Piece {
+impl FrameCopy {
     /// `None` for a frame of a kind this crate does not know.
     ///
     /// Data is shared with the buffer that it came in, or copied.
@@ -143,16 +140,16 @@ fn cost_of_trailers(trailers: &HeaderMap) -> usize {
 
 /// What a body that is relayed live is bounded by, and what it says of its length.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Live {
+pub(crate) struct LagWindow {
     pub(crate) max_bytes: usize,
     pub(crate) max_frames: usize,
     /// Bytes of the whole, where known beforehand.
     pub(crate) declared: Option<u64>,
 }
 
-impl Live {
-    pub(super) fn has_room(&self, frames: &Frames, piece: &Piece) -> bool {
-        if let Piece::Empty = piece {
+impl LagWindow {
+    pub(super) fn has_room(&self, frames: &Frames, piece: &FrameCopy) -> bool {
+        if let FrameCopy::Empty = piece {
             return true;
         }
         let length = frames.data_length().saturating_add(piece.length());
@@ -161,10 +158,10 @@ impl Live {
 }
 
 impl Frames {
-    pub(super) fn push(&mut self, piece: Piece) {
+    pub(super) fn push(&mut self, piece: FrameCopy) {
         match piece {
-            Piece::Empty => {}
-            Piece::Data(data) => {
+            FrameCopy::Empty => {}
+            FrameCopy::Data(data) => {
                 self.data_length += data.bytes.len() as u64;
                 if self.has_data() {
                     self.others.push_back(data);
@@ -172,24 +169,24 @@ impl Frames {
                     self.first = Some(data);
                 }
             }
-            Piece::Trailers(trailers) => self.trailers = Some(trailers),
+            FrameCopy::Trailers(trailers) => self.trailers = Some(trailers),
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Piece> {
+    pub(super) fn pop(&mut self) -> Option<FrameCopy> {
         match self.first.take().or_else(|| self.others.pop_front()) {
             Some(data) => {
                 self.data_length -= data.bytes.len() as u64;
-                Some(Piece::Data(data))
+                Some(FrameCopy::Data(data))
             }
-            None => self.trailers.take().map(Piece::Trailers),
+            None => self.trailers.take().map(FrameCopy::Trailers),
         }
     }
 
     /// One by one, since the destructor of each may be a user's, and panic.
     pub(super) fn let_go(mut self) {
         while let Some(piece) = self.pop() {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(piece)));
+            drop_guarded(piece);
         }
     }
 

@@ -35,7 +35,7 @@
 //! let answer = mirror.layer(primary).oneshot(request).await.unwrap();
 //! assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
 //!
-//! mirror.handle().idle().await;
+//! mirror.handle().wait_idle().await;
 //! assert_eq!(mirror.handle().stats().outcome(tower_mirror::Outcome::Completed), 1);
 //! # }
 //! ```
@@ -62,11 +62,11 @@
 //!     Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
 //! });
 //!
-//! let mirror = MirrorLayer::builder(shadow).body(BodyMode::Omit).build();
+//! let mirror = MirrorLayer::builder(shadow).body_mode(BodyMode::HeadOnly).build();
 //! let request = Request::put("/film").body(Full::from(vec![0; 5 << 20]))?;
 //! assert_eq!(mirror.layer(primary).oneshot(request).await?.into_body(), 5 << 20);
 //!
-//! mirror.handle().idle().await;
+//! mirror.handle().wait_idle().await;
 //! assert_eq!(mirror.handle().stats().outcome(Outcome::Completed), 1);
 //! # Ok(())
 //! # }
@@ -77,7 +77,6 @@ mod budget;
 mod capture;
 mod end;
 mod frames;
-mod in_memory;
 mod left;
 mod mode;
 #[cfg(all(test, tower_mirror_loom))]
@@ -91,10 +90,9 @@ mod tee;
 pub(crate) use self::{
     announced::Announced,
     budget::{Budget, Charge},
-    capture::{Capture, PrimaryEnd, Recording, Watch, record},
+    capture::{CaptureOwner, CaptureWriter, PrimaryEnd, Watch, begin_capture},
     end::{Captured, Lost},
-    frames::{Live, SHARED_FROM, least_cost},
-    in_memory::InMemory,
+    frames::{LagWindow, SHARED_FROM, least_cost},
 };
 pub use self::{
     mode::BodyMode,

@@ -8,7 +8,7 @@ pub enum BodyMode {
     /// once it has ended. A body that the primary does not read to its end has no
     /// copy. The default.
     #[default]
-    Tee,
+    Buffered,
     /// The request's own, relayed live: the copy begins with the head, and frames go to the
     /// shadow as the primary reads them, trailers included, through a window of what the shadow may be
     /// [behind](crate::MirrorBuilder::lag_window). A shadow that falls further behind is given up
@@ -21,8 +21,8 @@ pub enum BodyMode {
     /// For uploads too large to hold, and for streams that both sides write at once. `max_body_bytes` does not apply;
     /// [`capture_timeout`](crate::MirrorBuilder::capture_timeout) bounds the pauses between frames, and `timeout` runs from the end of the
     /// request's body.
-    Stream,
+    Streaming,
     /// None: the copy is the head alone, sent at once, with `Content-Length: 0`
     /// where the method expects a body.
-    Omit,
+    HeadOnly,
 }

@@ -6,7 +6,7 @@ use http_body::Frame;
 use super::{
     announced::{Announced, are_sendable},
     end::Lost,
-    frames::{Piece, Sharing},
+    frames::{FrameCopy, Sharing},
 };
 
 /// One body on its way into a copy, whoever reads it.
@@ -21,7 +21,7 @@ pub(super) struct Progress {
 
 /// What a poll of the body gave.
 pub(super) struct Step {
-    pub(super) piece: Piece,
+    pub(super) piece: FrameCopy,
     /// Bytes of the whole body, if this was its end.
     pub(super) whole: Option<u64>,
 }
@@ -55,7 +55,7 @@ impl Progress {
             Some(Err(_)) => return Err(self.announced.broken()),
             None => {
                 let is_cut = self.announced.is_cut(self.length, says_ended());
-                (Piece::Empty, !is_cut)
+                (FrameCopy::Empty, !is_cut)
             }
         };
         if !is_end {
@@ -67,7 +67,7 @@ impl Progress {
         })
     }
 
-    fn piece(&mut self, frame: &Frame<Bytes>) -> Result<Piece, Lost> {
+    fn piece(&mut self, frame: &Frame<Bytes>) -> Result<FrameCopy, Lost> {
         let data = frame.data_ref().map_or(0, Bytes::len) as u64;
         self.length = self.length.saturating_add(data);
         if self.length > self.max_bytes {
@@ -78,7 +78,7 @@ impl Progress {
         if self.announced.length.is_some_and(is_longer) || !is_sendable {
             return Err(Lost::BodyError);
         }
-        Piece::of(frame, self.sharing).ok_or(Lost::BodyError)
+        FrameCopy::of(frame, self.sharing).ok_or(Lost::BodyError)
     }
 
     /// Bytes so far.

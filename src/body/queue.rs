@@ -2,8 +2,7 @@
 
 use std::{
     fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -14,12 +13,15 @@ use tokio::time::Instant;
 use super::{
     budget::Budget,
     end::Lost,
-    frames::{Data, Frames, Live, Piece, at_least},
+    frames::{Data, FrameCopy, Frames, LagWindow, at_least},
     left::{Left, Primary},
 };
-use crate::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use crate::{
+    guard::{guarded, unpoisoned},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 pub(super) struct Queue {
@@ -28,7 +30,7 @@ pub(super) struct Queue {
     /// Bytes of the budget that are charged for frames, those included that the shadow's client still holds.
     charged: AtomicUsize,
     /// `None`: nothing is read before the body is whole.
-    live: Option<Live>,
+    live: Option<LagWindow>,
 }
 
 pub(super) struct State {
@@ -60,7 +62,7 @@ pub(super) enum Phase {
 }
 
 impl Queue {
-    pub(super) fn new(budget: Arc<Budget>, live: Option<Live>) -> Self {
+    pub(super) fn new(budget: Arc<Budget>, live: Option<LagWindow>) -> Self {
         Self {
             state: Mutex::new(State {
                 frames: Frames::default(),
@@ -83,14 +85,14 @@ impl Queue {
     /// Held for a few instructions at a time; no waker and no destructor of a frame or a body,
     /// which may be a user's, runs under it.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 
     /// One more frame of the body. `may_stop_at`: its bytes, if it is complete should nothing follow.
-    pub(super) fn push(&self, piece: Piece, may_stop_at: Option<u64>) -> Result<(), Lost> {
+    pub(super) fn push(&self, piece: FrameCopy, may_stop_at: Option<u64>) -> Result<(), Lost> {
         let cost = piece.cost();
         if !self.budget.try_take(cost) {
-            return Err(Lost::NoBytes);
+            return Err(Lost::BufferLimit);
         }
         let mut state = self.lock();
         let refusal = match (state.phase, self.live) {
@@ -218,26 +220,26 @@ impl Queue {
             },
             _ => return Poll::Ready(Err(Revoked)),
         };
-        state.read = Some(read_before + piece.as_ref().map_or(0, Piece::length));
+        state.read = Some(read_before + piece.as_ref().map_or(0, FrameCopy::length));
         state.is_end_read = piece.is_none();
         drop(state);
         Poll::Ready(Ok(piece.and_then(|piece| self.frame_of(piece))))
     }
 
     /// The frame as the shadow's client gets it: its data is charged until the client drops it.
-    fn frame_of(self: &Arc<Self>, piece: Piece) -> Option<Frame<Bytes>> {
+    fn frame_of(self: &Arc<Self>, piece: FrameCopy) -> Option<Frame<Bytes>> {
         let cost = piece.cost();
         match piece {
-            Piece::Data(data) => {
+            FrameCopy::Data(data) => {
                 let queue = Arc::clone(self);
                 let charged = ChargedData { data, queue };
                 Some(Frame::data(Bytes::from_owner(charged)))
             }
-            Piece::Trailers(trailers) => {
+            FrameCopy::Trailers(trailers) => {
                 self.release(cost);
                 Some(Frame::trailers(*trailers))
             }
-            Piece::Empty => None,
+            FrameCopy::Empty => None,
         }
     }
 
@@ -300,7 +302,7 @@ impl Drop for ChargedData {
 /// The waker may be a user's, as that of a shadow's client is. Its panic must not reach the primary, which wakes it.
 pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        let _ = guarded(|| waker.wake());
     }
 }
 

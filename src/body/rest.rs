@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -16,6 +15,7 @@ use super::{
     end::Lost,
     progress::{Progress, Step},
 };
+use crate::guard::{drop_guarded, guarded};
 
 /// The most bytes that are read of what a primary has left. A handler that stops at its own end marker
 /// leaves a few.
@@ -91,11 +91,11 @@ impl Rest {
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step, Lost>> {
         let Self { body, progress, .. } = self;
         // The body is a user's, and may panic.
-        let taken = catch_unwind(AssertUnwindSafe(|| {
+        let taken = guarded(|| {
             let polled = body.as_mut().poll_next(cx);
             polled.map(|polled| progress.step(&polled, || body.says_ended()))
-        }));
-        let Ok(polled) = taken else {
+        });
+        let Some(polled) = taken else {
             return Poll::Ready(Err(Lost::BodyError));
         };
         if let Poll::Ready(Ok(step)) = &polled {
@@ -114,7 +114,7 @@ impl Rest {
 
     /// Drops the body, whose destructor may be a user's and panic.
     pub(super) fn discard(self) {
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(self)));
+        drop_guarded(self);
     }
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    capture::Recording,
+    capture::CaptureOwner,
     queue::{Queue, Revoked},
 };
 
@@ -33,7 +33,7 @@ impl ShadowBody {
         Self { queue: None }
     }
 
-    pub(crate) fn of(recording: &Recording) -> Self {
+    pub(crate) fn of(recording: &CaptureOwner) -> Self {
         Self {
             queue: Some(recording.queue()),
         }

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, Waker, ready},
 };
@@ -11,7 +10,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{capture::Capture, in_memory::InMemory, rest::MOST_EMPTY};
+use super::{capture::CaptureWriter, rest::MOST_EMPTY};
+use crate::{guard::guarded, marker::BodyIsBuffered};
 
 pin_project! {
     /// The primary's body: the request's own, frame for frame, with a copy taken
@@ -22,7 +22,7 @@ pin_project! {
     /// through.
     ///
     /// What the primary leaves of a body is read on for the copy only where that changes nothing for its client:
-    /// what a [`BufferLayer`](crate::BufferLayer) has already read whole; what follows a declared length; and, after a
+    /// what a [`RequestBodyBufferLayer`](crate::RequestBodyBufferLayer) has already read whole; what follows a declared length; and, after a
     /// successful answer, what a handler leaves behind its own end marker, as multipart parsers do. This is bounded
     /// by 64 KiB and 250 ms, and done on the copy's task.
     pub struct TeeBody<B> {
@@ -57,11 +57,11 @@ struct Copied<B> {
     /// `None` after its end only.
     body: Option<Pin<Box<B>>>,
     /// `None` once the copy has ended, whole or not.
-    capture: Option<Capture>,
+    capture: Option<CaptureWriter>,
     /// Whether the body is being polled, or has panicked when it was.
     is_in_poll: bool,
     /// A pointer, since a destructor knows nothing of `B`.
-    leave: fn(Pin<Box<B>>, Capture),
+    leave: fn(Pin<Box<B>>, CaptureWriter),
 }
 
 impl<B> Copied<B> {
@@ -108,20 +108,24 @@ impl<B> TeeBody<B>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
-    pub(crate) fn copied(body: B, capture: Capture) -> Self {
+    pub(crate) fn copied(body: B, capture: CaptureWriter) -> Self {
         Self::of(body, capture, leave)
     }
 
-    /// A body that is [in memory](InMemory), or was made of one: what the primary leaves of it is copied too.
-    pub(crate) fn copied_from_memory(body: B, capture: Capture, in_memory: InMemory) -> Self {
-        let capture = match in_memory.is_of(&body.size_hint()) {
+    /// A body that is [in memory](BodyIsBuffered), or was made of one: what the primary leaves of it is copied too.
+    pub(crate) fn copied_from_memory(
+        body: B,
+        capture: CaptureWriter,
+        buffered: BodyIsBuffered,
+    ) -> Self {
+        let capture = match buffered.describes(&body.size_hint()) {
             true => capture.sharing_all(),
             false => capture,
         };
         Self::of(body, capture, leave_in_memory)
     }
 
-    fn of(body: B, capture: Capture, leave: fn(Pin<Box<B>>, Capture)) -> Self {
+    fn of(body: B, capture: CaptureWriter, leave: fn(Pin<Box<B>>, CaptureWriter)) -> Self {
         Self {
             body: Inner::Copied {
                 copied: Copied {
@@ -157,7 +161,7 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
         let polled = ready!(polled);
         if let Some(capture) = &mut copied.capture {
             // The primary has not asked whether this was the end: what panics here must not reach it.
-            let says_ended = || catch_unwind(AssertUnwindSafe(|| body.is_end_stream()));
+            let says_ended = || guarded(|| body.is_end_stream());
             if !capture.take(&polled, || says_ended().unwrap_or(false)) {
                 copied.capture = None;
             }
@@ -186,7 +190,7 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
 }
 
 /// The primary has dropped a body that did not end.
-fn leave<B>(body: Pin<Box<B>>, capture: Capture)
+fn leave<B>(body: Pin<Box<B>>, capture: CaptureWriter)
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -211,10 +215,10 @@ const MOST_FRAMES: usize = 64;
 
 /// A stream of which nothing was read. It may have ended without a byte, and then it was read whole; or its client may
 /// have reset it. What it holds besides, its drop would throw away, and so does this.
-fn leave_unread<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, mut capture: Capture) {
+fn leave_unread<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, mut capture: CaptureWriter) {
     let mut cx = Context::from_waker(Waker::noop());
     // See `read_on`.
-    let _ = catch_unwind(AssertUnwindSafe(move || {
+    let _ = guarded(move || {
         for _ in 0..MOST_FRAMES {
             let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) else {
                 if !capture.has_begun() {
@@ -226,10 +230,10 @@ fn leave_unread<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, mut capture: Captu
                 return;
             }
         }
-    }));
+    });
 }
 
-fn leave_in_memory<B>(body: Pin<Box<B>>, capture: Capture)
+fn leave_in_memory<B>(body: Pin<Box<B>>, capture: CaptureWriter)
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -240,12 +244,12 @@ where
 /// but empty frames: this runs on the primary's task, and must end.
 fn read_on<B: Body<Data = Bytes>>(
     mut body: Pin<Box<B>>,
-    mut capture: Capture,
-) -> Option<(Pin<Box<B>>, Capture)> {
+    mut capture: CaptureWriter,
+) -> Option<(Pin<Box<B>>, CaptureWriter)> {
     let mut cx = Context::from_waker(Waker::noop());
     // Between a buffer and this there may be a user's body, which may panic, and
     // maybe the primary panics already. What the copy held goes in here too.
-    let read = catch_unwind(AssertUnwindSafe(move || {
+    let read = guarded(move || {
         let mut empty = 0;
         while empty <= MOST_EMPTY {
             let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) else {
@@ -257,8 +261,8 @@ fn read_on<B: Body<Data = Bytes>>(
             }
         }
         Some((body, capture))
-    }));
-    read.ok().flatten()
+    });
+    read.flatten()
 }
 
 fn is_empty<E>(polled: &Option<Result<Frame<Bytes>, E>>) -> bool {

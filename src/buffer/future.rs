@@ -14,10 +14,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{body::BufferedBody, collected::Collected};
-use crate::body::{Announced, InMemory};
+use crate::{body::Announced, marker::BodyIsBuffered};
 
 pin_project! {
-    /// The response of a [`Buffer`](super::Buffer). Dropped while the body is read, the
+    /// The response of a [`RequestBodyBuffer`](super::RequestBodyBuffer). Dropped while the body is read, the
     /// service is not called.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, B, F> {
@@ -152,12 +152,12 @@ fn pass_on<B: Body>(
             request.map(|_| BufferedBody::cut(held))
         }
         None => {
-            let in_memory = InMemory {
+            let buffered = BodyIsBuffered {
                 bytes: held.bytes,
                 has_trailers: held.trailers.is_some(),
             };
             let mut request = request.map(|_| BufferedBody::whole(held));
-            request.extensions_mut().insert(in_memory);
+            request.extensions_mut().insert(buffered);
             request
         }
     }

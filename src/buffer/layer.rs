@@ -2,17 +2,17 @@
 
 use tower_layer::Layer;
 
-use super::service::Buffer;
+use super::service::RequestBodyBuffer;
 
 /// Has the body of each request read whole before the service is called.
 ///
 /// See the [module](crate::buffer) for examples.
 #[derive(Clone, Copy, Debug)]
-pub struct BufferLayer {
+pub struct RequestBodyBufferLayer {
     max_bytes: u64,
 }
 
-impl BufferLayer {
+impl RequestBodyBufferLayer {
     /// Reads up to 2 MiB, as much as a mirror copies by default.
     #[must_use]
     pub const fn new() -> Self {
@@ -29,16 +29,16 @@ impl BufferLayer {
     }
 }
 
-impl Default for BufferLayer {
+impl Default for RequestBodyBufferLayer {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<S> Layer<S> for BufferLayer {
-    type Service = Buffer<S>;
+impl<S> Layer<S> for RequestBodyBufferLayer {
+    type Service = RequestBodyBuffer<S>;
 
-    fn layer(&self, inner: S) -> Buffer<S> {
-        Buffer::new(inner, self.max_bytes)
+    fn layer(&self, inner: S) -> RequestBodyBuffer<S> {
+        RequestBodyBuffer::new(inner, self.max_bytes)
     }
 }

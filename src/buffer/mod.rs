@@ -1,11 +1,11 @@
-//! The whole body first: [`BufferLayer`] reads a request's body before the service is called, and
+//! The whole body first: [`RequestBodyBufferLayer`] reads a request's body before the service is called, and
 //! gives it one that can be read again.
 //!
 //! What is read is a [`BufferedBody`]. A whole one can be cloned
 //! ([`try_clone`](BufferedBody::try_clone), or [`try_clone_request`] with its head), which is what
 //! `tower::retry` and `tower::hedge` need to send a request with a body twice.
 //!
-//! - A body over the cap ([`max_bytes`](BufferLayer::max_bytes)) is passed on all the same, what was read of it
+//! - A body over the cap ([`max_bytes`](RequestBodyBufferLayer::max_bytes)) is passed on all the same, what was read of it
 //!   first and then the rest as a stream; it cannot be cloned. One whose declared length is over the cap is not
 //!   held at all. Nothing is lost either way.
 //! - A body that breaks off is passed on too, as what was read of it and then its error: the
@@ -42,7 +42,7 @@
 //! use http::{Request, Response, StatusCode};
 //! use http_body_util::{BodyExt, Full};
 //! use tower::{Layer, ServiceBuilder, ServiceExt, retry::{Policy, RetryLayer}, service_fn};
-//! use tower_mirror::{BufferLayer, BufferedBody, buffer::try_clone_request};
+//! use tower_mirror::{RequestBodyBufferLayer, BufferedBody, buffer::try_clone_request};
 //!
 //! type Body = BufferedBody<Full<Bytes>>;
 //!
@@ -75,7 +75,7 @@
 //!     Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap())
 //! });
 //! let service = ServiceBuilder::new()
-//!     .layer(BufferLayer::new())
+//!     .layer(RequestBodyBufferLayer::new())
 //!     .layer(RetryLayer::new(Once(false)))
 //!     .service(flaky);
 //!
@@ -92,7 +92,7 @@
 //! use axum::{Router, body::Body, routing::post};
 //! use http::Request;
 //! use tower::{ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer};
-//! use tower_mirror::{BufferLayer, MirrorLayer, Outcome};
+//! use tower_mirror::{RequestBodyBufferLayer, MirrorLayer, Outcome};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
@@ -101,12 +101,12 @@
 //! let app: Router = Router::new().route("/ping", post(async || "pong")).layer(
 //!     ServiceBuilder::new()
 //!         .layer(GlobalConcurrencyLimitLayer::new(64))
-//!         .layer(BufferLayer::new().max_bytes(256 << 10))
+//!         .layer(RequestBodyBufferLayer::new().max_bytes(256 << 10))
 //!         .layer(mirror.clone()),
 //! );
 //!
 //! app.oneshot(Request::post("/ping").body(Body::from("ignored")).unwrap()).await.unwrap();
-//! mirror.handle().idle().await;
+//! mirror.handle().wait_idle().await;
 //! assert_eq!(mirror.handle().stats().outcome(Outcome::Completed), 1);
 //! # }
 //! ```
@@ -119,6 +119,6 @@ mod replay;
 mod service;
 
 pub use self::{
-    body::BufferedBody, future::ResponseFuture, layer::BufferLayer, replay::try_clone_request,
-    service::Buffer,
+    body::BufferedBody, future::ResponseFuture, layer::RequestBodyBufferLayer,
+    replay::try_clone_request, service::RequestBodyBuffer,
 };

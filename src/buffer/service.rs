@@ -15,18 +15,18 @@ use crate::body::Announced;
 
 /// Calls `S` once the request's body is here.
 ///
-/// Made by [`BufferLayer`](super::BufferLayer). Response, error and readiness are `S`'s own;
+/// Made by [`RequestBodyBufferLayer`](super::RequestBodyBufferLayer). Response, error and readiness are `S`'s own;
 /// only the body that it reads is another, a [`BufferedBody`].
 ///
 /// A request body that is not [`Unpin`] must be boxed before it gets here; those of
 /// hyper, axum and tonic are.
 #[derive(Clone, Debug)]
-pub struct Buffer<S> {
+pub struct RequestBodyBuffer<S> {
     inner: S,
     max_bytes: u64,
 }
 
-impl<S> Buffer<S> {
+impl<S> RequestBodyBuffer<S> {
     pub(super) fn new(inner: S, max_bytes: u64) -> Self {
         Self { inner, max_bytes }
     }
@@ -49,7 +49,7 @@ impl<S> Buffer<S> {
     }
 }
 
-impl<S, B> Service<Request<B>> for Buffer<S>
+impl<S, B> Service<Request<B>> for RequestBodyBuffer<S>
 where
     S: Service<Request<BufferedBody<B>>> + Clone,
     B: Body<Data = Bytes> + Unpin,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::BoxError;
-use crate::oversized::OversizedHead;
+use crate::marker::OversizedHead;
 
 /// Why a request to an [`HttpTarget`](super::HttpTarget) failed.
 ///

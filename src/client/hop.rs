@@ -7,7 +7,7 @@ use http::header::{
 use http::request;
 use hyper::upgrade::OnUpgrade;
 
-use crate::tokens::{list, tokens};
+use crate::headers::{list, tokens};
 
 static HOP_BY_HOP: [HeaderName; 6] = [
     CONNECTION,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::clock::later;
+use crate::time::later;
 
 /// The life of one connection: how old it is, how many requests use it, and since when none does.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::trailers::Declared;
 use super::url::Endpoint;
 use super::whole::Whole;
 use crate::BoxError;
-use crate::exact::ExactTrailers;
+use crate::marker::KeepTrailers;
 
 /// The request as the endpoint is to get it over `version`. It may have been fit for the other one.
 pub(super) fn fit<B>(
@@ -34,8 +34,8 @@ where
     }
     let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
     http1(&mut head, unknown_length, &endpoint.authority)?;
-    let body = match head.extensions.get::<ExactTrailers>() {
-        Some(ExactTrailers) => RequestBody::new(Declared::new(body, &head.headers)),
+    let body = match head.extensions.get::<KeepTrailers>() {
+        Some(KeepTrailers) => RequestBody::new(Declared::new(body, &head.headers)),
         None => RequestBody::new(body),
     };
     Ok(Request::from_parts(head, body))

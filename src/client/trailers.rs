@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::BoxError;
-use crate::tokens::tokens;
+use crate::headers::tokens;
 
 pin_project! {
     /// A body that breaks off where it would lose a trailer.

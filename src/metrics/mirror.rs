@@ -1,8 +1,8 @@
-//! What a mirror has counted.
+//! `record_mirror`: the counters and gauges of a mirror.
 
 use metrics::{SharedString, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use super::histograms;
+use super::observer;
 use crate::{mirror::MirrorHandle, observe::StatusClass};
 
 const REQUESTS: &str = "tower_mirror_requests_total";
@@ -14,10 +14,10 @@ const BUFFERED_BYTES: &str = "tower_mirror_buffered_bytes";
 const SAMPLE_RATIO: &str = "tower_mirror_sample_ratio";
 const PAUSED: &str = "tower_mirror_paused";
 
-/// Sets the counters and gauges of one mirror to what they are now. See the [table](super).
-pub fn publish_mirror(mirror: &MirrorHandle) {
+/// Sets the counters and gauges of one mirror to their present values. See the [table](super).
+pub fn record_mirror(mirror: &MirrorHandle) {
     describe();
-    histograms::describe();
+    observer::describe();
     let stats = mirror.stats();
     let name = SharedString::from_owned(mirror.name().to_owned());
 

@@ -1,9 +1,9 @@
-//! Counters, gauges and histograms through the [`metrics`](https://docs.rs/metrics) facade, for whichever exporter a
-//! program has installed. With the feature `metrics`.
+//! Counters, gauges and histograms through the [`metrics`](https://docs.rs/metrics) facade, for the exporter that the
+//! program has installed. This module needs the feature `metrics`.
 //!
-//! A mirror and a split count anyway. [`publish_mirror`] and [`publish_split`] hand over what they have counted:
-//! called whenever metrics are read or pushed, they cost requests nothing. How long things take must be noted as it
-//! happens: by [`Histograms`], an [`Observer`](crate::observe::Observer), for each request that has a copy.
+//! A mirror and a split always count. [`record_mirror`] and [`record_split`] give their counts to the exporter. A program calls
+//! them whenever metrics are read or pushed, so that they cost requests nothing. Durations must be recorded when they
+//! occur: [`MetricsObserver`], an [`Observer`](crate::observe::Observer), does this for each request that has a copy.
 //!
 //! | of a mirror | kind | unit | labels |
 //! |---|---|---|---|
@@ -34,8 +34,8 @@
 //! Every label has few values, none of which comes from a request: `mirror` and `split` are the names that these were
 //! built with (two of one name would be one in the metrics), `subset` the names of subsets, `outcome` is one of
 //! [`Outcome`](crate::Outcome), `primary` and `shadow` are classes of status as [`StatusClass`](crate::StatusClass)
-//! writes them. `reason` is `forced`, `keyed`, `weighted` or `fallback` of the served, `drained` or `not_ready` of the
-//! refused. A [route](crate::MirrorBuilder::route) is none of them. Counters are there from the first time they
+//! writes them. `reason` is `forced`, `keyed`, `weighted` or `fallback` of the served, `no_weight` or `not_ready` of the
+//! refused. A [route](crate::MirrorBuilder::route_label) is none of them. Counters are there from the first time they
 //! are published, zeros included.
 //!
 //! Names are as Prometheus wants them, with their unit at the end, see [Metric and label
@@ -60,13 +60,13 @@
 //!     .set_buckets_for_metric(Matcher::Suffix("_bytes".into()), &[0.0, 1024.0, 65536.0, 1048576.0])?
 //!     .install_recorder()?;
 //!
-//! let mirror = MirrorLayer::builder(shadow).observer(metrics::Histograms::new()).build();
+//! let mirror = MirrorLayer::builder(shadow).observe_with(metrics::MetricsObserver::new()).build();
 //! let split = WeightedSplit::builder("catalog").subset("v1", 90, v1).subset("v2", 10, v2).build()?;
 //!
 //! let (mirror, split) = (mirror.handle(), split.handle());
 //! let answer_to_a_scrape = || {
-//!     metrics::publish_mirror(&mirror);
-//!     metrics::publish_split(&split);
+//!     metrics::record_mirror(&mirror);
+//!     metrics::record_split(&split);
 //!     prometheus.render()
 //! };
 //! let text = answer_to_a_scrape();
@@ -76,8 +76,8 @@
 //! # }
 //! ```
 
-mod histograms;
 mod mirror;
+mod observer;
 mod split;
 
-pub use self::{histograms::Histograms, mirror::publish_mirror, split::publish_split};
+pub use self::{mirror::record_mirror, observer::MetricsObserver, split::record_split};

@@ -1,4 +1,4 @@
-//! What a split has counted.
+//! `record_split`: the counters and gauges of a split.
 
 use metrics::{SharedString, Unit, counter, describe_counter, describe_gauge, gauge};
 
@@ -13,8 +13,8 @@ const WEIGHT: &str = "tower_mirror_split_weight";
 const CONFIGURED_RATIO: &str = "tower_mirror_split_configured_ratio";
 const GENERATION: &str = "tower_mirror_split_generation";
 
-/// Sets the counters and gauges of one split to what they are now. See the [table](super).
-pub fn publish_split(split: &SplitHandle) {
+/// Sets the counters and gauges of one split to their present values. See the [table](super).
+pub fn record_split(split: &SplitHandle) {
     describe();
     let stats = split.stats();
     let name = SharedString::from_owned(split.name().to_owned());
@@ -37,7 +37,10 @@ pub fn publish_split(split: &SplitHandle) {
         gauge!(WEIGHT, &of_subset).set(f64::from(subset.weight));
         gauge!(CONFIGURED_RATIO, &of_subset).set(subset.configured);
     }
-    for (reason, count) in [("drained", stats.drained), ("not_ready", stats.not_ready)] {
+    for (reason, count) in [
+        ("no_weight", stats.no_weight),
+        ("not_ready", stats.not_ready),
+    ] {
         counter!(REFUSED, "split" => name.clone(), "reason" => reason).absolute(count);
     }
     counter!(UNKNOWN_FORCED, "split" => name.clone()).absolute(stats.unknown_forced);

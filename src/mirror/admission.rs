@@ -1,202 +1,224 @@
-//! The verdict on one request.
+//! The admission of requests: decides whether a request is copied, and begins the copy.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, Method, Request, Version,
     header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    request::Parts,
 };
 use http_body::Body;
 use tokio::runtime::Handle;
 
 use super::{
-    exchange::Copy,
     head::{self, copy_head},
     join::{Join, PrimarySide},
+    shadow::Launch,
     shared::Shared,
     span::{self, CopySpan},
-    ticket::Ticket,
+    ticket::{PendingCopy, Ticket},
 };
 use crate::{
-    body::{Announced, BodyMode, Capture, Charge, least_cost, record},
-    head::RequestHead,
+    body::{Announced, BodyMode, CaptureOwner, CaptureWriter, Charge, begin_capture, least_cost},
+    guard::guarded,
+    headers::tokens,
     observe::Outcome,
+    request_head::RequestHead,
     sample::SampleRate,
-    tokens::tokens,
 };
+
+/// Decides on each request, and sends the copies to the shadow.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) shared: Arc<Shared>,
+    shadow: Arc<dyn Launch>,
+}
 
 /// What the primary's path keeps of an admitted request.
 pub(super) struct Admitted {
-    pub(super) capture: Option<Capture>,
+    /// `None`: the body is not captured.
+    pub(super) writer: Option<CaptureWriter>,
     pub(super) primary: PrimarySide,
 }
 
-impl Shared {
-    /// At an edge that trusts nobody, a mark from outside means nothing.
+impl Admission {
+    pub(super) fn new(shared: Shared, shadow: Arc<dyn Launch>) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            shadow,
+        }
+    }
+
+    /// Removes the loop guard's header from a request that arrives, if `strip_inbound_mark` is set.
     pub(super) fn strip_inbound_mark<B>(&self, request: &mut Request<B>) {
-        if self.policy.strip_inbound_mark {
-            if let Some(mark) = &self.policy.mark {
+        let policy = &self.shared.policy;
+        if policy.strip_inbound_mark {
+            if let Some(mark) = &policy.mark {
                 request.headers_mut().remove(mark);
             }
         }
     }
 
-    /// Begins a copy, or counts why there is none.
-    pub(super) fn admit<B>(self: &Arc<Self>, request: &Request<B>) -> Option<Admitted>
+    /// Begins a copy, or counts and returns the reason why there is none.
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Admitted, Outcome>
     where
         B: Body<Data = Bytes>,
     {
-        // What a body says of itself may be a user's code, and so are the policies.
-        let head = catch_unwind(AssertUnwindSafe(|| RequestHead::of(request)));
-        let is_sound = head.is_ok();
-        let head = head.unwrap_or_else(|_| RequestHead::without_hint(request));
-        let verdict = catch_unwind(AssertUnwindSafe(|| {
-            let seen = self.decide(&head)?;
-            Ok((seen, !request.body().is_end_stream()))
-        }));
+        // The hints of a body may be a user's code, and so are the policies.
+        let head = guarded(|| RequestHead::of(request));
+        let is_sound = head.is_some();
+        let head = head.unwrap_or_else(|| RequestHead::without_hint(request));
+        let verdict = guarded(|| {
+            let fields = self.decide(&head)?;
+            Ok((fields, !request.body().is_end_stream()))
+        });
         let outcome = match verdict {
-            Ok(Ok((seen, has_body))) if is_sound => {
-                let announced = announced::<B>(&head, &seen);
-                match self.begin(&head, &seen, announced, has_body) {
-                    Ok(admitted) => return Some(admitted),
+            Some(Ok((fields, has_body))) if is_sound => {
+                let announced = announced::<B>(&head, &fields);
+                match self.begin(&head, &fields, announced, has_body) {
+                    Ok(admitted) => return Ok(admitted),
                     Err(outcome) => outcome,
                 }
             }
-            Ok(Err(outcome)) => outcome,
+            Some(Err(outcome)) => outcome,
             _ => Outcome::PolicyPanicked,
         };
-        self.counters.skipped(outcome);
-        span::skipped(self, outcome);
-        self.tell(|observer| observer.on_skip(outcome, &head));
-        None
+        self.shared.counters.skipped(outcome);
+        span::skipped(&self.shared, outcome);
+        self.shared
+            .notify(|observer| observer.on_skip(outcome, &head));
+        Err(outcome)
     }
 
-    /// In this order; only the draw advances the draw.
+    /// Runs the checks in the documented order. The draw advances only if all earlier checks passed.
     #[inline]
-    fn decide(&self, head: &RequestHead<'_>) -> Result<Seen, Outcome> {
-        let policy = &self.policy;
-        if let Some(refusal) = self.gate.refusal() {
+    fn decide(&self, head: &RequestHead<'_>) -> Result<NotedFields, Outcome> {
+        let policy = &self.shared.policy;
+        if let Some(refusal) = self.shared.gate.refusal() {
             return Err(refusal);
         }
-        if !policy.filters.iter().all(|filter| filter.passes(head)) {
+        if !policy.filters.iter().all(|filter| filter(head)) {
             return Err(Outcome::Filtered);
         }
-        // One look at each name, which is cheaper than looking some of them up.
-        let mut seen = Seen::default();
+        // One look at each name is cheaper than a look-up of some of them.
+        let mut fields = NotedFields::default();
         for name in head.headers.keys() {
             if policy.mark.as_ref() == Some(name) {
                 return Err(Outcome::Loop);
             }
-            seen.note(name);
+            fields.note(name);
         }
         if head.method == Method::CONNECT {
             return Err(Outcome::Upgrade);
         }
-        if seen.coding && policy.body != BodyMode::Omit && !is_chunked_only(head.headers) {
+        if fields.coding && policy.body_mode != BodyMode::HeadOnly && !is_chunked_only(head.headers)
+        {
             return Err(Outcome::TransferCoding);
         }
-        let is_taken = match self.rate() {
+        let is_sampled = match self.shared.rate() {
             // At both ends there is nothing to draw.
             SampleRate::NONE => false,
             SampleRate::ALL => true,
             rate => rate.takes(policy.draw.point(head)),
         };
-        if is_taken {
-            Ok(seen)
+        if is_sampled {
+            Ok(fields)
         } else {
             Err(Outcome::NotSampled)
         }
     }
 
-    /// Off the path of requests that are not sampled.
+    /// Begins a copy. It is not on the path of requests that are not sampled.
     #[inline(never)]
     fn begin(
-        self: &Arc<Self>,
+        &self,
         head: &RequestHead<'_>,
-        seen: &Seen,
+        fields: &NotedFields,
         announced: Announced,
         has_body: bool,
     ) -> Result<Admitted, Outcome> {
+        let shared = &self.shared;
+        let (mode, limits) = (shared.policy.body_mode, &shared.limits);
         let runtime = Handle::try_current().map_err(|_| Outcome::NoRuntime)?;
-        let is_taken = has_body && self.policy.body != BodyMode::Omit;
-        let is_live = self.policy.body == BodyMode::Stream;
-        if !has_body && self.policy.body != BodyMode::Omit && !announced.is_whole(0) {
+        let is_captured = has_body && mode != BodyMode::HeadOnly;
+        let is_live = mode == BodyMode::Streaming;
+        if !has_body && mode != BodyMode::HeadOnly && !announced.is_whole(0) {
             return Err(Outcome::ClientAborted);
         }
-        // What must be held until it is whole.
-        let held = if is_taken && !is_live {
+        // Bytes that must be held until the body is whole, as far as they are known.
+        let held = if is_captured && !is_live {
             announced.length.unwrap_or_default().max(head.body.lower())
         } else {
             0
         };
-        if held > self.limits.max_body_bytes {
+        if held > limits.max_body_bytes {
             return Err(Outcome::TooLarge);
         }
-        self.gate.enter()?;
-        // From here on the ticket's end, or this function's, leaves again.
-        let (head_charge, parts, route) =
-            self.take(head, held).inspect_err(|_| self.gate.leave())?;
+        shared.gate.enter()?;
+        // From here on the slot is released by the ticket, or by this function if it fails.
+        let (head_charge, parts, route) = self
+            .prepare(head, held)
+            .inspect_err(|_| shared.gate.leave())?;
 
-        let (capture, recording) = match is_taken {
+        let (writer, capture) = match is_captured {
             false => (None, None),
             true => {
-                let live = is_live.then(|| self.limits.live(announced.live_length()));
+                let live = is_live.then(|| limits.lag_window(announced.live_length()));
                 let max_bytes = if is_live {
                     u64::MAX
                 } else {
-                    self.limits.max_body_bytes
+                    limits.max_body_bytes
                 };
-                let (capture, recording) = record(&self.budget, announced, max_bytes, live);
-                (Some(capture), Some(recording))
+                let (writer, capture) = begin_capture(&shared.budget, announced, max_bytes, live);
+                (Some(writer), Some(capture))
             }
         };
-        self.counters.started();
-        let span = CopySpan::begin(&self.name, head, route.as_deref());
-        let join = Arc::new(Join::new(Arc::clone(self), route));
-        let body = recording.as_ref().map(|recording| recording.primary());
+        shared.counters.started();
+        let span = CopySpan::begin(&shared.name, head, route.as_deref());
+        let join = Arc::new(Join::new(Arc::clone(shared), head.method.clone(), route));
+        let body = capture.as_ref().map(CaptureOwner::primary);
         let primary = PrimarySide::new(Arc::clone(&join), body);
-        let ticket = Ticket::new(join, recording, head_charge, span);
-        let copy = Copy {
+        let ticket = Ticket::new(join, capture, head_charge, span);
+        let copy = PendingCopy {
             // HTTP/2 has no such field.
-            offers_upgrade: seen.upgrade && head.version < Version::HTTP_2,
+            offers_upgrade: fields.upgrade && head.version < Version::HTTP_2,
             parts,
             ticket,
         };
         self.shadow.launch(&runtime, copy);
-        Ok(Admitted { capture, primary })
+        Ok(Admitted { writer, primary })
     }
 
-    fn take(
+    /// Charges and copies the head, and finds the label of the route.
+    fn prepare(
         &self,
         head: &RequestHead<'_>,
         held: u64,
-    ) -> Result<(Charge, http::request::Parts, Option<Arc<str>>), Outcome> {
-        let charge = Charge::take(&self.budget, head::cost(head)).ok_or(Outcome::NoBytes)?;
-        if held > 0 && !self.budget.has(least_cost(held)) {
-            return Err(Outcome::NoBytes);
+    ) -> Result<(Charge, Parts, Option<Arc<str>>), Outcome> {
+        let Shared { budget, policy, .. } = &*self.shared;
+        let charge = Charge::take(budget, head::cost(head)).ok_or(Outcome::BufferLimit)?;
+        if held > 0 && !budget.has(least_cost(held)) {
+            return Err(Outcome::BufferLimit);
         }
-        catch_unwind(AssertUnwindSafe(|| {
-            let route = self.policy.route.as_ref().and_then(|label| label(head));
-            (charge, copy_head(head, &self.policy.carries), route)
-        }))
-        .map_err(|_| Outcome::PolicyPanicked)
+        guarded(|| {
+            let route = policy.route_label.as_ref().and_then(|label| label(head));
+            (charge, copy_head(head, &policy.copied_extensions), route)
+        })
+        .ok_or(Outcome::PolicyPanicked)
     }
 }
 
-/// Fields that the head has, which decide on a copy.
+/// Which fields a head has that matter for the decision on a copy.
 #[derive(Clone, Copy, Default)]
-struct Seen {
+struct NotedFields {
     coding: bool,
     upgrade: bool,
     length: bool,
     trailer: bool,
 }
 
-impl Seen {
+impl NotedFields {
     #[inline]
     fn note(&mut self, name: &HeaderName) {
         match *name {
@@ -209,15 +231,15 @@ impl Seen {
     }
 }
 
-fn announced<B>(head: &RequestHead<'_>, seen: &Seen) -> Announced {
+fn announced<B>(head: &RequestHead<'_>, fields: &NotedFields) -> Announced {
     // Most requests have none of these fields.
-    match seen.length || seen.trailer {
+    match fields.length || fields.trailer {
         true => Announced::of::<B>(head.version, head.headers, &head.body),
         false => Announced::without_fields::<B>(head.version, &head.body),
     }
 }
 
-/// Whether the body is framed by `chunked` and by no coding that the copy would lose (RFC 9112, section 6.1).
+/// Whether the body is framed by `chunked`, and has no coding that the copy would lose (RFC 9112, section 6.1).
 fn is_chunked_only(headers: &HeaderMap) -> bool {
     let mut codings = tokens(headers, &TRANSFER_ENCODING).filter(|coding| !coding.is_empty());
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");

@@ -1,26 +1,64 @@
-//! Everything that can be decided about a mirror.
+//! The `MirrorBuilder`: every setting of a mirror.
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderName};
+use http::{Extensions, header::IntoHeaderName, request};
 
 use super::{
+    admission::Admission,
     layer::MirrorLayer,
-    limits::Limits,
-    policy::Policy,
+    settings::{Limits, Policy},
     shadow::{Launch, Shadow},
     shared::Shared,
 };
 use crate::{
     body::BodyMode,
-    head::RequestHead,
-    observe::Observer,
-    rewrite::{HostRewrite, Rewrite},
-    sample::{Draw, Filter, SampleRate},
+    headers::header_name,
+    observe::{Observer, Report},
+    request_head::RequestHead,
+    rewrite::HostRewrite,
+    sample::{Draw, SampleRate},
 };
 
-/// Decides how a mirror behaves. Nothing here can fail: every argument is valid by
-/// its type. Begun by [`MirrorLayer::builder`].
+impl MirrorLayer {
+    /// Mirrors every request to `shadow`, with the defaults of [`MirrorBuilder`].
+    pub fn new<R>(shadow: impl Shadow<R>) -> Self {
+        Self::builder(shadow).build()
+    }
+
+    /// Begins a mirror that sends its copies to `shadow`, with the defaults of [`MirrorBuilder`].
+    pub fn builder<R>(shadow: impl Shadow<R>) -> MirrorBuilder {
+        MirrorBuilder::new(shadow)
+    }
+}
+
+/// The settings of a mirror. No setting can fail: every argument is valid by its type. A builder is made by
+/// [`MirrorLayer::builder`].
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use http::Method;
+/// use tower_mirror::{HttpTarget, MirrorLayer, Outcome, SampleRate};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mirror = MirrorLayer::builder(HttpTarget::new("http://127.0.0.1:9002")?)
+///     .name("catalog-v2")
+///     .sample_rate(SampleRate::percent(10.0)?)
+///     .filter(|head| head.method == Method::GET)
+///     .timeout(Duration::from_secs(2))
+///     .observer(|report| {
+///         if report.outcome == Outcome::TimedOut {
+///             println!("{} {:?} was slow", report.method, report.route);
+///         }
+///     })
+///     .build();
+/// # let _ = mirror;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct MirrorBuilder {
@@ -32,7 +70,7 @@ pub struct MirrorBuilder {
 }
 
 impl MirrorBuilder {
-    pub(super) fn new<R>(shadow: impl Shadow<R>) -> Self {
+    fn new<R>(shadow: impl Shadow<R>) -> Self {
         Self {
             shadow: shadow.erase().0,
             name: Arc::from("mirror"),
@@ -42,15 +80,16 @@ impl MirrorBuilder {
         }
     }
 
-    /// The mirror's name, in reports and as the mark's value, where characters that
-    /// a header cannot hold become `_`. Default: `mirror`.
+    /// The mirror's name. It is used in reports and as the value of the mark, where characters that
+    /// a header cannot contain become `_`. Default: `mirror`.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The share of requests to copy; can be changed while running. Default: all.
-    pub fn sample(mut self, rate: SampleRate) -> Self {
+    /// The share of requests to copy. [`MirrorHandle::set_sample_rate`](super::MirrorHandle::set_sample_rate) changes it
+    /// while the mirror runs. Default: all.
+    pub fn sample_rate(mut self, rate: SampleRate) -> Self {
         self.rate = rate;
         self
     }
@@ -62,28 +101,35 @@ impl MirrorBuilder {
         self
     }
 
-    /// Requests that do not pass are not copied, nor do they take part in the draw.
-    /// Several filters must all be passed. A closure says the type of what it is given:
-    /// `|head: &RequestHead<'_>| head.method == Method::GET`. Default: none.
-    pub fn filter(mut self, filter: impl Filter) -> Self {
+    /// Copies only requests for which `filter` returns `true`. Other requests do not take part in the draw either.
+    /// If there are several filters, all of them must return `true`. Default: no filter.
+    ///
+    /// A filter is a closure, as in `|head| head.method == Method::GET`, or one of [`methods`](crate::sample::methods),
+    /// [`safe_methods`](crate::sample::safe_methods), [`paths`](crate::sample::paths) and
+    /// [`skip_paths`](crate::sample::skip_paths). It runs on the primary's path, for every request: it must not block.
+    /// A panic in it is caught and counted as `policy_panicked`; the primary receives its request.
+    pub fn filter<F>(mut self, filter: F) -> Self
+    where
+        F: Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
+    {
         self.policy.filters.push(Box::new(filter));
         self
     }
 
-    /// What becomes of the host on the copy. Default: the suffix `-shadow`.
-    pub fn host(mut self, host: HostRewrite) -> Self {
-        self.policy.host = host;
+    /// How the host of the copy is rewritten. Default: the suffix `-shadow`.
+    pub fn host_rewrite(mut self, rewrite: HostRewrite) -> Self {
+        self.policy.host_rewrite = rewrite;
         self
     }
 
-    /// An extension that the copy takes along. By default it has none: what hangs on
-    /// a request, an upgrade handle above all, must not be shared unseen.
+    /// Copies an extension of the request, of type `T`. By default a copy has no extensions: what a request carries,
+    /// an upgrade handle above all, must not be shared without notice.
     ///
-    /// `carry::<axum::extract::OriginalUri>()` with a [`rewrite`](Self::rewrite) gives a
-    /// copy made in a nested router the whole path.
-    pub fn carry<T: Clone + Send + Sync + 'static>(mut self) -> Self {
+    /// `copy_extension::<axum::extract::OriginalUri>()` with a [`rewrite`](Self::rewrite) gives a
+    /// copy that is made in a nested router the whole path.
+    pub fn copy_extension<T: Clone + Send + Sync + 'static>(mut self) -> Self {
         self.policy
-            .carries
+            .copied_extensions
             .push(|from: &Extensions, to: &mut Extensions| {
                 if let Some(extension) = from.get::<T>() {
                     to.insert(extension.clone());
@@ -92,88 +138,126 @@ impl MirrorBuilder {
         self
     }
 
-    /// Has the last word on the copy's head. Several run in turn. A closure says the type of
-    /// what it is given: `|copy: &mut request::Parts| { .. }`. Default: none.
-    pub fn rewrite(mut self, rewrite: impl Rewrite) -> Self {
+    /// Edits the head of the copy after everything else was decided: the shadow receives the result. Several
+    /// rewrites run in the order in which they were added. Default: no rewrite.
+    ///
+    /// A rewrite is a closure, as in `|copy| { copy.headers.remove("x-internal"); }`, or one of the module
+    /// [`rewrite`](crate::rewrite). It runs on the task of the copy, and only if a copy is sent. It cannot remove the mirror's
+    /// mark, since a copy without it could be mirrored again without end: a removed mark is inserted again. A panic in a
+    /// rewrite ends the copy as `panicked`.
+    pub fn rewrite<F>(mut self, rewrite: F) -> Self
+    where
+        F: Fn(&mut request::Parts) + Send + Sync + 'static,
+    {
         self.policy.rewrites.push(Box::new(rewrite));
         self
     }
 
-    /// What body the copy has. Default: [`BodyMode::Tee`].
-    pub fn body(mut self, mode: BodyMode) -> Self {
-        self.policy.body = mode;
+    /// Which body the copy has. Default: [`BodyMode::Buffered`].
+    pub fn body_mode(mut self, mode: BodyMode) -> Self {
+        self.policy.body_mode = mode;
         self
     }
 
-    /// The header that marks a copy, with the mirror's name as its value; a request
-    /// that carries it is not copied again. Default: `x-mirrored-by`.
-    pub fn mark(mut self, name: HeaderName) -> Self {
-        self.policy.mark = Some(name);
+    /// The name of the header that marks a copy. Its value is the mirror's name. A request
+    /// that carries this header is not copied again. Default: `x-mirrored-by`.
+    ///
+    /// The name is a `HeaderName` or a `&'static str`, as for [`HeaderMap::insert`](http::HeaderMap::insert).
+    ///
+    /// # Panics
+    ///
+    /// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
+    pub fn mark(mut self, name: impl IntoHeaderName) -> Self {
+        self.policy.mark = Some(header_name(name));
         self
     }
 
-    /// Neither marks copies nor recognises them: a shadow that calls back into this
-    /// service is then copied again, and again.
+    /// Neither marks copies nor recognises them. If a shadow calls this
+    /// service, that request is then copied again, without end.
     pub fn without_mark(mut self) -> Self {
         self.policy.mark = None;
         self
     }
 
-    /// Removes the mark from requests that arrive, so that nobody outside can keep
-    /// requests from being copied or pass them off as copies. For the outermost
-    /// mirror, at an edge; behind it this would undo the loop guard. Default: off.
+    /// Removes the mark from requests that arrive, so that no client can prevent a
+    /// copy or pretend that its request is one. Use this only in the outermost
+    /// mirror, at an edge: in a mirror behind it this would disable the loop guard. Default: off.
     pub fn strip_inbound_mark(mut self) -> Self {
         self.policy.strip_inbound_mark = true;
         self
     }
 
-    /// A label for [`Report::route`](crate::Report::route), of each request that is copied;
-    /// in axum, the `MatchedPath` among `head.extensions`. Runs on the primary's path, where a
-    /// panic in it is caught and counted as `policy_panicked`. Default: none.
-    pub fn route<F, L>(mut self, label: F) -> Self
+    /// The label of a request's route, for [`Report::route`] and for the span of the copy. `label` is called for each request
+    /// that is copied. Default: no label.
+    ///
+    /// The label should be the template of the route, which has few values and contains no user data:
+    /// in axum, `|head| Some(head.extensions.get::<MatchedPath>()?.as_str().to_owned())`. The mirror does not use the
+    /// path itself, because paths contain names and numbers of users.
+    ///
+    /// The closure runs on the primary's path. A panic in it is caught and counted as `policy_panicked`.
+    pub fn route_label<F, L>(mut self, label: F) -> Self
     where
         F: Fn(&RequestHead<'_>) -> Option<L> + Send + Sync + 'static,
         L: Into<Arc<str>>,
     {
-        self.policy.route = Some(Box::new(move |head| label(head).map(Into::into)));
+        self.policy.route_label = Some(Box::new(move |head| label(head).map(Into::into)));
         self
     }
 
-    /// Tells an observer of every request. Several are told in turn. A closure says the type
-    /// of what it is given: `|report: &Report| { .. }`. Default: none.
-    pub fn observer(mut self, observer: impl Observer) -> Self {
+    /// Calls `observer` with the [`Report`] of each request that was copied, as in
+    /// `|report| println!("{}", report.outcome)`. Several observers are called in the order in which they were
+    /// added. Default: no observer.
+    ///
+    /// See [`Observer`] for what an observer must not do; [`observe_with`](Self::observe_with) takes
+    /// a type that implements it.
+    pub fn observer<F>(self, observer: F) -> Self
+    where
+        F: Fn(&Report) + Send + Sync + 'static,
+    {
+        self.observe_with(observer)
+    }
+
+    /// Calls an [`Observer`], which can also observe requests that are not copied. Default: no observer.
+    pub fn observe_with(mut self, observer: impl Observer) -> Self {
         self.policy.observers.push(Box::new(observer));
         self
     }
 
-    /// Bytes of the largest body that is copied. A longer one ends as `too_large`, before
-    /// a byte is held where its length was declared. Default: 2 MiB.
+    /// Inserts a [`Mirroring`](super::Mirroring) into the extensions of each response, which says whether the request was
+    /// copied. It takes up to three allocations for each response, the unsampled ones included. Default: off.
+    pub fn with_mirroring(mut self) -> Self {
+        self.policy.with_mirroring = true;
+        self
+    }
+
+    /// Bytes of the largest body that is copied. A longer one ends as `too_large`, and nothing of it is held
+    /// if its length was declared. Default: 2 MiB.
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.limits.max_body_bytes = bytes;
         self
     }
 
-    /// Bytes that all copies together may be charged. The charge is within a factor of two of the memory that they hold:
-    /// for its head and its task a copy is charged 8 KiB, or one and a half times the length of the head if that is more; for a
-    /// frame below 128 KiB (8 KiB over HTTP/2), which is copied, its length and 64 bytes; for a longer one, which is shared with the
-    /// read buffer it came in, twice its length.
+    /// Bytes that all copies together may be charged. The charge is within a factor of two of the memory that they hold.
+    /// For its head and its task, a copy is charged 8 KiB, or one and a half times the length of the head if that is more. A
+    /// frame below 128 KiB (8 KiB over HTTP/2) is copied and charged its length and 64 bytes. A longer frame is shared with the
+    /// read buffer of its connection and charged twice its length.
     ///
-    /// A frame is charged until the shadow's client has dropped it, and the head until the answer begins; all of it is given back when the
-    /// copy ends. What does not fit ends as `no_bytes`. Connections to the shadow are not counted. Default: 16 MiB.
+    /// A frame is charged until the shadow's client has dropped it, and the head until the response begins. The whole charge ends when the
+    /// copy ends. A copy that does not fit ends as `buffer_limit`. Connections to the shadow are not counted. Default: 16 MiB.
     pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
         self.limits.max_buffered_bytes = bytes;
         self
     }
 
-    /// Copies that may be in flight: capturing, waiting, sending, answering. A further
-    /// one ends as `no_room`. Default: 128.
+    /// Copies that may be in flight: capturing, waiting, sending, receiving the response. A further
+    /// one ends as `in_flight_limit`. Default: 128.
     pub fn max_in_flight(mut self, copies: usize) -> Self {
         self.limits.max_in_flight = copies;
         self
     }
 
-    /// How far the shadow of a live copy may be behind, in bytes and in frames, before the copy is given up
-    /// and ends as `lagged`; for [`BodyMode::Stream`] alone. A frame larger than the window never fits.
+    /// How far the shadow of a live copy may be behind, in bytes and in frames, before the copy is aborted
+    /// and ends as `lagged`. It applies only to [`BodyMode::Streaming`]. A frame larger than the window never fits.
     /// Default: 1 MiB, 256 frames.
     pub fn lag_window(mut self, bytes: usize, frames: usize) -> Self {
         self.limits.lag_bytes = bytes;
@@ -181,32 +265,37 @@ impl MirrorBuilder {
         self
     }
 
-    /// How long a copy waits for its request's body. In [`BodyMode::Tee`] from the request's arrival to the end of the body; in
-    /// [`BodyMode::Stream`] from each frame that the primary reads to the next one or the end, so that an upload may last as
-    /// long as its frames come. A slower upload has no copy, or one that breaks off, and ends as `timed_out`; the upload itself goes on
-    /// undisturbed. A live copy whose declared bytes have all been read is whole, and is not broken off for an
-    /// end that does not come. [`BodyMode::Omit`] waits for no body. Default: 30 s.
+    /// How long a copy waits for the body of its request.
+    ///
+    /// - In [`BodyMode::Buffered`] the time runs from the request's arrival to the end of the body.
+    /// - In [`BodyMode::Streaming`] it runs from each frame that the primary reads to the next frame or the end, so that an
+    ///   upload may last as long as its frames come. A live copy whose declared bytes have all been read is whole, and is not
+    ///   aborted for an end that does not come.
+    /// - [`BodyMode::HeadOnly`] does not wait for a body.
+    ///
+    /// A slower upload has no copy, or one that is aborted, and ends as `timed_out`. The upload itself is not disturbed.
+    /// Default: 30 s.
     pub fn capture_timeout(mut self, timeout: Duration) -> Self {
         self.limits.capture_timeout = timeout;
         self
     }
 
-    /// From the end of the request's body to the end of the shadow's answer, waiting for a
-    /// connection included. Ends as `timed_out`. In [`BodyMode::Stream`] a body counts as ended, too, when
+    /// The time from the end of the request's body to the end of the shadow's response, including the time to obtain a
+    /// connection. A longer exchange ends as `timed_out`. In [`BodyMode::Streaming`], a body also counts as ended when
     /// [`capture_timeout`](Self::capture_timeout) has passed after the last of its declared bytes. Default: 5 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = timeout;
         self
     }
 
-    /// Bytes that are received of an answer's body; one that is longer is cut off
-    /// and ends as `completed_truncated`, and over HTTP/1 its connection is closed. Default: 1 MiB.
+    /// Bytes of a response's body that are received. A longer response is cut off
+    /// and ends as `completed_truncated`; over HTTP/1 its connection is closed. Default: 1 MiB.
     pub fn max_response_bytes(mut self, bytes: u64) -> Self {
         self.limits.max_response_bytes = bytes;
         self
     }
 
-    /// The layer. What its services share is made here, once.
+    /// Makes the layer, with the state that all its services share.
     #[must_use]
     pub fn build(self) -> MirrorLayer {
         let Self {
@@ -217,6 +306,7 @@ impl MirrorBuilder {
             limits,
         } = self;
         policy.draw.settle();
-        MirrorLayer::from_shared(Shared::new(name, shadow, rate, policy, limits))
+        let shared = Shared::new(name, rate, policy, limits);
+        MirrorLayer::from_admission(Admission::new(shared, shadow))
     }
 }

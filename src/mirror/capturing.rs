@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::limits::Limits;
+use super::settings::Limits;
 use crate::{
     body::{Captured, Lost, Watch},
     observe::Outcome,
@@ -50,7 +50,7 @@ impl From<Lost> for Outcome {
             Lost::ClientAborted => Self::ClientAborted,
             Lost::BodyError => Self::BodyError,
             Lost::TooLarge => Self::TooLarge,
-            Lost::NoBytes => Self::NoBytes,
+            Lost::BufferLimit => Self::BufferLimit,
             Lost::Lagged => Self::Lagged,
         }
     }

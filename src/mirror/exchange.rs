@@ -1,41 +1,47 @@
-//! One copy, from its admission to the end of the shadow's answer, on a task of its own.
+//! The exchange of one copy with the shadow, from its admission to the end of the response, on a separate task.
 
 use std::{
+    error::Error,
     future::{Future, poll_fn},
+    mem,
     panic::AssertUnwindSafe,
     pin::pin,
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::FutureExt;
-use http::{Request, Response, StatusCode, request::Parts};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
-use tokio::{task::unconstrained, time::Instant};
+use tokio::{
+    task::{consume_budget, unconstrained},
+    time::Instant,
+};
 use tower_service::Service;
 
 use super::{
-    capturing::poll_captured, framing::CopyBody, head, join::Served, send::send, shared::Shared,
-    ticket::Ticket,
+    answer::Answer,
+    capturing::poll_captured,
+    failure,
+    framing::CopyBody,
+    head,
+    join::{Join, PrimaryResult},
+    shared::Shared,
+    ticket::{PendingCopy, Ticket},
 };
 use crate::{
     BoxError,
-    body::{BodyMode, Recording, ShadowBody, Watch},
-    clock::{later, try_sleep_until, until},
+    body::{BodyMode, CaptureOwner, ShadowBody, Watch},
+    error::describe,
+    guard::drop_guarded,
     observe::Outcome,
+    time::{later, try_sleep_until, until},
 };
 
-/// An admitted copy.
-pub(super) struct Copy {
-    pub(super) parts: Parts,
-    pub(super) ticket: Ticket,
-    /// The primary may switch protocols, which its answer shows.
-    pub(super) offers_upgrade: bool,
-}
-
-/// Runs one copy to its one outcome.
-#[allow(clippy::manual_async_fn)] // which would hold the copy twice
-pub(super) fn exchange<S, R>(shadow: Arc<S>, mut copy: Copy) -> impl Future<Output = ()>
+/// Runs one copy to its outcome.
+#[allow(clippy::manual_async_fn)] // an async fn would store the copy twice
+pub(super) fn exchange<S, R>(shadow: Arc<S>, mut copy: PendingCopy) -> impl Future<Output = ()>
 where
     S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
@@ -54,14 +60,35 @@ where
                 None => Outcome::Aborted,
             }
         };
-        let Copy { parts, ticket, .. } = copy;
-        // Before the ticket, so that nothing of an ended copy is left. A destructor may be a user's, and panic.
-        let _ = std::panic::catch_unwind(AssertUnwindSafe(move || drop((parts, shadow))));
+        let PendingCopy { parts, ticket, .. } = copy;
+        // This comes before the ticket, so that nothing is left of a copy that has ended.
+        drop_guarded((parts, shadow));
         ticket.end(outcome);
     }
 }
 
-async fn run<S, R>(shadow: &Arc<S>, copy: &mut Copy, shared: &Shared) -> Outcome
+async fn run<S, R>(shadow: &Arc<S>, copy: &mut PendingCopy, shared: &Shared) -> Outcome
+where
+    S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let watch = copy.ticket.capture.as_ref().map(CaptureOwner::watch);
+    let is_live = shared.policy.body_mode == BodyMode::Streaming;
+    match watch {
+        Some(watch) if is_live => relay_live(shadow, copy, shared, watch).await,
+        watch => send_whole(shadow, copy, shared, watch).await,
+    }
+}
+
+/// Sends a copy once its body is whole, or at once if it has no body.
+async fn send_whole<S, R>(
+    shadow: &Arc<S>,
+    copy: &mut PendingCopy,
+    shared: &Shared,
+    watch: Option<Watch>,
+) -> Outcome
 where
     S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
@@ -69,72 +96,90 @@ where
     R::Error: Into<BoxError>,
 {
     let limits = &shared.limits;
-    let is_live = shared.policy.body == BodyMode::Stream;
-    let watch = copy.ticket.recording.as_ref().map(Recording::watch);
-    let is_relayed = is_live && watch.is_some();
-    let first = match (&watch, copy.offers_upgrade) {
-        (None, false) => limits.timeout,
-        _ => limits.capture_timeout,
+    let waits_first = watch.is_some() || copy.offers_upgrade;
+    let initial_timeout = match waits_first {
+        true => limits.capture_timeout,
+        false => limits.timeout,
     };
-    // A primary that reads the body may answer after it only, for which a live copy cannot wait.
-    let mut switching = (copy.offers_upgrade && is_relayed).then(|| Arc::clone(copy.ticket.join()));
-    let mut sent = Instant::now();
-    let Some(deadline) = try_sleep_until(later(sent, first)) else {
+    let mut sent_at = Instant::now();
+    let Some(deadline) = try_sleep_until(later(sent_at, initial_timeout)) else {
         return Outcome::NoRuntime;
     };
     let mut deadline = pin!(deadline);
 
-    let mut body = match &copy.ticket.recording {
-        Some(recording) if is_live => CopyBody::Live {
-            declared: recording.declared(),
-        },
-        _ => CopyBody::None,
-    };
-    if let Some(watch) = watch.as_ref().filter(|_| !is_live) {
+    let mut body = CopyBody::None;
+    if let Some(watch) = &watch {
         let captured = poll_fn(|cx| poll_captured(watch, limits, deadline.as_mut(), cx));
         match captured.await {
             Ok(captured) => {
                 copy.ticket.report.request_bytes = captured.bytes;
-                body = CopyBody::Whole(captured);
+                body = CopyBody::Buffered(captured);
             }
             Err(outcome) => return outcome,
         }
     }
-    if copy.offers_upgrade && !is_relayed {
+    if copy.offers_upgrade {
         let join = copy.ticket.join();
-        let served = pin!(poll_fn(|cx| join.poll_primary(cx)));
-        match until(served, deadline.as_mut()).await {
+        let result = pin!(poll_fn(|cx| join.poll_primary(cx)));
+        match until(result, deadline.as_mut()).await {
             None => return Outcome::TimedOut,
-            Some(Served::Answered(StatusCode::SWITCHING_PROTOCOLS)) => return Outcome::Upgrade,
-            // Without an answer, the protocol is the same as before.
-            Some(Served::Answered(_) | Served::Failed | Served::Dropped) => {}
+            Some(PrimaryResult::Answered(StatusCode::SWITCHING_PROTOCOLS)) => {
+                return Outcome::Upgrade;
+            }
+            // Without a response, the protocol is the same as before.
+            Some(PrimaryResult::Answered(_) | PrimaryResult::Failed | PrimaryResult::Dropped) => {}
         }
     }
-    if watch.is_some() || copy.offers_upgrade {
-        sent = Instant::now();
-        let next = match is_relayed {
-            true => limits.capture_timeout,
-            false => limits.timeout,
-        };
-        deadline.as_mut().reset(later(sent, next));
+    if waits_first {
+        sent_at = Instant::now();
+        deadline.as_mut().reset(later(sent_at, limits.timeout));
     }
-    head::finish(&mut copy.parts, &body, shared);
 
-    let mut relaying = watch.as_ref().filter(|_| is_live);
+    head::finalize_head(&mut copy.parts, &body, shared);
+    let outcome = {
+        let sending = pin!(send(shadow, copy, sent_at, shared));
+        until(sending, deadline).await.unwrap_or(Outcome::TimedOut)
+    };
+    end_report(copy, outcome, watch.as_ref(), sent_at.elapsed())
+}
+
+/// Sends a copy while its body is read. The shadow may answer before the body ends.
+async fn relay_live<S, R>(
+    shadow: &Arc<S>,
+    copy: &mut PendingCopy,
+    shared: &Shared,
+    watch: Watch,
+) -> Outcome
+where
+    S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let limits = &shared.limits;
+    let sent_at = Instant::now();
+    let Some(deadline) = try_sleep_until(later(sent_at, limits.capture_timeout)) else {
+        return Outcome::NoRuntime;
+    };
+    let mut deadline = pin!(deadline);
+    let declared = copy
+        .ticket
+        .capture
+        .as_ref()
+        .and_then(CaptureOwner::declared);
+    head::finalize_head(&mut copy.parts, &CopyBody::Streaming { declared }, shared);
+
+    // A primary that reads the body may answer only after it, and a live copy cannot wait for that.
+    let mut switching = copy.offers_upgrade.then(|| Arc::clone(copy.ticket.join()));
+    let mut relaying = Some(&watch);
     let mut relayed = 0;
     let mut total = None;
-    let mut outcome = {
-        let mut sending = pin!(send(shadow, copy, sent, shared));
+    let outcome = {
+        let mut sending = pin!(send(shadow, copy, sent_at, shared));
         let mut answered = None;
         poll_fn(|cx| {
-            if let Some(join) = &switching {
-                match join.poll_primary(cx) {
-                    Poll::Pending => {}
-                    Poll::Ready(Served::Answered(StatusCode::SWITCHING_PROTOCOLS)) => {
-                        return Poll::Ready(Outcome::Upgrade);
-                    }
-                    Poll::Ready(_) => switching = None,
-                }
+            if poll_has_switched(&mut switching, cx) {
+                return Poll::Ready(Outcome::Upgrade);
             }
             if let Some(watch) = relaying {
                 match poll_captured(watch, limits, deadline.as_mut(), cx) {
@@ -153,14 +198,14 @@ where
             }
             if answered.is_none() {
                 if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
-                    // It failed because the body did, where that is lost.
+                    // If the body is lost, the exchange failed because of the body.
                     let lost = relaying.and_then(Watch::lost);
                     answered = Some(lost.map_or(outcome, Outcome::from));
-                    total = Some(sent.elapsed());
+                    total = Some(sent_at.elapsed());
                 }
             }
             match (answered, relaying) {
-                // Trailers may follow what was declared and has been answered.
+                // Trailers may follow a body whose declared bytes were read and answered.
                 (Some(outcome), Some(watch)) if is_received(outcome) && watch.is_sent() => {
                     return Poll::Pending;
                 }
@@ -168,24 +213,125 @@ where
                 (None, Some(_)) => return Poll::Pending,
                 (None, None) => {}
             }
-            // Unconstrained, or an answer that uses up tokio's budget would hold off its own deadline.
+            // Unconstrained, because a response that uses up tokio's budget would delay its own deadline.
             let passed = pin!(unconstrained(deadline.as_mut())).poll(cx);
             passed.map(|()| Outcome::TimedOut)
         })
         .await
     };
+    copy.ticket.report.request_bytes += relayed;
+    // A body that ends after the response does not make the shadow slower.
+    let total = total.unwrap_or_else(|| sent_at.elapsed());
+    end_report(copy, outcome, Some(&watch), total)
+}
+
+/// Whether the primary has switched protocols. It is not asked again once it has ended otherwise.
+fn poll_has_switched(switching: &mut Option<Arc<Join>>, cx: &mut Context<'_>) -> bool {
+    let Some(join) = switching else {
+        return false;
+    };
+    match join.poll_primary(cx) {
+        Poll::Pending => false,
+        Poll::Ready(PrimaryResult::Answered(StatusCode::SWITCHING_PROTOCOLS)) => true,
+        Poll::Ready(_) => {
+            *switching = None;
+            false
+        }
+    }
+}
+
+/// Completes the report, and corrects the outcome of a copy whose trailers were not sent.
+fn end_report(
+    copy: &mut PendingCopy,
+    outcome: Outcome,
+    watch: Option<&Watch>,
+    total: Duration,
+) -> Outcome {
     let report = &mut copy.ticket.report;
-    if is_received(outcome) && watch.as_ref().is_some_and(Watch::left_trailers) {
-        outcome = Outcome::FailedTransport;
+    report.total = Some(total);
+    if is_received(outcome) && watch.is_some_and(Watch::left_trailers) {
         report.error =
             Some("the shadow's client did not send the trailers of the request".to_owned());
+        return Outcome::FailedTransport;
     }
-    report.request_bytes += relayed;
-    // A body that ends after the answer does not make the shadow slower.
-    report.total = total.or_else(|| Some(sent.elapsed()));
     outcome
 }
 
 fn is_received(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Completed | Outcome::CompletedTruncated)
+}
+
+/// Calls the shadow and receives its response.
+#[allow(clippy::manual_async_fn)] // an async fn would store its arguments twice
+fn send<S, R>(
+    shadow: &Arc<S>,
+    copy: &mut PendingCopy,
+    sent_at: Instant,
+    shared: &Shared,
+) -> impl Future<Output = Outcome>
+where
+    S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    async move {
+        let answering = {
+            let mut shadow = S::clone(shadow);
+            if let Err(error) = poll_fn(|cx| shadow.poll_ready(cx)).await {
+                return failed(error, failure::of_readiness, &mut copy.ticket);
+            }
+            call(&mut shadow, copy)
+        };
+        let ticket = &mut copy.ticket;
+        let answer = match answering.await {
+            Ok(answer) => answer,
+            Err(error) => return failed(error, failure::of_call, ticket),
+        };
+        ticket.head_charge = None;
+        let max_bytes = shared.limits.max_response_bytes;
+        let (mut answer, body) =
+            Answer::begin(answer, &mut ticket.report, &ticket.span, sent_at, max_bytes);
+        let mut body = pin!(body);
+        loop {
+            match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+                None => return answer.end(),
+                Some(Err(error)) => return failed(error, |_| Outcome::FailedTransport, ticket),
+                Some(Ok(frame)) => {
+                    if let Err(outcome) = answer.frame(&frame) {
+                        return outcome;
+                    }
+                }
+            }
+            // A response that never ends and is always ready must not block the thread.
+            consume_budget().await;
+        }
+    }
+}
+
+/// A separate function, so that no future except the shadow's contains the request.
+fn call<S>(shadow: &mut S, copy: &mut PendingCopy) -> S::Future
+where
+    S: Service<Request<ShadowBody>>,
+{
+    let PendingCopy { parts, ticket, .. } = copy;
+    let body = ticket
+        .capture
+        .as_ref()
+        .map_or_else(ShadowBody::empty, ShadowBody::of);
+    ticket.span.sending(parts);
+    let parts = mem::replace(parts, head::empty());
+    let answering = shadow.call(Request::from_parts(parts, body));
+    ticket.report.sent = true;
+    answering
+}
+
+fn failed(
+    error: impl Into<BoxError>,
+    outcome: impl FnOnce(&(dyn Error + 'static)) -> Outcome,
+    ticket: &mut Ticket,
+) -> Outcome {
+    let error: BoxError = error.into();
+    ticket.report.error = Some(describe(&*error));
+    outcome(&*error)
 }

@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use crate::{chain::chain, observe::Outcome, oversized::OversizedHead};
+use crate::{error::chain, marker::OversizedHead, observe::Outcome};
 
 /// Before the copy was handed over: the shadow's service did not become ready.
 pub(super) fn of_readiness(error: &(dyn Error + 'static)) -> Outcome {

@@ -1,88 +1,87 @@
-//! How a copy's body is announced.
+//! The headers of a copy that announce its body.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
-    header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, EXPECT, TRAILER, TRANSFER_ENCODING},
     request::Parts,
 };
 
-use crate::body::{BodyMode, Captured};
+use crate::{
+    body::{BodyMode, Captured},
+    headers::HOP_BY_HOP,
+};
 
 /// The body that a copy is sent with.
 #[derive(Debug)]
 pub(super) enum CopyBody {
-    /// There was none, or it is left out.
+    /// The request has no body, or it is omitted.
     None,
-    /// Captured whole.
-    Whole(Captured),
-    /// Relayed while it is captured.
-    Live {
-        /// Bytes of the whole, where known beforehand.
+    /// The whole body was captured.
+    Buffered(Captured),
+    /// The body is relayed while it is captured.
+    Streaming {
+        /// Bytes of the whole body, if they are known in advance.
         declared: Option<u64>,
     },
 }
 
-/// What one look at each name finds, which is cheaper than looking all of these up.
+/// Which fields a head has. One look at each name is cheaper than a look-up of each of these fields.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct FramingFields {
     length: bool,
     transfer_encoding: bool,
     pub(super) hop_by_hop: bool,
 }
 
-impl Seen {
+impl FramingFields {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut seen = Self::default();
+        let mut fields = Self::default();
         for name in headers.keys() {
             match name.as_str() {
-                "content-length" => seen.length = true,
-                "transfer-encoding" => seen.transfer_encoding = true,
+                "content-length" => fields.length = true,
+                "transfer-encoding" => fields.transfer_encoding = true,
                 _ => {}
             }
-            seen.hop_by_hop |= is_hop_by_hop(name);
+            fields.hop_by_hop |= is_hop_by_hop(name);
         }
-        seen
+        fields
     }
 }
 
-/// RFC 9110, section 7.6.1, and `Expect`, which only a client that waits means.
+/// Fields that a copy does not inherit: the hop-by-hop fields, `Trailer`, which is written anew, and `Expect`, which is only
+/// for a client that waits.
 pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "expect"
-    )
+    HOP_BY_HOP.contains(name) || *name == TRAILER || *name == EXPECT
 }
 
-/// The framing headers of the body that is really sent.
+/// The framing headers of the body that is sent.
 pub(super) enum Framing {
-    /// None of them.
+    /// No framing header.
     Bare,
     Length(u64),
-    /// Of unknown length, or with trailers: chunked over HTTP/1, where hyper sends only
-    /// the trailers that are named beforehand.
+    /// The length is unknown, or trailers follow: the body is chunked over HTTP/1, where hyper sends only
+    /// the trailers that are named in advance.
     Chunked {
         trailers: Option<HeaderValue>,
     },
 }
 
 impl Framing {
-    pub(super) fn of(parts: &Parts, seen: &Seen, body: &CopyBody, mode: BodyMode) -> Self {
+    pub(super) fn of(
+        parts: &Parts,
+        fields: &FramingFields,
+        body: &CopyBody,
+        mode: BodyMode,
+    ) -> Self {
         let length = match body {
-            CopyBody::Live {
+            CopyBody::Streaming {
                 declared: Some(length),
             } => *length,
-            CopyBody::Live { declared: None } => {
+            CopyBody::Streaming { declared: None } => {
                 let trailers = parts.headers.get(TRAILER).cloned();
                 return Self::Chunked { trailers };
             }
-            CopyBody::Whole(body) => match &body.trailers {
+            CopyBody::Buffered(body) => match &body.trailers {
                 Some(trailers) => {
                     let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
                     let trailers = HeaderValue::from_str(&names.join(", ")).ok();
@@ -92,7 +91,7 @@ impl Framing {
             },
             CopyBody::None => 0,
         };
-        let is_declared = mode != BodyMode::Omit && (seen.length || seen.transfer_encoding);
+        let is_declared = mode != BodyMode::HeadOnly && (fields.length || fields.transfer_encoding);
         if length > 0 || is_declared || expects_body(&parts.method) {
             Self::Length(length)
         } else {
@@ -100,15 +99,15 @@ impl Framing {
         }
     }
 
-    pub(super) fn write(self, headers: &mut HeaderMap, seen: &Seen) {
+    pub(super) fn write(self, headers: &mut HeaderMap, fields: &FramingFields) {
         match self {
             Self::Bare => {
-                if seen.length {
+                if fields.length {
                     headers.remove(CONTENT_LENGTH);
                 }
             }
             Self::Length(bytes) => {
-                if !(seen.length && says_length(headers, bytes)) {
+                if !(fields.length && states_length(headers, bytes)) {
                     headers.insert(CONTENT_LENGTH, bytes.into());
                 }
             }
@@ -124,8 +123,8 @@ impl Framing {
     }
 }
 
-/// Whether this is said already, once.
-fn says_length(headers: &HeaderMap, bytes: u64) -> bool {
+/// Whether exactly one field states this length.
+fn states_length(headers: &HeaderMap, bytes: u64) -> bool {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let (Some(length), None) = (lengths.next(), lengths.next()) else {
         return false;
@@ -134,7 +133,7 @@ fn says_length(headers: &HeaderMap, bytes: u64) -> bool {
         && length.to_str().is_ok_and(|it| it.parse() == Ok(bytes))
 }
 
-/// RFC 9110, section 8.6: these say `Content-Length: 0` for an empty body.
+/// RFC 9110, section 8.6: requests of these methods have `Content-Length: 0` if their body is empty.
 fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }

@@ -80,7 +80,7 @@ impl Gate {
             (inside < self.max_inside).then_some(inside + 1)
         });
         if entered.is_err() {
-            return Err(Outcome::NoRoom);
+            return Err(Outcome::InFlightLimit);
         }
         if self.state.load(SeqCst) & DRAINING != 0 {
             self.leave();

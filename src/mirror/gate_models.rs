@@ -127,7 +127,7 @@ fn no_more_are_inside_than_may() {
                 true
             }
             Err(outcome) => {
-                assert_eq!(outcome, Outcome::NoRoom);
+                assert_eq!(outcome, Outcome::InFlightLimit);
                 false
             }
         };
@@ -138,6 +138,9 @@ fn no_more_are_inside_than_may() {
         let entered = enter(&gate, &inside);
         // Room is there for one at least, whoever is first.
         assert!(others.map(join).contains(&true) || entered);
-        assert_eq!((gate.enter(), gate.enter()), (Ok(()), Err(Outcome::NoRoom)));
+        assert_eq!(
+            (gate.enter(), gate.enter()),
+            (Ok(()), Err(Outcome::InFlightLimit))
+        );
     });
 }

@@ -1,4 +1,4 @@
-//! What steers and reads a mirror while it runs.
+//! The `MirrorHandle`, which controls and reads a mirror while it runs.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -6,13 +6,36 @@ use futures_util::FutureExt;
 
 use super::shared::Shared;
 use crate::{
-    clock::{try_sleep, until},
-    observe::Stats,
+    observe::MirrorStats,
     sample::SampleRate,
+    time::{try_sleep, until},
 };
 
-/// Steers and reads one mirror, over all its clones and routes. Made by
-/// [`MirrorLayer::handle`](super::MirrorLayer::handle); clones steer the same mirror.
+/// Controls and reads one mirror, over all its clones and routes. It is made by
+/// [`MirrorLayer::handle`](super::MirrorLayer::handle). Clones control the same mirror.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_mirror::{HttpTarget, MirrorLayer, SampleRate};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mirror = MirrorLayer::new(HttpTarget::new("http://127.0.0.1:9002")?);
+/// let handle = mirror.handle();
+///
+/// handle.set_sample_rate(SampleRate::percent(1.0)?);
+/// handle.pause();
+/// assert!(handle.is_paused());
+/// handle.resume();
+///
+/// println!("{}", handle.stats());
+/// assert_eq!(handle.drain(Duration::from_secs(5)).await.aborted, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MirrorHandle {
     shared: Arc<Shared>,
@@ -59,14 +82,14 @@ impl MirrorHandle {
 
     /// A snapshot of what became of the requests so far.
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> MirrorStats {
         self.shared.stats()
     }
 
-    /// Waits until no copy is in flight, while new ones are admitted: for tests, and
-    /// for a glance at [`stats`](Self::stats) that holds still. Outcomes have been counted by
-    /// then, and reports made of requests whose primary has ended too.
-    pub async fn idle(&self) {
+    /// Waits until no copy is in flight. New copies are still admitted. This is for tests, and for
+    /// [`stats`](Self::stats) that do not change while they are read. All outcomes have been counted by
+    /// then, and the reports have been made of all requests whose primary has ended too.
+    pub async fn wait_idle(&self) {
         self.shared.gate.empty().await;
     }
 
@@ -81,16 +104,16 @@ impl MirrorHandle {
     ///
     /// An aborted copy ends as soon as its task runs. One whose runtime is not driven, or whose shadow blocks its
     /// thread, cannot be ended from here: the drain waits 250 ms for it and then returns, with
-    /// [`left`](Drained::left) above 0. Several drains may run at the same time; each aborted copy is reported by one
+    /// [`left`](DrainReport::left) above 0. Several drains may run at the same time; each aborted copy is reported by one
     /// of them.
-    pub async fn drain(&self, deadline: Duration) -> Drained {
+    pub async fn drain(&self, deadline: Duration) -> DrainReport {
         let gate = &self.shared.gate;
         gate.close();
         if !self.is_empty_within(deadline).await {
             gate.abort();
             self.is_empty_within(ABORTING).await;
         }
-        Drained {
+        DrainReport {
             aborted: gate.take_aborted(),
             left: gate.inside(),
         }
@@ -112,7 +135,7 @@ const ABORTING: Duration = Duration::from_millis(250);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "copies may have been aborted"]
 #[non_exhaustive]
-pub struct Drained {
+pub struct DrainReport {
     /// Copies that were aborted at the deadline; 0 if all ended in time.
     pub aborted: u64,
     /// Copies that have not ended when the drain returns, because their tasks do not run. They end as `aborted` when

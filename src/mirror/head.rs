@@ -1,4 +1,4 @@
-//! The copy's head.
+//! The head of a copy: what is copied on the primary's path, and how it is finished on the copy's task.
 
 use std::borrow::Cow;
 
@@ -10,32 +10,37 @@ use http::{
 };
 
 use super::{
-    framing::{CopyBody, Framing, Seen, is_hop_by_hop},
-    policy::Carry,
+    framing::{CopyBody, Framing, FramingFields, is_hop_by_hop},
+    settings::CopyExtensionFn,
     shared::Shared,
 };
-use crate::{detached, exact::ExactTrailers, head::RequestHead, tokens::tokens};
+use crate::{
+    detached,
+    headers::{tokens, without_user_information},
+    marker::KeepTrailers,
+    request_head::RequestHead,
+};
 
-/// What is taken on the primary's path: no more than must be, since the rest is
-/// done on the copy's task. Only the text cannot wait: while a copy holds the connection's read buffer, however
-/// shortly, it holds more than it is charged.
-pub(super) fn copy_head(head: &RequestHead<'_>, carries: &[Carry]) -> Parts {
+/// The first phase, on the primary's path. It copies no more than it must, since the rest is done on the copy's task.
+/// Only the text cannot wait: while a copy holds the connection's read buffer, even for a short time, it holds more than it
+/// is charged.
+pub(super) fn copy_head(head: &RequestHead<'_>, extensions: &[CopyExtensionFn]) -> Parts {
     let mut parts = empty();
     parts.method = head.method.clone();
     (parts.headers, parts.uri) = detached::head(head.headers, head.uri);
-    for carry in carries {
-        carry(head.extensions, &mut parts.extensions);
+    for copy_extension in extensions {
+        copy_extension(head.extensions, &mut parts.extensions);
     }
     parts
 }
 
 /// The least that a copy is charged for its head and its task.
 const LEAST_COST: usize = 8 * 1024;
-/// What a header map takes for each field beside the bytes of its name and value.
+/// The memory that a header map takes for each field beside the bytes of its name and value.
 const FIELD: usize = 128;
 
 /// Bytes of memory that a waiting copy is charged for its head. A client encodes the head into a buffer that may be
-/// up to twice as long, so that half of its bytes are added.
+/// up to twice as long, so half of its bytes are added.
 pub(super) fn cost(head: &RequestHead<'_>) -> usize {
     let field =
         |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + FIELD;
@@ -46,29 +51,29 @@ pub(super) fn cost(head: &RequestHead<'_>) -> usize {
     bytes.saturating_add(bytes / 2).max(LEAST_COST)
 }
 
-/// HTTP/1.1 as its version: clients refuse a request of another one.
+/// An empty head with HTTP/1.1 as its version: clients refuse a request of another version.
 pub(super) fn empty() -> Parts {
     Request::new(()).into_parts().0
 }
 
-/// Makes a head that was copied into the head that is sent.
-pub(super) fn finish(parts: &mut Parts, body: &CopyBody, shared: &Shared) {
-    let seen = Seen::of(&parts.headers);
-    let framing = Framing::of(parts, &seen, body, shared.policy.body);
-    if matches!(body, CopyBody::Live { .. }) {
-        parts.extensions.insert(ExactTrailers);
+/// The second phase, on the copy's task: makes the head that is sent from the head that was copied.
+pub(super) fn finalize_head(parts: &mut Parts, body: &CopyBody, shared: &Shared) {
+    let fields = FramingFields::of(&parts.headers);
+    let framing = Framing::of(parts, &fields, body, shared.policy.body_mode);
+    if matches!(body, CopyBody::Streaming { .. }) {
+        parts.extensions.insert(KeepTrailers);
     }
     rewrite_host(parts, shared);
-    if seen.hop_by_hop {
+    if fields.hop_by_hop {
         remove_hop_by_hop(&mut parts.headers);
     }
-    framing.write(&mut parts.headers, &seen);
+    framing.write(&mut parts.headers, &fields);
     mark(&mut parts.headers, shared);
     if shared.policy.rewrites.is_empty() {
         return;
     }
     for rewrite in &shared.policy.rewrites {
-        rewrite.rewrite(parts);
+        rewrite(parts);
     }
     // A rewrite that keeps few headers must not disarm the loop guard.
     let is_marked = |mark| parts.headers.contains_key(mark);
@@ -83,22 +88,19 @@ fn mark(headers: &mut HeaderMap, shared: &Shared) {
     }
 }
 
-/// An origin-form target and at most one `Host`: from the target where it names
-/// one (RFC 9112, section 3.2.2), so that no client leads a shadow's client
-/// to an address of its choice.
+/// Makes an origin-form target and at most one `Host`. The host is taken from the target if the target names one
+/// (RFC 9112, section 3.2.2), so that no client can direct a shadow's client to an address of its choice.
 fn rewrite_host(parts: &mut Parts, shared: &Shared) {
-    let from_target = parts.uri.authority().map(|authority| {
-        let text = authority.as_str();
-        text.rsplit_once('@')
-            .map_or(text, |(_, host)| host)
-            .to_owned()
-    });
-    // Looked up once, and at most one is left of many.
+    let from_target = parts
+        .uri
+        .authority()
+        .map(|authority| without_user_information(authority.as_str()).to_owned());
+    // There is one look-up, and at most one of several fields remains.
     let from_header = match parts.headers.entry(HOST) {
         Entry::Occupied(header) => Ok(header),
         Entry::Vacant(place) => Err(place),
     };
-    // Bytes that are no text are no host, as if there were none.
+    // Bytes that are not text are not a host, as if the field were absent.
     let text = from_header
         .as_ref()
         .ok()
@@ -121,9 +123,9 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
     }
 }
 
-/// What the first host became is kept, since most services have one; no more, since clients choose hosts.
+/// The host after the rewrite, from the cache of one host if possible.
 fn rewritten(host: &str, shared: &Shared) -> Option<HeaderValue> {
-    let rewrite = &shared.policy.host;
+    let rewrite = &shared.policy.host_rewrite;
     match shared.first_host.get() {
         Some((first, rewritten)) if **first == *host => return Some(rewritten.clone()),
         _ => {}
@@ -132,7 +134,7 @@ fn rewritten(host: &str, shared: &Shared) -> Option<HeaderValue> {
         Cow::Borrowed(host) => HeaderValue::from_str(host).ok()?,
         Cow::Owned(host) => HeaderValue::try_from(host).ok()?,
     };
-    if rewrite.is_fixed() && !host.is_empty() {
+    if rewrite.is_cacheable() && !host.is_empty() {
         let _ = shared.first_host.set((host.into(), rewritten.clone()));
     }
     Some(rewritten)

@@ -1,16 +1,17 @@
-//! Both sides of one request, brought together.
+//! The join of both sides of a request, which makes the report when both have ended.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::shared::Shared;
 use crate::{
     body::PrimaryEnd,
+    guard::unpoisoned,
     observe::{Outcome, PrimaryReport, Report, ShadowReport},
 };
 
@@ -18,6 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Join {
     shared: Arc<Shared>,
+    method: Method,
     route: Option<Arc<str>>,
     arrived: Instant,
     sides: Mutex<Sides>,
@@ -25,22 +27,22 @@ pub(super) struct Join {
 
 #[derive(Debug, Default)]
 struct Sides {
-    primary: Option<(PrimaryReport, Served)>,
+    primary: Option<(PrimaryReport, PrimaryResult)>,
     shadow: Option<(Outcome, ShadowReport)>,
-    /// The exchange, where it waits for the primary.
+    /// The exchange, while it waits for the primary.
     waiting: Option<Waker>,
 }
 
-/// How the primary has served the request.
+/// How the primary has ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Served {
+pub(super) enum PrimaryResult {
     Answered(StatusCode),
     Failed,
-    /// Dropped before it has answered, because its client went away.
+    /// The future of the primary was dropped before it has answered, because the client went away.
     Dropped,
 }
 
-impl Served {
+impl PrimaryResult {
     fn status(self) -> Option<StatusCode> {
         match self {
             Self::Answered(status) => Some(status),
@@ -50,9 +52,10 @@ impl Served {
 }
 
 impl Join {
-    pub(super) fn new(shared: Arc<Shared>, route: Option<Arc<str>>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, method: Method, route: Option<Arc<str>>) -> Self {
         Self {
             shared,
+            method,
             route,
             arrived: Instant::now(),
             sides: Mutex::default(),
@@ -67,14 +70,14 @@ impl Join {
         self.end(|sides| sides.shadow = Some((outcome, shadow)));
     }
 
-    fn primary_ended(&self, served: Served) {
+    fn primary_ended(&self, result: PrimaryResult) {
         let primary = PrimaryReport {
-            status: served.status(),
+            status: result.status(),
             latency: self.arrived.elapsed(),
         };
         let mut waiting = None;
         self.end(|sides| {
-            sides.primary = Some((primary, served));
+            sides.primary = Some((primary, result));
             waiting = sides.waiting.take();
         });
         if let Some(waiting) = waiting {
@@ -83,10 +86,10 @@ impl Join {
     }
 
     /// Waits for the primary.
-    pub(super) fn poll_primary(&self, cx: &mut Context<'_>) -> Poll<Served> {
+    pub(super) fn poll_primary(&self, cx: &mut Context<'_>) -> Poll<PrimaryResult> {
         let mut sides = self.sides();
-        if let Some((_, served)) = &sides.primary {
-            return Poll::Ready(*served);
+        if let Some((_, result)) = &sides.primary {
+            return Poll::Ready(*result);
         }
         let stale = sides.waiting.replace(cx.waker().clone());
         drop(sides);
@@ -95,7 +98,7 @@ impl Join {
     }
 
     fn sides(&self) -> MutexGuard<'_, Sides> {
-        self.sides.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.sides.lock())
     }
 
     fn end(&self, set: impl FnOnce(&mut Sides)) {
@@ -124,15 +127,16 @@ impl Join {
         let report = Report {
             mirror: Arc::clone(&self.shared.name),
             outcome,
+            method: self.method.clone(),
             route: self.route.clone(),
             primary,
             shadow,
         };
-        self.shared.tell(|observer| observer.on_report(&report));
+        self.shared.notify(|observer| observer.on_report(&report));
     }
 }
 
-/// The primary's half. Dropped without an end, the primary was dropped.
+/// The half of the primary. If it is dropped before `ended` is called, the primary was dropped.
 #[derive(Debug)]
 pub(super) struct PrimarySide {
     join: Option<Arc<Join>>,
@@ -156,8 +160,8 @@ impl PrimarySide {
             body.answered(answer.is_some_and(is_success));
         }
         join.primary_ended(match answer {
-            Some(answer) => Served::Answered(answer.status()),
-            None => Served::Failed,
+            Some(answer) => PrimaryResult::Answered(answer.status()),
+            None => PrimaryResult::Failed,
         });
     }
 }
@@ -168,12 +172,12 @@ impl Drop for PrimarySide {
             if let Some(body) = &self.body {
                 body.dropped();
             }
-            join.primary_ended(Served::Dropped);
+            join.primary_ended(PrimaryResult::Dropped);
         }
     }
 }
 
-/// Whether the primary has accepted what it has read. gRPC says in a field of its own that it has not.
+/// Whether the primary has accepted what it has read. gRPC reports a failure in a separate field, `grpc-status`.
 fn is_success<R>(answer: &Response<R>) -> bool {
     let status = answer.status();
     let grpc = answer.headers().get("grpc-status");

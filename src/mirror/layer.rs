@@ -1,47 +1,49 @@
-//! The layer.
+//! The `MirrorLayer`.
 
 use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::{
-    builder::MirrorBuilder, handle::MirrorHandle, service::Mirror, shadow::Shadow, shared::Shared,
-};
+use super::{admission::Admission, handle::MirrorHandle, service::Mirror, shared::Shared};
 
-/// Wraps services in a [`Mirror`] each, all of which share one shadow, one rate,
-/// one set of limits and one set of counters.
+/// Wraps each service in a [`Mirror`]. All of them share one shadow, one rate, one set of limits and one set of counters.
 ///
-/// It is made once and cloned freely. See the [module](crate::mirror) for examples.
+/// It is made once and cloned as often as necessary; see the [module](crate::mirror) for more examples.
+///
+/// # Example
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_mirror::{HttpTarget, MirrorLayer, sample};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let v2 = HttpTarget::new("http://127.0.0.1:9002")?;
+/// let mirror = MirrorLayer::builder(v2).filter(sample::safe_methods()).build();
+/// let app: Router = Router::new().route("/items", get(async || "[]")).layer(mirror.clone());
+/// assert_eq!(mirror.handle().stats().requests(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MirrorLayer {
-    shared: Arc<Shared>,
+    admission: Arc<Admission>,
 }
 
 impl MirrorLayer {
-    /// Mirrors every request to `shadow`, with the defaults of [`MirrorBuilder`].
-    pub fn new<R>(shadow: impl Shadow<R>) -> Self {
-        Self::builder(shadow).build()
-    }
-
-    /// Begins with `shadow` and the defaults.
-    pub fn builder<R>(shadow: impl Shadow<R>) -> MirrorBuilder {
-        MirrorBuilder::new(shadow)
-    }
-
-    pub(super) fn from_shared(shared: Shared) -> Self {
+    pub(super) fn from_admission(admission: Admission) -> Self {
         Self {
-            shared: Arc::new(shared),
+            admission: Arc::new(admission),
         }
     }
 
     pub(super) fn shared(&self) -> &Shared {
-        &self.shared
+        &self.admission.shared
     }
 
-    /// What steers and reads this mirror while it runs.
+    /// The handle that controls and reads this mirror while it runs.
     #[must_use]
     pub fn handle(&self) -> MirrorHandle {
-        MirrorHandle::new(Arc::clone(&self.shared))
+        MirrorHandle::new(Arc::clone(&self.admission.shared))
     }
 }
 
@@ -49,6 +51,6 @@ impl<S> Layer<S> for MirrorLayer {
     type Service = Mirror<S>;
 
     fn layer(&self, inner: S) -> Mirror<S> {
-        Mirror::new(inner, Arc::clone(&self.shared))
+        Mirror::new(inner, Arc::clone(&self.admission))
     }
 }

@@ -33,30 +33,30 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use http::{header::AUTHORIZATION, request};
+//! use http::header::AUTHORIZATION;
 //! use tower_mirror::{
-//!     BodyMode, Draw, HostRewrite, HttpTarget, Key, MirrorLayer, Report, SampleRate, sample,
+//!     BodyMode, Draw, HostRewrite, HttpTarget, Key, MirrorLayer, SampleRate, sample,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mirror = MirrorLayer::builder(HttpTarget::new("http://127.0.0.1:9002")?)
 //!     .name("catalog-v2")
-//!     .sample(SampleRate::percent(10.0)?)
+//!     .sample_rate(SampleRate::percent(10.0)?)
 //!     .draw(Draw::key(Key::header("x-user").or(Key::trace_id())))
 //!     .filter(sample::safe_methods())
 //!     .filter(sample::skip_paths(["/health", "/metrics"]))
-//!     .host(HostRewrite::suffix("-shadow"))
-//!     .rewrite(|copy: &mut request::Parts| {
+//!     .host_rewrite(HostRewrite::suffix("-shadow"))
+//!     .rewrite(|copy| {
 //!         copy.headers.remove(AUTHORIZATION);
 //!     })
-//!     .body(BodyMode::Tee)
+//!     .body_mode(BodyMode::Buffered)
 //!     .max_body_bytes(2 << 20)
 //!     .max_buffered_bytes(16 << 20)
 //!     .max_in_flight(128)
 //!     .capture_timeout(Duration::from_secs(30))
 //!     .timeout(Duration::from_secs(5))
 //!     .max_response_bytes(1 << 20)
-//!     .observer(|report: &Report| println!("{report:?}"))
+//!     .observer(|report| println!("{report:?}"))
 //!     .build();
 //!
 //! let handle = mirror.handle();
@@ -76,9 +76,9 @@
 //! - `x-mirrored-by: <name>` is added. A request that carries this header is not copied again.
 //! - Hop-by-hop headers and `Expect` are removed. The framing headers are those of the body that is sent. The target is in origin form, so that
 //!   no client can make the shadow's client connect to an address that the client chose.
-//! - The copy has none of the request's extensions, except those of [`carry`](MirrorBuilder::carry).
+//! - The copy has none of the request's extensions, except those of [`carry`](MirrorBuilder::copy_extension).
 //! - A request that offers an upgrade (`Upgrade: h2c`, which Java's client and `curl --http2` send with every request) is copied without the
-//!   offer, after the primary has answered; in [`BodyMode::Stream`](crate::BodyMode::Stream) its body is relayed at once.
+//!   offer, after the primary has answered; in [`BodyMode::Streaming`](crate::BodyMode::Streaming) its body is relayed at once.
 //!
 //! These requests have no copy: `CONNECT`, requests that the primary answers with `101`, and requests whose body has a transfer coding
 //! other than `chunked`.
@@ -103,8 +103,8 @@
 //!
 //! fn complete_paths(shadow: HttpTarget) -> MirrorLayer {
 //!     MirrorLayer::builder(shadow)
-//!         .carry::<OriginalUri>()
-//!         .rewrite(|copy: &mut request::Parts| {
+//!         .copy_extension::<OriginalUri>()
+//!         .rewrite(|copy| {
 //!             if let Some(OriginalUri(uri)) = copy.extensions.remove() {
 //!                 copy.uri = uri;
 //!             }
@@ -126,7 +126,7 @@
 //! fn mirror(name: &str, percent: f64, shadow: HttpTarget) -> Result<MirrorLayer, InvalidRate> {
 //!     Ok(MirrorLayer::builder(shadow)
 //!         .name(name)
-//!         .sample(SampleRate::percent(percent)?)
+//!         .sample_rate(SampleRate::percent(percent)?)
 //!         .draw(Draw::key(Key::header("x-user")))
 //!         .build())
 //! }
@@ -147,7 +147,6 @@ mod capturing;
 mod exchange;
 mod failure;
 mod framing;
-mod future;
 mod gate;
 #[cfg(all(test, tower_mirror_loom))]
 mod gate_models;
@@ -155,24 +154,20 @@ mod handle;
 mod head;
 mod join;
 mod layer;
-mod limits;
 #[cfg(feature = "tracing")]
 mod lines;
-mod policy;
-mod send;
 mod service;
+mod settings;
 mod shadow;
 mod shared;
-#[cfg_attr(not(feature = "tracing"), path = "no_span.rs")]
 mod span;
 mod summary;
 mod ticket;
 
 pub use self::{
     builder::MirrorBuilder,
-    future::ResponseFuture,
-    handle::{Drained, MirrorHandle},
+    handle::{DrainReport, MirrorHandle},
     layer::MirrorLayer,
-    service::Mirror,
+    service::{Mirror, Mirroring, ResponseFuture},
     shadow::Shadow,
 };

@@ -1,33 +1,58 @@
-//! The service.
+//! The `Mirror` service, its future, and what it says in the extensions of a response.
 
 use std::{
+    future::Future,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{future::ResponseFuture, shared::Shared};
-use crate::body::{InMemory, TeeBody};
+use super::{admission::Admission, join::PrimarySide};
+use crate::{body::TeeBody, marker::BodyIsBuffered, observe::Outcome};
 
 /// Answers as the primary `S` does, and sends copies to a shadow.
 ///
 /// Made by [`MirrorLayer`](super::MirrorLayer). Response, error and readiness are
-/// the primary's own; only the body that it reads is wrapped, in [`TeeBody`]: called with a
-/// `Request<B>`, where `B` is any body whose data is [`Bytes`] and that is `Send + 'static`, as those of hyper, axum and
-/// tonic are, it calls `S` with a `Request<TeeBody<B>>`.
+/// the primary's. Only the body that the primary reads is wrapped, in [`TeeBody`]: called with a
+/// `Request<B>`, the mirror calls `S` with a `Request<TeeBody<B>>`. `B` is any body that is `Send + 'static` and whose data is
+/// [`Bytes`], as those of hyper, axum and tonic are.
+///
+/// # Example
+///
+/// A server that names the type of its service:
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower::Layer;
+/// use tower_mirror::{HttpTarget, Mirror, MirrorLayer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// struct Server {
+///     app: Mirror<Router>,
+/// }
+///
+/// let mirror = MirrorLayer::new(HttpTarget::new("http://127.0.0.1:9002")?);
+/// let app = Router::new().route("/items", get(async || "[]"));
+/// let server = Server { app: mirror.layer(app) };
+/// assert!(server.app.get_ref().has_routes());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Mirror<S> {
     primary: S,
-    shared: Arc<Shared>,
+    admission: Arc<Admission>,
 }
 
 impl<S> Mirror<S> {
-    pub(super) fn new(primary: S, shared: Arc<Shared>) -> Self {
-        Self { primary, shared }
+    pub(super) fn new(primary: S, admission: Arc<Admission>) -> Self {
+        Self { primary, admission }
     }
 
     /// The primary.
@@ -36,12 +61,12 @@ impl<S> Mirror<S> {
         &self.primary
     }
 
-    /// The primary.
+    /// The primary, mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.primary
     }
 
-    /// The primary.
+    /// Takes the primary out of the mirror.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.primary
@@ -62,23 +87,118 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        self.shared.strip_inbound_mark(&mut request);
-        match self.shared.admit(&request) {
-            None => {
+        self.admission.strip_inbound_mark(&mut request);
+        match self.admission.admit(&request) {
+            Err(outcome) => {
                 let request = request.map(TeeBody::plain);
-                ResponseFuture::new(self.primary.call(request), None)
+                ResponseFuture {
+                    side: None,
+                    mirroring: self.extension(Mirroring::Skipped(outcome)),
+                    primary: self.primary.call(request),
+                }
             }
-            Some(admitted) => {
-                let in_memory = request.extensions().get::<InMemory>().copied();
-                let request = request.map(|body| match admitted.capture {
+            Ok(admitted) => {
+                let buffered = request.extensions().get::<BodyIsBuffered>().copied();
+                let request = request.map(|body| match admitted.writer {
                     None => TeeBody::plain(body),
-                    Some(capture) => match in_memory {
-                        Some(in_memory) => TeeBody::copied_from_memory(body, capture, in_memory),
-                        None => TeeBody::copied(body, capture),
+                    Some(writer) => match buffered {
+                        Some(buffered) => TeeBody::copied_from_memory(body, writer, buffered),
+                        None => TeeBody::copied(body, writer),
                     },
                 });
-                ResponseFuture::new(self.primary.call(request), Some(admitted.primary))
+                ResponseFuture {
+                    mirroring: self.extension(Mirroring::Copied),
+                    primary: self.primary.call(request),
+                    side: Some(admitted.primary),
+                }
             }
         }
+    }
+}
+
+impl<S> Mirror<S> {
+    fn extension(&self, mirroring: Mirroring) -> Option<Mirroring> {
+        let is_wanted = self.admission.shared.policy.with_mirroring;
+        is_wanted.then_some(mirroring)
+    }
+}
+
+/// Whether a request was copied: an extension of the response that the primary gives, if the mirror was built with
+/// [`with_mirroring`](crate::MirrorBuilder::with_mirroring).
+///
+/// # Example
+///
+/// A header for the people who test the service:
+///
+/// ```
+/// use axum::{Router, body::Body, response::Response, routing::get};
+/// use http::{HeaderValue, Request};
+/// use tower::ServiceExt;
+/// use tower_mirror::{MirrorLayer, Outcome, mirror::Mirroring, sample};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let v2 = Router::<()>::new();
+/// let mirror = MirrorLayer::builder(v2).filter(sample::paths(["/items"])).with_mirroring().build();
+/// let app: Router = Router::new()
+///     .route("/items", get(async || "[]"))
+///     .layer(mirror)
+///     .layer(tower::util::MapResponseLayer::new(|mut response: Response| {
+///         if response.extensions().get() == Some(&Mirroring::Copied) {
+///             response.headers_mut().insert("x-was-copied", HeaderValue::from_static("yes"));
+///         }
+///         response
+///     }));
+///
+/// let response = app.clone().oneshot(Request::get("/items").body(Body::empty())?).await?;
+/// assert_eq!(response.headers()["x-was-copied"], "yes");
+///
+/// let response = app.oneshot(Request::get("/health").body(Body::empty())?).await?;
+/// assert_eq!(response.extensions().get(), Some(&Mirroring::Skipped(Outcome::Filtered)));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mirroring {
+    /// A copy was begun. How it ends is in the [`Report`](crate::Report), and is usually not known yet.
+    Copied,
+    /// There is no copy, for this reason.
+    Skipped(Outcome),
+}
+
+pin_project! {
+    /// The future of the primary, whose output is passed on.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F> {
+        // Dropped before the primary's future and the body in it. This distinguishes an abort by the client
+        // from a body that the primary has left unread.
+        side: Option<PrimarySide>,
+        mirroring: Option<Mirroring>,
+        #[pin]
+        primary: F,
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if this.side.is_none() && this.mirroring.is_none() {
+            return this.primary.poll(cx);
+        }
+        let mut answer = ready!(this.primary.poll(cx));
+        if let Some(side) = this.side.take() {
+            side.ended(answer.as_ref().ok());
+        }
+        if let (Some(mirroring), Ok(answer)) = (this.mirroring.take(), &mut answer) {
+            answer.extensions_mut().insert(mirroring);
+        }
+        Poll::Ready(answer)
     }
 }

@@ -7,7 +7,7 @@ use http_body::Body;
 use tokio::runtime::Handle;
 use tower_service::Service;
 
-use super::exchange::{Copy, exchange};
+use super::{exchange::exchange, ticket::PendingCopy};
 use crate::{BoxError, body::ShadowBody};
 
 /// A service that copies can be sent to: an alias, implemented for every
@@ -32,7 +32,7 @@ impl<S, R> Shadow<R> for S where S: sealed::Erase<R> {}
 /// A shadow of any type.
 pub(super) trait Launch: Send + Sync {
     /// Begins one exchange on a task of its own.
-    fn launch(&self, runtime: &Handle, copy: Copy);
+    fn launch(&self, runtime: &Handle, copy: PendingCopy);
 }
 
 struct Launcher<S, R> {
@@ -49,7 +49,7 @@ where
     R::Data: Send,
     R::Error: Into<BoxError>,
 {
-    fn launch(&self, runtime: &Handle, copy: Copy) {
+    fn launch(&self, runtime: &Handle, copy: PendingCopy) {
         let span = copy.ticket.span.clone();
         runtime.spawn(span.around(exchange(Arc::clone(&self.shadow), copy)));
     }

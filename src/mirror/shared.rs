@@ -1,8 +1,7 @@
-//! The one state of a mirror, made in `build()` and shared by all its clones.
+//! The state that all clones of a mirror and all its copies share. It is made once, when the mirror is built.
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -13,47 +12,44 @@ use http::HeaderValue;
 
 #[cfg(feature = "tracing")]
 use super::lines::Lines;
-use super::{gate::Gate, limits::Limits, policy::Policy, shadow::Launch};
+use super::{
+    gate::Gate,
+    settings::{Limits, Policy, mark_value},
+};
 use crate::{
     body::Budget,
-    observe::{Counters, Observer, Stats},
+    guard::guarded,
+    observe::{Counters, MirrorStats, Observer},
     sample::SampleRate,
 };
 
 pub(super) struct Shared {
     pub(super) name: Arc<str>,
-    /// The name, as the mark's value.
+    /// The name, as the value of the mark.
     pub(super) mark_value: HeaderValue,
     pub(super) policy: Policy,
     pub(super) limits: Limits,
     pub(super) gate: Gate,
     pub(super) budget: Arc<Budget>,
     pub(super) counters: Counters,
-    pub(super) shadow: Arc<dyn Launch>,
     #[cfg(feature = "tracing")]
     pub(super) lines: Lines,
-    /// The first host and what it became.
+    /// The first host that was rewritten, and the result. Most services have one host. No other host is kept, since
+    /// clients choose hosts and could fill a larger cache.
     pub(super) first_host: OnceLock<(Box<str>, HeaderValue)>,
     rate: AtomicU32,
 }
 
 impl Shared {
-    pub(super) fn new(
-        name: Arc<str>,
-        shadow: Arc<dyn Launch>,
-        rate: SampleRate,
-        policy: Policy,
-        limits: Limits,
-    ) -> Self {
+    pub(super) fn new(name: Arc<str>, rate: SampleRate, policy: Policy, limits: Limits) -> Self {
         Self {
-            mark_value: header_value(&name),
+            mark_value: mark_value(&name),
             name,
             policy,
             gate: Gate::new(limits.max_in_flight),
             budget: Arc::new(Budget::new(limits.max_buffered_bytes)),
             limits,
             counters: Counters::new(),
-            shadow,
             #[cfg(feature = "tracing")]
             lines: Lines::new(),
             first_host: OnceLock::new(),
@@ -69,26 +65,19 @@ impl Shared {
         self.rate.store(rate.as_per_million(), Relaxed);
     }
 
-    pub(super) fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> MirrorStats {
         self.counters.snapshot(self.budget.used())
     }
 
-    /// Observers are users' code: what they break stays with them.
+    /// Calls all observers. They are users' code: a panic in one is caught and counted.
     #[inline]
-    pub(super) fn tell(&self, tell: impl Fn(&dyn Observer)) {
+    pub(super) fn notify(&self, call: impl Fn(&dyn Observer)) {
         for observer in &self.policy.observers {
-            if catch_unwind(AssertUnwindSafe(|| tell(observer.as_ref()))).is_err() {
+            if guarded(|| call(observer.as_ref())).is_none() {
                 self.counters.observer_panicked();
             }
         }
     }
-}
-
-/// What a header cannot hold becomes `_`.
-fn header_value(name: &str) -> HeaderValue {
-    let visible = |c: char| if matches!(c, ' '..='~') { c } else { '_' };
-    let name: String = name.chars().map(visible).collect();
-    HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("mirror"))
 }
 
 impl fmt::Debug for Shared {

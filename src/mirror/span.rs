@@ -1,243 +1,294 @@
-//! The span of a copy, and the event of an outcome.
+//! The span of a copy, and the event of an outcome. Without the feature `tracing` there is neither.
 
-use std::{
-    future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+#[cfg(not(feature = "tracing"))]
+pub(super) use self::off::{CopySpan, skipped};
+#[cfg(feature = "tracing")]
+pub(super) use self::on::{CopySpan, skipped};
 
-use http::{Method, Version, header::HOST, request, response, uri::Authority};
-use tracing::{Instrument, Level, Span, event, field::Empty, info_span};
+#[cfg(feature = "tracing")]
+mod on {
+    //! The span and the events.
 
-use super::shared::Shared;
-use crate::{
-    head::RequestHead,
-    observe::{Outcome, ShadowReport},
-};
+    use std::future::Future;
 
-/// What filters call it, whatever its files are called.
-macro_rules! target {
-    () => {
-        "tower_mirror"
+    use http::{Method, Version, header::HOST, request, response, uri::Authority};
+    use tracing::{Instrument, Level, Span, event, field::Empty, info_span};
+
+    use crate::mirror::shared::Shared;
+    use crate::{
+        guard::guarded,
+        observe::{Outcome, ShadowReport},
+        request_head::RequestHead,
     };
-}
 
-/// One event at the level of its outcome: each level has a place of its own that can be switched off. What may be a line
-/// in everybody's log is limited in number.
-macro_rules! tell {
-    ($shared:expr, $outcome:expr, [$($to:tt)*], $($fields:tt)*) => {
-        match level($outcome) {
-            Level::ERROR => tell!(limited $shared, $outcome, Level::ERROR, [$($to)*], $($fields)*),
-            Level::WARN => tell!(limited $shared, $outcome, Level::WARN, [$($to)*], $($fields)*),
-            Level::DEBUG => event!(target: target!(), $($to)* Level::DEBUG, $($fields)*),
-            _ => event!(target: target!(), $($to)* Level::TRACE, $($fields)*),
-        }
-    };
-    (limited $shared:expr, $outcome:expr, $level:expr, [$($to:tt)*], $($fields:tt)*) => {
-        if let Some(line) = $shared.lines.line($level, $outcome) {
-            event!(target: target!(), $($to)* $level, omitted = line.omitted(), $($fields)*);
-        }
-    };
-}
-
-/// Of one copy, from its admission to its outcome.
-#[derive(Debug)]
-pub(super) struct CopySpan(Span);
-
-/// On the primary's path, where a subscriber is asked and may panic.
-impl Clone for CopySpan {
-    fn clone(&self) -> Self {
-        Self(guarded(|| self.0.clone()).unwrap_or_else(Span::none))
-    }
-}
-
-impl CopySpan {
-    /// Inside the primary's span it would keep that from ending; so the two are linked.
-    pub(super) fn begin(mirror: &str, head: &RequestHead<'_>, route: Option<&str>) -> Self {
-        let begin = || {
-            let method = known(head.method);
-            let original = method.is_none().then(|| head.method.as_str());
-            let span = info_span!(
-                target: target!(),
-                parent: None,
-                "shadow request",
-                otel.kind = "client",
-                otel.status_code = Empty,
-                http.request.method = method.unwrap_or("_OTHER"),
-                http.request.method_original = original,
-                http.route = route,
-                url.path = head.uri.path(),
-                server.address = Empty,
-                server.port = Empty,
-                http.response.status_code = Empty,
-                network.protocol.version = Empty,
-                error.r#type = Empty,
-                mirror.name = mirror,
-                mirror.outcome = Empty,
-            );
-            if !span.is_disabled() {
-                span.follows_from(Span::current().id());
-            }
-            span
+    /// What filters call it, whatever its files are called.
+    macro_rules! target {
+        () => {
+            "tower_mirror"
         };
-        Self(guarded(begin).unwrap_or_else(Span::none))
     }
 
-    /// Whatever the exchange does, it does in the span.
-    pub(super) fn around<F: Future>(self, exchange: F) -> impl Future<Output = F::Output> {
-        exchange.instrument(self.0)
-    }
-
-    /// The copy is about to be sent like this.
-    pub(super) fn sending(&self, copy: &request::Parts) {
-        if self.0.is_disabled() {
-            return;
-        }
-        let host = copy.headers.get(HOST);
-        if let Some(host) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) {
-            let address = host.host().trim_matches(['[', ']']);
-            self.0.record("server.address", address);
-            self.0.record("server.port", host.port_u16());
-        }
-    }
-
-    /// The shadow has begun to answer.
-    pub(super) fn answered(&self, answer: &response::Parts) {
-        if self.0.is_disabled() {
-            return;
-        }
-        let status = answer.status.as_u16();
-        self.0.record("http.response.status_code", status);
-        self.0
-            .record("network.protocol.version", version(answer.version));
-    }
-
-    fn record_end(&self, outcome: Outcome, report: &ShadowReport) {
-        if self.0.is_disabled() {
-            return;
-        }
-        self.0.record("mirror.outcome", outcome.as_str());
-        let error = match (outcome, &report.status) {
-            (Outcome::Completed | Outcome::CompletedTruncated, Some(status)) => {
-                let is_error = status.is_client_error() || status.is_server_error();
-                is_error.then(|| status.as_str())
+    /// One event at the level of its outcome: each level has a place of its own that can be switched off. What may be a line
+    /// in everybody's log is limited in number.
+    macro_rules! tell {
+        ($shared:expr, $outcome:expr, [$($to:tt)*], $($fields:tt)*) => {
+            match level($outcome) {
+                Level::ERROR => tell!(limited $shared, $outcome, Level::ERROR, [$($to)*], $($fields)*),
+                Level::WARN => tell!(limited $shared, $outcome, Level::WARN, [$($to)*], $($fields)*),
+                Level::DEBUG => event!(target: target!(), $($to)* Level::DEBUG, $($fields)*),
+                _ => event!(target: target!(), $($to)* Level::TRACE, $($fields)*),
             }
-            _ => is_failure(outcome).then(|| outcome.as_str()),
         };
-        if let Some(error) = error {
-            self.0.record("error.type", error);
-            self.0.record("otel.status_code", "ERROR");
+        (limited $shared:expr, $outcome:expr, $level:expr, [$($to:tt)*], $($fields:tt)*) => {
+            if let Some(line) = $shared.lines.line($level, $outcome) {
+                event!(target: target!(), $($to)* $level, omitted = line.omitted(), $($fields)*);
+            }
+        };
+    }
+
+    /// Of one copy, from its admission to its outcome.
+    #[derive(Debug)]
+    pub(in crate::mirror) struct CopySpan(Span);
+
+    /// On the primary's path, where a subscriber is asked and may panic.
+    impl Clone for CopySpan {
+        fn clone(&self) -> Self {
+            Self(guarded(|| self.0.clone()).unwrap_or_else(Span::none))
         }
     }
 
-    /// The copy has its outcome. This may run in a destructor.
-    pub(super) fn ended(&self, shared: &Shared, outcome: Outcome, report: &ShadowReport) {
+    impl CopySpan {
+        /// Inside the primary's span it would keep that from ending; so the two are linked.
+        pub(in crate::mirror) fn begin(
+            mirror: &str,
+            head: &RequestHead<'_>,
+            route: Option<&str>,
+        ) -> Self {
+            let begin = || {
+                let method = known(head.method);
+                let original = method.is_none().then(|| head.method.as_str());
+                let span = info_span!(
+                    target: target!(),
+                    parent: None,
+                    "shadow request",
+                    otel.kind = "client",
+                    otel.status_code = Empty,
+                    http.request.method = method.unwrap_or("_OTHER"),
+                    http.request.method_original = original,
+                    http.route = route,
+                    url.path = head.uri.path(),
+                    server.address = Empty,
+                    server.port = Empty,
+                    http.response.status_code = Empty,
+                    network.protocol.version = Empty,
+                    error.r#type = Empty,
+                    mirror.name = mirror,
+                    mirror.outcome = Empty,
+                );
+                if !span.is_disabled() {
+                    span.follows_from(Span::current().id());
+                }
+                span
+            };
+            Self(guarded(begin).unwrap_or_else(Span::none))
+        }
+
+        /// Whatever the exchange does, it does in the span.
+        pub(in crate::mirror) fn around<F: Future>(
+            self,
+            exchange: F,
+        ) -> impl Future<Output = F::Output> {
+            exchange.instrument(self.0)
+        }
+
+        /// The copy is about to be sent like this.
+        pub(in crate::mirror) fn sending(&self, copy: &request::Parts) {
+            if self.0.is_disabled() {
+                return;
+            }
+            let host = copy.headers.get(HOST);
+            if let Some(host) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) {
+                let address = host.host().trim_matches(['[', ']']);
+                self.0.record("server.address", address);
+                self.0.record("server.port", host.port_u16());
+            }
+        }
+
+        /// The shadow has begun to answer.
+        pub(in crate::mirror) fn answered(&self, answer: &response::Parts) {
+            if self.0.is_disabled() {
+                return;
+            }
+            let status = answer.status.as_u16();
+            self.0.record("http.response.status_code", status);
+            self.0
+                .record("network.protocol.version", version(answer.version));
+        }
+
+        fn record_end(&self, outcome: Outcome, report: &ShadowReport) {
+            if self.0.is_disabled() {
+                return;
+            }
+            self.0.record("mirror.outcome", outcome.as_str());
+            let error = match (outcome, &report.status) {
+                (Outcome::Completed | Outcome::CompletedTruncated, Some(status)) => {
+                    let is_error = status.is_client_error() || status.is_server_error();
+                    is_error.then(|| status.as_str())
+                }
+                _ => is_failure(outcome).then(|| outcome.as_str()),
+            };
+            if let Some(error) = error {
+                self.0.record("error.type", error);
+                self.0.record("otel.status_code", "ERROR");
+            }
+        }
+
+        /// The copy has its outcome. This may run in a destructor.
+        pub(in crate::mirror) fn ended(
+            &self,
+            shared: &Shared,
+            outcome: Outcome,
+            report: &ShadowReport,
+        ) {
+            let _ = guarded(|| {
+                self.record_end(outcome, report);
+                tell!(
+                    shared,
+                    outcome,
+                    [parent: &self.0,],
+                    mirror.name = &*shared.name,
+                    mirror.outcome = outcome.as_str(),
+                    mirror.reason = outcome.hint(),
+                    http.response.status_code = report.status.map(|status| status.as_u16()),
+                    latency_seconds = report.latency.map(|latency| latency.as_secs_f64()),
+                    total_seconds = report.total.map(|total| total.as_secs_f64()),
+                    error = report.error.as_deref(),
+                    "copy ended"
+                );
+            });
+        }
+    }
+
+    /// No copy of this request is made. That it was not drawn is what becomes of most, and costs nothing.
+    pub(in crate::mirror) fn skipped(shared: &Shared, outcome: Outcome) {
+        if outcome == Outcome::NotSampled {
+            return;
+        }
         let _ = guarded(|| {
-            self.record_end(outcome, report);
             tell!(
                 shared,
                 outcome,
-                [parent: &self.0,],
+                [],
                 mirror.name = &*shared.name,
                 mirror.outcome = outcome.as_str(),
                 mirror.reason = outcome.hint(),
-                http.response.status_code = report.status.map(|status| status.as_u16()),
-                latency_seconds = report.latency.map(|latency| latency.as_secs_f64()),
-                total_seconds = report.total.map(|total| total.as_secs_f64()),
-                error = report.error.as_deref(),
-                "copy ended"
+                "not copied"
             );
         });
     }
-}
 
-/// No copy of this request is made. That it was not drawn is what becomes of most, and costs nothing.
-pub(super) fn skipped(shared: &Shared, outcome: Outcome) {
-    if outcome == Outcome::NotSampled {
-        return;
-    }
-    let _ = guarded(|| {
-        tell!(
-            shared,
-            outcome,
-            [],
-            mirror.name = &*shared.name,
-            mirror.outcome = outcome.as_str(),
-            mirror.reason = outcome.hint(),
-            "not copied"
-        );
-    });
-}
-
-/// A subscriber is code of others: what it breaks must not reach the primary.
-fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).ok()
-}
-
-/// What an operator of the shadow can do something about is a warning, although some of it is written on the primary's
-/// path: the [lines](super::lines) keep that rare.
-fn level(outcome: Outcome) -> Level {
-    match outcome {
-        Outcome::NotSampled
-        | Outcome::Filtered
-        | Outcome::Paused
-        | Outcome::Loop
-        | Outcome::Upgrade
-        | Outcome::TransferCoding
-        | Outcome::Draining => Level::TRACE,
-        Outcome::TooLarge
-        | Outcome::Unread
-        | Outcome::ClientAborted
-        | Outcome::BodyError
-        | Outcome::Completed
-        | Outcome::CompletedTruncated => Level::DEBUG,
-        Outcome::NoRoom
-        | Outcome::NoBytes
-        | Outcome::FailedConnect
-        | Outcome::FailedTransport
-        | Outcome::ResponseHeadTooLarge
-        | Outcome::FailedService
-        | Outcome::TimedOut
-        | Outcome::Lagged
-        | Outcome::Aborted => Level::WARN,
-        Outcome::NoRuntime | Outcome::PolicyPanicked | Outcome::Panicked => Level::ERROR,
-    }
-}
-
-/// The shadow failed, or something has a bug. What is not sent because of the primary, its client or a limit is no error:
-/// an error in a trace is what people are called for.
-fn is_failure(outcome: Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::FailedConnect
+    /// What an operator of the shadow can do something about is a warning, although some of it is written on the primary's
+    /// path: the [lines](crate::mirror::lines) keep that rare.
+    fn level(outcome: Outcome) -> Level {
+        match outcome {
+            Outcome::NotSampled
+            | Outcome::Filtered
+            | Outcome::Paused
+            | Outcome::Loop
+            | Outcome::Upgrade
+            | Outcome::TransferCoding
+            | Outcome::Draining => Level::TRACE,
+            Outcome::TooLarge
+            | Outcome::Unread
+            | Outcome::ClientAborted
+            | Outcome::BodyError
+            | Outcome::Completed
+            | Outcome::CompletedTruncated => Level::DEBUG,
+            Outcome::InFlightLimit
+            | Outcome::BufferLimit
+            | Outcome::FailedConnect
             | Outcome::FailedTransport
             | Outcome::ResponseHeadTooLarge
             | Outcome::FailedService
             | Outcome::TimedOut
             | Outcome::Lagged
-            | Outcome::Aborted
-            | Outcome::NoRuntime
-            | Outcome::PolicyPanicked
-            | Outcome::Panicked
-    )
+            | Outcome::Aborted => Level::WARN,
+            Outcome::NoRuntime | Outcome::PolicyPanicked | Outcome::Panicked => Level::ERROR,
+        }
+    }
+
+    /// The shadow failed, or something has a bug. What is not sent because of the primary, its client or a limit is no error:
+    /// an error in a trace is what people are called for.
+    fn is_failure(outcome: Outcome) -> bool {
+        matches!(
+            outcome,
+            Outcome::FailedConnect
+                | Outcome::FailedTransport
+                | Outcome::ResponseHeadTooLarge
+                | Outcome::FailedService
+                | Outcome::TimedOut
+                | Outcome::Lagged
+                | Outcome::Aborted
+                | Outcome::NoRuntime
+                | Outcome::PolicyPanicked
+                | Outcome::Panicked
+        )
+    }
+
+    /// One of the few that a label may have as its value.
+    fn known(method: &Method) -> Option<&str> {
+        let name = method.as_str();
+        let known = [
+            "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+        ];
+        known.contains(&name).then_some(name)
+    }
+
+    /// As the protocol is called, without its name.
+    fn version(version: Version) -> Option<&'static str> {
+        Some(match version {
+            Version::HTTP_09 => "0.9",
+            Version::HTTP_10 => "1.0",
+            Version::HTTP_11 => "1.1",
+            Version::HTTP_2 => "2",
+            Version::HTTP_3 => "3",
+            _ => return None,
+        })
+    }
 }
 
-/// One of the few that a label may have as its value.
-fn known(method: &Method) -> Option<&str> {
-    let name = method.as_str();
-    let known = [
-        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
-    ];
-    known.contains(&name).then_some(name)
-}
+#[cfg(not(feature = "tracing"))]
+mod off {
+    //! The same functions, which do nothing.
 
-/// As the protocol is called, without its name.
-fn version(version: Version) -> Option<&'static str> {
-    Some(match version {
-        Version::HTTP_09 => "0.9",
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_11 => "1.1",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => return None,
-    })
+    use std::future::Future;
+
+    use http::{request, response};
+
+    use crate::mirror::shared::Shared;
+    use crate::{
+        observe::{Outcome, ShadowReport},
+        request_head::RequestHead,
+    };
+
+    #[derive(Clone, Debug)]
+    pub(in crate::mirror) struct CopySpan;
+
+    impl CopySpan {
+        pub(in crate::mirror) fn begin(_: &str, _: &RequestHead<'_>, _: Option<&str>) -> Self {
+            Self
+        }
+
+        pub(in crate::mirror) fn around<F: Future>(self, exchange: F) -> F {
+            exchange
+        }
+
+        pub(in crate::mirror) fn sending(&self, _: &request::Parts) {}
+
+        pub(in crate::mirror) fn answered(&self, _: &response::Parts) {}
+
+        pub(in crate::mirror) fn ended(&self, _: &Shared, _: Outcome, _: &ShadowReport) {}
+    }
+
+    pub(in crate::mirror) fn skipped(_: &Shared, _: Outcome) {}
 }

@@ -56,11 +56,11 @@ impl Display for MirrorLayer {
             0 => write!(f, "{rate} of requests; ")?,
             _ => write!(f, "{rate} of these requests; ")?,
         }
-        write!(f, "{}; ", policy.host)?;
-        match policy.body {
-            BodyMode::Tee => write!(f, "bodies up to {}; ", bytes(limits.max_body_bytes))?,
-            BodyMode::Stream => f.write_str("bodies are streamed; ")?,
-            BodyMode::Omit => f.write_str("no bodies; ")?,
+        write!(f, "{}; ", policy.host_rewrite)?;
+        match policy.body_mode {
+            BodyMode::Buffered => write!(f, "bodies up to {}; ", bytes(limits.max_body_bytes))?,
+            BodyMode::Streaming => f.write_str("bodies are streamed; ")?,
+            BodyMode::HeadOnly => f.write_str("no bodies; ")?,
         }
         write!(
             f,

@@ -1,25 +1,31 @@
-//! What an admitted copy holds, and gives back however it ends.
+//! The ticket of an admitted copy: what the copy holds, and releases however it ends.
 
-use std::{
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    thread,
-};
+use std::{mem, sync::Arc, thread};
+
+use http::request::Parts;
 
 use super::{join::Join, shared::Shared, span::CopySpan};
 use crate::{
-    body::{Charge, Recording},
+    body::{CaptureOwner, Charge},
+    guard::guarded,
     observe::{Outcome, ShadowReport},
 };
 
-/// One place inside the gate, and the duty to count one outcome.
+/// An admitted copy that has not been sent.
+pub(super) struct PendingCopy {
+    pub(super) parts: Parts,
+    pub(super) ticket: Ticket,
+    /// The primary may switch protocols, which its response shows.
+    pub(super) offers_upgrade: bool,
+}
+
+/// One slot inside the gate, and the duty to count one outcome.
 #[derive(Debug)]
 pub(super) struct Ticket {
     join: Arc<Join>,
     /// `None`: the copy has no body.
-    pub(super) recording: Option<Recording>,
-    /// For the head, which the shadow's client may hold until it has an answer.
+    pub(super) capture: Option<CaptureOwner>,
+    /// The charge for the head, which the shadow's client may hold until it has a response.
     pub(super) head_charge: Option<Charge>,
     pub(super) report: ShadowReport,
     pub(super) span: CopySpan,
@@ -27,16 +33,16 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// Takes over a place that was entered.
+    /// Takes ownership of one slot inside the gate. Dropping the ticket releases it.
     pub(super) fn new(
         join: Arc<Join>,
-        recording: Option<Recording>,
+        capture: Option<CaptureOwner>,
         head_charge: Charge,
         span: CopySpan,
     ) -> Self {
         Self {
             join,
-            recording,
+            capture,
             head_charge: Some(head_charge),
             report: ShadowReport::default(),
             span,
@@ -66,12 +72,13 @@ impl Drop for Ticket {
         });
         let shared = self.join.shared();
         shared.counters.ended(outcome);
-        // The destructor of a frame may be a user's, and panic.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.recording = None));
+        // The destructor of a frame may be a user's code, and may panic.
+        let _ = guarded(|| self.capture = None);
         self.head_charge = None;
         self.span.ended(shared, outcome, &self.report);
         self.join.shadow_ended(outcome, mem::take(&mut self.report));
-        // Last, so that a drain counts an aborted copy in one way only, and finds nothing left of those that have ended.
+        // This comes last, so that a drain counts an aborted copy only once, and finds nothing left of copies that have
+        // ended.
         if outcome == Outcome::Aborted {
             shared.gate.aborted_one();
         }

@@ -10,7 +10,7 @@ use std::{
 
 use http::StatusCode;
 
-use super::{Outcome, Stats, StatusClass, sharded::Sharded};
+use super::{MirrorStats, Outcome, StatusClass, sharded::Sharded};
 
 /// In the row of sharded counters: one of each outcome decided in `call`, one of
 /// each with which an admitted copy ended, and one of admissions.
@@ -47,7 +47,7 @@ impl Counters {
 
     /// An admitted request has its outcome.
     pub(crate) fn ended(&self, outcome: Outcome) {
-        // Whoever reads this end also reads its start.
+        // A thread that reads this end also reads its start.
         self.requests.add(ENDED + outcome.index(), Release);
     }
 
@@ -61,20 +61,23 @@ impl Counters {
         self.observer_panics.fetch_add(1, Relaxed);
     }
 
-    /// Ends are read before starts, so that no copy seems to end before it began.
-    pub(crate) fn snapshot(&self, buffered_bytes: usize) -> Stats {
-        let ended = array::from_fn(|outcome| self.requests.sum(ENDED + outcome));
+    /// Ends are read before starts, so that no copy seems to end before it has begun.
+    pub(crate) fn snapshot(&self, buffered_bytes: usize) -> MirrorStats {
+        let ended: [u64; Outcome::COUNT] =
+            array::from_fn(|outcome| self.requests.sum(ENDED + outcome));
         let skipped = array::from_fn(|outcome| self.requests.sum(SKIPPED + outcome));
         let started = self.requests.sum(STARTED);
+        let in_flight = started.saturating_sub(ended.iter().sum());
         let statuses = self
             .statuses
             .each_ref()
             .map(|row| row.each_ref().map(|count| count.load(Relaxed)));
-        Stats {
+        MirrorStats {
             skipped,
             started,
             ended,
             statuses,
+            in_flight,
             buffered_bytes,
             observer_panics: self.observer_panics.load(Relaxed),
         }

@@ -1,10 +1,10 @@
-//! What became of each request: one [`Outcome`] each, counted in [`Stats`], and
-//! told to an [`Observer`] with both sides in one [`Report`].
+//! The result of each request: it has one [`Outcome`], which is counted in [`MirrorStats`], and an
+//! [`Observer`] receives both sides in one [`Report`].
 //!
 //! # Example
 //!
 //! ```
-//! use tower_mirror::observe::{Outcome, Report, StatusClass};
+//! use tower_mirror::observe::{Outcome, StatusClass};
 //! # use http::{Request, Response};
 //! # use http_body_util::Full;
 //! # use bytes::Bytes;
@@ -17,14 +17,14 @@
 //!
 //! let mirror = MirrorLayer::builder(shadow)
 //!     .name("catalog-v2")
-//!     .observer(|report: &Report| {
+//!     .observer(|report| {
 //!         if report.outcome == Outcome::Completed && report.primary.status != report.shadow.status {
-//!             println!("{} differs on {:?}", report.mirror, report.route);
+//!             println!("{}: {} {:?} differs", report.mirror, report.method, report.route);
 //!         }
 //!     })
 //!     .build();
 //! # mirror.layer(primary).oneshot(Request::new(Full::default())).await.unwrap();
-//! # mirror.handle().idle().await;
+//! # mirror.handle().wait_idle().await;
 //!
 //! let stats = mirror.handle().stats();
 //! println!("{stats}");
@@ -32,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! An observer of its own kind, told of skipped requests too:
+//! An observer that implements the trait and also observes requests that are not copied:
 //!
 //! ```
 //! use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
@@ -61,7 +61,7 @@
 //! let writes = Writes::default();
 //! let mirror = MirrorLayer::builder(shadow)
 //!     .filter(sample::safe_methods())
-//!     .observer(writes.clone())
+//!     .observe_with(writes.clone())
 //!     .build();
 //! let app: Router = Router::new().layer(mirror);
 //!
@@ -73,8 +73,8 @@
 //! What a table or a dashboard is made of (for metrics there is a feature of that name, which exports all of it):
 //!
 //! ```
-//! # use tower_mirror::observe::Stats;
-//! fn to_table(stats: &Stats) -> Vec<(&'static str, u64)> {
+//! # use tower_mirror::observe::MirrorStats;
+//! fn to_table(stats: &MirrorStats) -> Vec<(&'static str, u64)> {
 //!     stats.outcomes().map(|(outcome, count)| (outcome.as_str(), count)).collect()
 //! }
 //! ```
@@ -91,12 +91,12 @@
 //! |---|---|
 //! | `http.request.method` | the method; `_OTHER` if it is none of RFC 9110 or `PATCH` |
 //! | `http.request.method_original` | what `_OTHER` is |
-//! | `http.route` | what the mirror's [`route`](crate::MirrorBuilder::route) said |
+//! | `http.route` | what the mirror's [`route_label`](crate::MirrorBuilder::route_label) returned |
 //! | `url.path` | the path that the mirror was called with, before any rewrite; never the query, and so no `url.full` |
 //! | `server.address`, `server.port` | the copy's `Host`, as far as it has them |
 //! | `http.response.status_code` | the status of the shadow's answer |
 //! | `network.protocol.version` | the version of the answer: `1.1` or `2` |
-//! | `error.type` | the outcome, if the shadow or a bug is to blame for it: those at `WARN` and `ERROR` below, without `no_room` and `no_bytes`; of `completed` and `completed_truncated` the status, if 4xx or 5xx |
+//! | `error.type` | the outcome, if the shadow or a bug is to blame for it: those at `WARN` and `ERROR` below, without `in_flight_limit` and `buffer_limit`; of `completed` and `completed_truncated` the status, if 4xx or 5xx |
 //! | `otel.kind`, `otel.status_code` | `client`; `ERROR` where there is an `error.type` |
 //! | `mirror.name`, `mirror.outcome` | the mirror's name, the [`Outcome`] |
 //!
@@ -108,20 +108,20 @@
 //! | level | outcomes |
 //! |---|---|
 //! | `ERROR` | `panicked`, `policy_panicked`, `no_runtime`: bugs |
-//! | `WARN` | `failed_connect`, `failed_transport`, `response_head_too_large`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's; `no_room`, `no_bytes`: the shadow is too slow, or a limit too low |
+//! | `WARN` | `failed_connect`, `failed_transport`, `response_head_too_large`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's; `in_flight_limit`, `buffer_limit`: the shadow is too slow, or a limit too low |
 //! | `DEBUG` | `completed`, `completed_truncated`; `too_large`, `unread`, `client_aborted`, `body_error` |
 //! | `TRACE` | `filtered`, `paused`, `loop`, `upgrade`, `transfer_coding`, `draining`: as configured |
 //!
 //! At `WARN` and `ERROR` each mirror writes at most ten events of each outcome in any 60 s, since a shadow that fails or is too slow
 //! may do so with every request, and some of these events are written on the primary's path. The next event of the same outcome
 //! says how many were left out, in the field `omitted`, which is absent if there were none. Spans are not limited, nor are events at `DEBUG`
-//! and `TRACE`; exact counts are in [`Stats`]. An event that the subscriber does not enable uses nothing up.
+//! and `TRACE`; exact counts are in [`MirrorStats`]. An event that the subscriber does not enable uses nothing up.
 //!
 //! Neither headers nor bodies are recorded anywhere, except the `Host`. A subscriber that panics loses the event in question and
 //! disturbs nothing else.
 //!
 //! Which trace the shadow's own spans belong to is what the copy's `traceparent` says: see
-//! [`TraceContext`](crate::rewrite::TraceContext). A rewrite that writes the context of the current span there makes them children of the copy's.
+//! [`new_trace`](crate::rewrite::new_trace). A rewrite that writes the context of the current span there makes them children of the copy's.
 //!
 //! ```
 //! use tower_mirror::MirrorLayer;
@@ -158,7 +158,7 @@
 //! let mirror = MirrorLayer::new(shadow);
 //! let answer = mirror.layer(primary).oneshot(Request::new(Full::default()));
 //! answer.instrument(info_span!("request")).await.unwrap();
-//! # mirror.handle().idle().await;
+//! # mirror.handle().wait_idle().await;
 //! # assert_eq!(counted.load(Relaxed), 1);
 //! # }
 //! ```
@@ -167,14 +167,17 @@ mod counters;
 mod observer;
 mod outcome;
 mod report;
+#[cfg(feature = "serde")]
+mod serialize;
 mod sharded;
 mod stats;
-mod table;
+mod status_class;
 
 pub(crate) use self::{counters::Counters, sharded::Sharded};
 pub use self::{
     observer::Observer,
     outcome::Outcome,
     report::{PrimaryReport, Report, ShadowReport},
-    stats::{Stats, StatusClass},
+    stats::MirrorStats,
+    status_class::StatusClass,
 };

@@ -1,14 +1,14 @@
 //! Who is told.
 
 use super::{Outcome, Report};
-use crate::head::RequestHead;
+use crate::request_head::RequestHead;
 
 /// Is told what became of requests, one by one.
 ///
 /// Implemented for closures `Fn(&Report)`. An observer must be quick and must not
 /// block: it runs on the copy's task, or, where the primary ends last, on the
 /// primary's. Have it count, or send to a channel. A panic in it is caught and
-/// counted in [`Stats::observer_panics`](super::Stats::observer_panics).
+/// counted in [`MirrorStats::observer_panics`](super::MirrorStats::observer_panics).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot observe a mirror",
     label = "neither an `Observer` nor a closure `|report: &Report| {{ .. }}`"

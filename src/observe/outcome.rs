@@ -19,7 +19,7 @@ macro_rules! outcomes {
             pub const ALL: &'static [Outcome] = &[$(Outcome::$variant),*];
             pub(crate) const COUNT: usize = Self::ALL.len();
 
-            /// The outcome's name in [`Stats`](super::Stats), JSON and metrics.
+            /// The outcome's name in [`MirrorStats`](super::MirrorStats), JSON and metrics.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Outcome::$variant => $name,)* }
@@ -48,11 +48,11 @@ outcomes! {
     /// The request's body has a transfer coding besides `chunked`, which a copy would lose.
     TransferCoding "transfer_coding" "codings such as `Transfer-Encoding: gzip, chunked` have no copy"
     /// As many copies as allowed were in flight.
-    NoRoom "no_room" "shadow too slow for the rate: lower it, or raise max_in_flight"
+    InFlightLimit "in_flight_limit" "shadow too slow for the rate: lower it, or raise max_in_flight"
     /// The byte budget was used up.
-    NoBytes "no_bytes" "shadow too slow for the sizes: lower the rate, or raise the budget"
+    BufferLimit "buffer_limit" "shadow too slow for the sizes: lower the rate, or raise the budget"
     /// The request's body was over the cap.
-    TooLarge "too_large" "raise max_body_bytes, or mirror heads alone with BodyMode::Omit"
+    TooLarge "too_large" "raise max_body_bytes, or mirror heads alone with BodyMode::HeadOnly"
     /// The primary dropped the request's body before its end, and refused the request or left more than a little.
     Unread "unread" "the primary ignores bodies, or refused these early"
     /// The client went away before its body was complete, ended it before its declared length, or reset its HTTP/2 stream.

@@ -1,12 +1,12 @@
-//! Both sides of one mirrored request.
+//! `Report`: both sides of one mirrored request.
 
 use std::{sync::Arc, time::Duration};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::Outcome;
 
-/// What became of one admitted request, on both sides.
+/// The result of one admitted request, on both sides. See [`observe`](crate::observe) for an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
@@ -14,11 +14,15 @@ pub struct Report {
     pub mirror: Arc<str>,
     /// How the copy ended.
     pub outcome: Outcome,
-    /// The label that the mirror's `route` closure gave the request.
+    /// The request's method.
+    pub method: Method,
+    /// The label of the request's route, which should be the template of its path: what
+    /// [`route_label`](crate::MirrorBuilder::route_label) returned. `None` without that setting. The path itself and the query
+    /// are not in a report, because they contain data of users.
     pub route: Option<Arc<str>>,
-    /// The side that users see.
+    /// The primary's side.
     pub primary: PrimaryReport,
-    /// The side that nobody sees.
+    /// The shadow's side.
     pub shadow: ShadowReport,
 }
 
@@ -44,7 +48,7 @@ pub struct ShadowReport {
     pub status: Option<StatusCode>,
     /// From the end of the request's body to the head of the answer: what compares
     /// with the primary's latency for requests without a body. In
-    /// [`Stream`](crate::BodyMode::Stream), from the beginning of the copy. `None` without an answer.
+    /// [`Streaming`](crate::BodyMode::Streaming), from the beginning of the copy. `None` without an answer.
     pub latency: Option<Duration>,
     /// From the same moment to the end of the answer, or of the exchange if that has none. `None` where nothing was sent
     /// because the body was not captured whole.

@@ -1,86 +1,94 @@
-//! The layer, which is its own builder.
+//! The `ReadOnlyLayer`, which is also its own builder.
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderName, StatusCode};
+use http::{StatusCode, header::IntoHeaderName};
 use tower_layer::Layer;
 
-use super::{
-    refusal::Empty,
-    service::{ReadOnly, Rule},
-};
+use super::service::{ReadOnly, Rule};
 use crate::{
-    mark::MARK,
-    sample::{Filter, safe_methods},
+    headers::header_name, marker::MARK, request_head::RequestHead, respond::EmptyResponse,
+    sample::safe_methods,
 };
 
-/// 2 MiB, what a mirror copies at most by default.
+/// 2 MiB, which is also the largest body that a mirror copies by default.
 const MAX_BODY_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Refuses copies that would write. See the [room](super).
+/// Refuses copies that would write. See the [module](crate::receive) for an example.
 ///
-/// What passes: requests without the mark, untouched; and copies with a
-/// [safe method](safe_methods) (RFC 9110, section 9.2.1), or that [`also`](Self::also) names. A
-/// `GET` that writes passes: only the service can know. A service that heeds
-/// `x-http-method-override` needs this layer inside of what heeds it. All of gRPC
-/// is `POST`: name the methods that read.
+/// These requests are passed on: requests without the mark, unchanged; and copies with a
+/// [safe method](safe_methods) (RFC 9110, section 9.2.1), or that [`allow`](Self::allow) accepts. A
+/// `GET` that writes is passed on as well: only the service can know that it writes. If a service obeys
+/// `x-http-method-override`, this layer must be inside the part that obeys it. All requests of gRPC
+/// are `POST`: allow the methods that read.
+///
+/// A refused copy is answered with `403 Forbidden` by default. The mirror counts this apart from
+/// the response of a shadow that performed the write. With a 2xx instead, refused writes
+/// look performed in the statistics of the mirror.
 #[derive(Clone)]
-pub struct ReadOnlyLayer<A = Empty> {
+pub struct ReadOnlyLayer<A = EmptyResponse> {
     rule: Rule,
     refusal: A,
 }
 
 impl ReadOnlyLayer {
-    /// For the mark `x-mirrored-by`, answering `403 Forbidden`.
+    /// A layer for the mark `x-mirrored-by` that answers refused copies with `403 Forbidden`.
     #[must_use]
     pub fn new() -> Self {
         Self {
             rule: Rule {
                 mark: MARK.clone(),
-                passes: Arc::new([Arc::new(safe_methods())]),
+                allowed: Arc::new([Arc::new(safe_methods())]),
                 max_body_bytes: MAX_BODY_BYTES,
             },
-            refusal: Empty::default(),
+            refusal: EmptyResponse(StatusCode::FORBIDDEN),
         }
     }
 
-    /// Another status than `403 Forbidden`, as [`Empty`] has it.
+    /// Answers refused copies with another status than `403 Forbidden`, without a body.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
-        self.refusal = Empty(status);
+        self.refusal = EmptyResponse(status);
         self
     }
 }
 
 impl<A> ReadOnlyLayer<A> {
-    /// The header that marks copies, as the mirror was told with
+    /// The name of the header that marks copies, which must be that of
     /// [`MirrorBuilder::mark`](crate::MirrorBuilder::mark). Default: `x-mirrored-by`.
+    ///
+    /// # Panics
+    ///
+    /// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
     #[must_use]
-    pub fn mark(mut self, name: HeaderName) -> Self {
-        self.rule.mark = name;
+    pub fn mark(mut self, name: impl IntoHeaderName) -> Self {
+        self.rule.mark = header_name(name);
         self
     }
 
-    /// Lets these copies pass as well, whatever their method: searches by `POST`, say. May be
-    /// given several times. A panic in it is the request's own, which is then not served.
+    /// Also passes on copies for which `filter` returns `true`, whatever their method is, as in
+    /// `|head| head.uri.path() == "/search"`. It may be called several
+    /// times. A panic in a filter is not caught: the copy has no response then.
     #[must_use]
-    pub fn also(mut self, filter: impl Filter) -> Self {
-        let passes = self.rule.passes.iter().cloned();
-        self.rule.passes = passes
-            .chain([Arc::new(filter) as Arc<dyn Filter>])
-            .collect();
+    pub fn allow<F>(mut self, filter: F) -> Self
+    where
+        F: Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
+    {
+        let allowed = self.rule.allowed.iter().cloned();
+        self.rule.allowed = allowed.chain([Arc::new(filter) as _]).collect();
         self
     }
 
     /// How many bytes of a refused copy's body are read before it is answered, so that its connection can be used
-    /// again; of a longer one the rest is let go of, and over HTTP/1 its connection with it. Default: 2 MiB.
+    /// again. The rest of a longer body is not read, and over HTTP/1 its connection is closed. Default: 2 MiB.
     #[must_use]
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.rule.max_body_bytes = bytes;
         self
     }
 
-    /// What refused copies are answered with: closures `Fn(&request::Parts) -> Response<R>`.
+    /// Makes the responses to refused copies: a closure `Fn(&request::Parts) -> Response<R>`, or another
+    /// [`MakeResponse`](crate::MakeResponse). Default: an empty `403 Forbidden`.
     #[must_use]
     pub fn refusal<N>(self, refusal: N) -> ReadOnlyLayer<N> {
         ReadOnlyLayer {

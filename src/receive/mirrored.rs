@@ -1,36 +1,52 @@
-//! What the mark says.
+//! `Mirrored`: what the mark of a request says.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue, header::AsHeaderName};
 
-use crate::mark::MARK;
+use crate::marker::MARK;
 
-/// A request that a mirror copied, by what its mark says.
+/// A request that a mirror copied, according to its mark.
 ///
-/// A [`ReadOnlyLayer`](super::ReadOnlyLayer) leaves one in the extensions of the copies that pass,
+/// A [`ReadOnlyLayer`](super::ReadOnlyLayer) inserts one into the extensions of the copies that it passes on,
 /// where an axum handler takes it as `Option<Extension<Mirrored>>`.
-/// Without the layer, [`of`](Self::of) finds it. Anybody can send a mark: it says what to
-/// leave undone, never what is allowed.
+/// Without the layer, use [`from_headers`](Self::from_headers). Any client can send a mark: a service may omit something
+/// because of it, but must not permit anything because of it.
+///
+/// # Example
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use tower_mirror::Mirrored;
+///
+/// let mut headers = HeaderMap::new();
+/// assert_eq!(Mirrored::from_headers(&headers), None);
+///
+/// headers.insert("x-mirrored-by", HeaderValue::from_static("catalog-v2"));
+/// let copy = Mirrored::from_headers(&headers).unwrap();
+/// assert_eq!(copy.mirror(), "catalog-v2");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirrored {
-    by: HeaderValue,
+    mirror: HeaderValue,
 }
 
 impl Mirrored {
-    /// By the default mark, `x-mirrored-by`. `None`: it is no copy.
+    /// Looks for the default mark, `x-mirrored-by`. `None`: the request is not a copy.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
-        Self::marked(headers, &MARK)
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        Self::from_headers_named(headers, &MARK)
     }
 
-    /// By the mark of a mirror that was given [another](crate::MirrorBuilder::mark).
+    /// Looks for the mark of a mirror that has [another mark](crate::MirrorBuilder::mark). The name is anything that
+    /// [`HeaderMap::get`] takes: a `HeaderName`, a `&str`, a `String`.
     #[must_use]
-    pub fn marked(headers: &HeaderMap, mark: &HeaderName) -> Option<Self> {
-        headers.get(mark).cloned().map(|by| Self { by })
+    pub fn from_headers_named(headers: &HeaderMap, mark: impl AsHeaderName) -> Option<Self> {
+        let mirror = headers.get(mark)?.clone();
+        Some(Self { mirror })
     }
 
-    /// The mirror's name; empty where the mark is no text, as no mirror writes it.
+    /// The mirror's name. It is empty if the mark is not text, which no mirror writes.
     #[must_use]
-    pub fn by(&self) -> &str {
-        self.by.to_str().unwrap_or_default()
+    pub fn mirror(&self) -> &str {
+        self.mirror.to_str().unwrap_or_default()
     }
 }

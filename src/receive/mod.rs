@@ -1,13 +1,13 @@
-//! The shadow's side: telling copies from requests of its own, and refusing their writes.
+//! The shadow's side: distinguishes copies from other requests, and refuses copies that would write.
 //!
 //! A copy is a real request, and a shadow that shares a store with its primary performs every write a
 //! second time. [`ReadOnlyLayer`] around the shadow's server answers copies whose method is
-//! not safe, so that the service behind it never sees them, and tells that service of the others
-//! with a [`Mirrored`] among the request's extensions.
+//! not safe, so that the service behind it never receives them. Into the extensions of the other copies it
+//! inserts a [`Mirrored`].
 //!
-//! **The mark is no authentication**: whoever reaches the shadow can send it. All that a
-//! forged one gains is a refusal, while a write *without* the mark is served: keep the shadow's
-//! address to the mirror and its operators.
+//! **The mark is not an authentication**: every client that reaches the shadow can send it. A client that
+//! forges a mark gains only a refusal, but a write *without* the mark is served. So only the mirror and the
+//! operators should be able to reach the shadow.
 //!
 //! # Example
 //!
@@ -22,7 +22,7 @@
 //! # async fn main() -> Result<(), Infallible> {
 //! let server = ServiceBuilder::new().layer(ReadOnlyLayer::new()).service(service_fn(
 //!     async |request: Request<String>| {
-//!         let by = request.extensions().get::<Mirrored>().map(|copy| copy.by().to_owned());
+//!         let by = request.extensions().get::<Mirrored>().map(|copy| copy.mirror().to_owned());
 //!         Ok::<_, Infallible>(Response::new(by.unwrap_or_default()))
 //!     },
 //! ));
@@ -40,13 +40,8 @@
 mod future;
 mod layer;
 mod mirrored;
-mod refusal;
 mod service;
 
 pub use self::{
-    future::ResponseFuture,
-    layer::ReadOnlyLayer,
-    mirrored::Mirrored,
-    refusal::{Empty, Refusal},
-    service::ReadOnly,
+    future::ResponseFuture, layer::ReadOnlyLayer, mirrored::Mirrored, service::ReadOnly,
 };

@@ -1,4 +1,4 @@
-//! The service.
+//! The `ReadOnly` service.
 
 use std::{
     fmt,
@@ -6,19 +6,21 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{future::ResponseFuture, mirrored::Mirrored, refusal::Refusal};
-use crate::{head::RequestHead, sample::Filter};
+use super::{future::ResponseFuture, mirrored::Mirrored};
+use crate::{request_head::RequestHead, respond::MakeResponse};
+
+type FilterFn = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 
 /// Which requests are refused.
 #[derive(Clone)]
 pub(super) struct Rule {
     pub(super) mark: HeaderName,
-    /// A copy passes where one of them does.
-    pub(super) passes: Arc<[Arc<dyn Filter>]>,
+    /// A copy is passed on if one of them returns `true`.
+    pub(super) allowed: Arc<[Arc<FilterFn>]>,
     pub(super) max_body_bytes: u64,
 }
 
@@ -26,14 +28,16 @@ impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rule")
             .field("mark", &self.mark)
-            .field("passes", &self.passes.len())
+            .field("allowed", &self.allowed.len())
             .field("max_body_bytes", &self.max_body_bytes)
             .finish()
     }
 }
 
-/// The service of a [`ReadOnlyLayer`](super::ReadOnlyLayer). Readiness, answers and
-/// errors are `S`'s own, but for the copies that it never sees.
+/// The service that a [`ReadOnlyLayer`](super::ReadOnlyLayer) makes. Readiness, responses and
+/// errors are those of `S`, except for the copies that are refused: `S` never receives these.
+///
+/// See the [module](crate::receive) for an example.
 #[derive(Clone)]
 pub struct ReadOnly<S, A> {
     inner: S,
@@ -54,7 +58,7 @@ impl<S, A> ReadOnly<S, A> {
 impl<S, A, B, R> Service<Request<B>> for ReadOnly<S, A>
 where
     S: Service<Request<B>, Response = Response<R>>,
-    A: Refusal<R>,
+    A: MakeResponse<request::Parts, R>,
     B: Body,
 {
     type Response = Response<R>;
@@ -66,16 +70,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(mirrored) = Mirrored::marked(request.headers(), &self.rule.mark) else {
+        let Some(mirrored) = Mirrored::from_headers_named(request.headers(), &self.rule.mark)
+        else {
             return ResponseFuture::serving(self.inner.call(request));
         };
         let head = RequestHead::of(&request);
-        if self.rule.passes.iter().any(|filter| filter.passes(&head)) {
+        if self.rule.allowed.iter().any(|filter| filter(&head)) {
             request.extensions_mut().insert(mirrored);
             return ResponseFuture::serving(self.inner.call(request));
         }
         let (copy, body) = request.into_parts();
-        let answer = self.refusal.answer(&copy);
+        let answer = self.refusal.make_response(&copy);
         ResponseFuture::refusing(body, answer, self.rule.max_body_bytes)
     }
 }

@@ -1,15 +1,12 @@
-//! What a shadow of less trust should not be given.
+//! The rewrite that removes credentials from copies.
 
 use http::{
     HeaderName,
-    header::{
-        AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST,
-        PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
-    },
+    header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
     request,
 };
 
-use super::{RemoveHeaders, Rewrite, remove_headers};
+use super::remove_headers;
 
 /// Removes the headers that carry credentials from the copy:
 ///
@@ -25,12 +22,26 @@ use super::{RemoveHeaders, Rewrite, remove_headers};
 /// | `x-amzn-oidc-accesstoken`, `x-amzn-oidc-data` | AWS load balancers |
 /// | `cf-access-jwt-assertion`, `x-goog-iap-jwt-assertion` | Cloudflare Access, Google IAP |
 ///
-/// A list cannot know your own names: add them with [`remove_headers`], or name with
-/// [`only`] what may pass. Credentials in a query, in trailers
-/// or in a body (a login form) are not touched: keep such paths out with
+/// This list cannot contain the names that only your services use: add these with [`remove_headers`], or use
+/// [`keep_headers`](super::keep_headers) and name the headers that may pass. Credentials in a query, in trailers
+/// or in a body (a login form) are not removed: exclude such paths with
 /// [`skip_paths`](crate::sample::skip_paths).
-#[must_use]
-pub fn strip_credentials() -> RemoveHeaders {
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{HttpTarget, MirrorLayer, rewrite};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mirror = MirrorLayer::builder(HttpTarget::new("http://127.0.0.1:9002")?)
+///     .rewrite(rewrite::strip_credentials())
+///     .rewrite(rewrite::remove_headers(["x-own-secret"]))
+///     .build();
+/// # let _ = mirror;
+/// # Ok(())
+/// # }
+/// ```
+pub fn strip_credentials() -> impl Fn(&mut request::Parts) + Clone + Send + Sync + 'static {
     let others = CREDENTIALS.iter().copied().map(HeaderName::from_static);
     remove_headers(
         [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE]
@@ -57,41 +68,3 @@ const CREDENTIALS: [&str; 16] = [
     "cf-access-jwt-assertion",
     "x-goog-iap-jwt-assertion",
 ];
-
-/// Keeps these headers of the copy and removes all others, but for those without which
-/// its body or its host would be another's: `host`, `content-length`,
-/// `transfer-encoding`, `trailer`, `te`, `content-type` and `content-encoding`. The
-/// mirror's mark stays as well. `only([])` keeps no more than that.
-///
-/// It runs when the rewrites before it have run: headers they set go as well, and those
-/// set after it stay.
-pub fn only(names: impl IntoIterator<Item = HeaderName>) -> OnlyHeaders {
-    OnlyHeaders {
-        names: names.into_iter().chain(ALWAYS.iter().cloned()).collect(),
-    }
-}
-
-static ALWAYS: [HeaderName; 7] = [
-    HOST,
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    TRAILER,
-    TE,
-    CONTENT_TYPE,
-    CONTENT_ENCODING,
-];
-
-/// See [`only`].
-#[derive(Clone, Debug)]
-pub struct OnlyHeaders {
-    names: Vec<HeaderName>,
-}
-
-impl Rewrite for OnlyHeaders {
-    fn rewrite(&self, copy: &mut request::Parts) {
-        let others: Vec<HeaderName> = copy.headers.keys().cloned().collect();
-        for name in others.iter().filter(|name| !self.names.contains(name)) {
-            copy.headers.remove(name);
-        }
-    }
-}

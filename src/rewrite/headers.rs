@@ -1,79 +1,102 @@
-//! Edits of the copied head.
+//! Rewrites of the copy's headers.
 
-use std::fmt;
+use http::{
+    HeaderName, HeaderValue,
+    header::{
+        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, IntoHeaderName, TE, TRAILER,
+        TRANSFER_ENCODING,
+    },
+    request,
+};
 
-use http::{HeaderName, HeaderValue, request};
+use crate::headers::header_name;
 
-/// Has the last word on the copy's head.
+/// Sets a header of the copy. All values that it had are replaced.
 ///
-/// Implemented for closures `Fn(&mut request::Parts)`; ready made:
-/// [`set_header`], [`remove_headers`], [`strip_credentials`](super::strip_credentials),
-/// [`only`](super::only), [`TraceContext`](super::TraceContext). It runs on the copy's own task, after everything else was
-/// decided, and only where a copy is sent; what it leaves is what the shadow gets. The
-/// one exception is the mirror's mark: a copy without it could be mirrored in turn without
-/// end, so it is put back where it was removed. A panic in it ends the copy as `panicked`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot rewrite copies",
-    label = "neither a `Rewrite` nor a closure `|copy: &mut http::request::Parts| {{ .. }}`",
-    note = "ready made are `rewrite::set_header`, `remove_headers`, `strip_credentials` and `only`"
-)]
-pub trait Rewrite: Send + Sync + 'static {
-    /// Edits the head of the copy.
-    fn rewrite(&self, copy: &mut request::Parts);
-}
-
-impl<F> Rewrite for F
-where
-    F: Fn(&mut request::Parts) + Send + Sync + 'static,
-{
-    fn rewrite(&self, copy: &mut request::Parts) {
-        self(copy);
-    }
-}
-
-/// Sets a header of the copy, in place of all that had its name.
-#[must_use]
-pub fn set_header(name: HeaderName, value: HeaderValue) -> SetHeader {
-    SetHeader { name, value }
-}
-
-/// Removes these headers from the copy, as in `remove_headers([AUTHORIZATION, COOKIE])`.
-pub fn remove_headers(names: impl IntoIterator<Item = HeaderName>) -> RemoveHeaders {
-    RemoveHeaders {
-        names: names.into_iter().collect(),
-    }
-}
-
-/// See [`set_header`].
-#[derive(Clone)]
-pub struct SetHeader {
-    name: HeaderName,
+/// The name is a `HeaderName` or a `&'static str`, as for [`HeaderMap::insert`](http::HeaderMap::insert).
+///
+/// # Panics
+///
+/// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
+///
+/// # Example
+///
+/// ```
+/// use http::{HeaderValue, Request};
+/// use tower_mirror::rewrite;
+///
+/// let (mut copy, ()) = Request::get("/").body(()).unwrap().into_parts();
+/// rewrite::set_header("x-environment", HeaderValue::from_static("shadow"))(&mut copy);
+/// assert_eq!(copy.headers["x-environment"], "shadow");
+/// ```
+pub fn set_header(
+    name: impl IntoHeaderName,
     value: HeaderValue,
-}
-
-/// The name alone: the value may be the shadow's own credential.
-impl fmt::Debug for SetHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SetHeader").field(&self.name).finish()
+) -> impl Fn(&mut request::Parts) + Clone + Send + Sync + 'static {
+    let name = header_name(name);
+    move |copy: &mut request::Parts| {
+        copy.headers.insert(name.clone(), value.clone());
     }
 }
 
-impl Rewrite for SetHeader {
-    fn rewrite(&self, copy: &mut request::Parts) {
-        copy.headers.insert(self.name.clone(), self.value.clone());
-    }
-}
-
-/// See [`remove_headers`].
-#[derive(Clone, Debug)]
-pub struct RemoveHeaders {
-    names: Vec<HeaderName>,
-}
-
-impl Rewrite for RemoveHeaders {
-    fn rewrite(&self, copy: &mut request::Parts) {
-        for name in &self.names {
+/// Removes these headers from the copy, as in `remove_headers([AUTHORIZATION, COOKIE])` or
+/// `remove_headers(["x-internal"])`.
+///
+/// # Panics
+///
+/// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
+pub fn remove_headers<N: IntoHeaderName>(
+    names: impl IntoIterator<Item = N>,
+) -> impl Fn(&mut request::Parts) + Clone + Send + Sync + 'static {
+    let names: Vec<HeaderName> = names.into_iter().map(header_name).collect();
+    move |copy: &mut request::Parts| {
+        for name in &names {
             copy.headers.remove(name);
         }
     }
 }
+
+/// Keeps these headers of the copy and removes all others, except those that the copy needs for
+/// its body and its host: `host`, `content-length`,
+/// `transfer-encoding`, `trailer`, `te`, `content-type` and `content-encoding`. The
+/// mirror's mark also stays. `keep_headers::<HeaderName>([])` keeps only these.
+///
+/// It also removes headers that rewrites before it have set. Headers that rewrites after it set are kept.
+///
+/// # Panics
+///
+/// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
+///
+/// # Example
+///
+/// ```
+/// use http::{Request, header::ACCEPT};
+/// use tower_mirror::rewrite;
+///
+/// let request = Request::get("/").header("accept", "*/*").header("x-own-secret", "b");
+/// let (mut copy, ()) = request.body(()).unwrap().into_parts();
+/// rewrite::keep_headers([ACCEPT])(&mut copy);
+/// assert!(copy.headers.contains_key("accept") && !copy.headers.contains_key("x-own-secret"));
+/// ```
+pub fn keep_headers<N: IntoHeaderName>(
+    names: impl IntoIterator<Item = N>,
+) -> impl Fn(&mut request::Parts) + Clone + Send + Sync + 'static {
+    let names = names.into_iter().map(header_name);
+    let names: Vec<HeaderName> = names.chain(ALWAYS_KEPT.iter().cloned()).collect();
+    move |copy: &mut request::Parts| {
+        let others: Vec<HeaderName> = copy.headers.keys().cloned().collect();
+        for name in others.iter().filter(|name| !names.contains(name)) {
+            copy.headers.remove(name);
+        }
+    }
+}
+
+static ALWAYS_KEPT: [HeaderName; 7] = [
+    HOST,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    TRAILER,
+    TE,
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+];

@@ -1,6 +1,6 @@
 //! The copy's `Host`.
 
-use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt, net::Ipv4Addr, sync::Arc};
 
 use http::uri::Authority;
 
@@ -27,8 +27,8 @@ enum Rule {
 impl HostRewrite {
     /// Appends to the host name, before a port and before the root's dot:
     /// `catalog:8000` becomes `catalog-shadow:8000`, `a.example.` becomes
-    /// `a.example-shadow.`. An IPv6 literal, an empty or an invalid host is left
-    /// as it is: an invalid authority is never made.
+    /// `a.example-shadow.`. An IPv4 or IPv6 literal, an empty host and an invalid host are not
+    /// changed: an address with a suffix names nothing, and an invalid authority is never made.
     ///
     /// # Panics
     ///
@@ -102,8 +102,8 @@ impl HostRewrite {
         }
     }
 
-    /// Whether it makes the same of the same host at any time.
-    pub(crate) fn is_fixed(&self) -> bool {
+    /// Whether the result depends only on the host, so that it can be cached.
+    pub(crate) fn is_cacheable(&self) -> bool {
         !matches!(self.rule, Rule::Map(_))
     }
 
@@ -167,35 +167,16 @@ fn parse(host: &str) -> Option<Authority> {
 }
 
 fn with_suffix(host: &str, suffix: &str) -> Option<String> {
-    let plain = plain_name(host);
-    let (name, port) = match plain {
-        Some(length) => host.split_at(length),
-        None => host.split_at(parse(host)?.host().len()),
+    let (name, port) = host.split_at(parse(host)?.host().len());
+    let (name, dot) = match name.strip_suffix('.') {
+        Some(name) => (name, "."),
+        None => (name, ""),
     };
-    if name.starts_with('[') {
+    if name.is_empty() || name.starts_with('[') || name.parse::<Ipv4Addr>().is_ok() {
         return None;
     }
-    let made = match name.strip_suffix('.') {
-        Some("") => return None,
-        Some(name) => [name, suffix, ".", port].concat(),
-        None => [name, suffix, port].concat(),
-    };
-    (plain.is_some() || parse(&made).is_some()).then_some(made)
-}
-
-/// The length of the name in a host that is valid at a glance, with any suffix: letters, digits, dots and hyphens, and perhaps a port.
-/// Nearly all are, and parsing costs more than all the rest of a copy's head.
-fn plain_name(host: &str) -> Option<usize> {
-    const LONGEST: usize = 253; // of a name in DNS
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    let length = host.bytes().take_while(|byte| is_plain(byte)).count();
-    let port_is_plain = match host[length..].strip_prefix(':') {
-        Some(port) => {
-            port.starts_with(|first: char| first.is_ascii_digit()) && port.parse::<u16>().is_ok()
-        }
-        None => length == host.len(),
-    };
-    ((1..=LONGEST).contains(&length) && port_is_plain).then_some(length)
+    let rewritten = [name, suffix, dot, port].concat();
+    parse(&rewritten).is_some().then_some(rewritten)
 }
 
 /// Why a text cannot be, or end, the host of a copy.

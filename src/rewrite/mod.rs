@@ -1,5 +1,7 @@
-//! What differs on the copy: its `Host` ([`HostRewrite`]), its headers ([`Rewrite`]), and, if told
-//! so, its trace ([`TraceContext`]).
+//! What differs on the copy: its `Host` ([`HostRewrite`]), and what rewrites edit in its head.
+//!
+//! A rewrite is any closure `Fn(&mut request::Parts)` that is given to
+//! [`MirrorBuilder::rewrite`](crate::MirrorBuilder::rewrite). This module has functions that make the usual ones.
 //!
 //! # Example
 //!
@@ -17,50 +19,35 @@
 //! # }
 //! ```
 //!
-//! Headers, on the copy alone:
+//! Headers, which are edited only on the copy:
 //!
 //! ```
 //! use http::{Request, header::AUTHORIZATION};
-//! use tower_mirror::rewrite::{self, Rewrite};
+//! use tower_mirror::rewrite;
 //!
 //! let (mut copy, ()) = Request::get("/").header(AUTHORIZATION, "secret").body(()).unwrap().into_parts();
-//! rewrite::remove_headers([AUTHORIZATION]).rewrite(&mut copy);
+//! rewrite::remove_headers([AUTHORIZATION])(&mut copy);
 //! assert!(copy.headers.is_empty());
 //! ```
 //!
-//! For a shadow that is trusted less than the primary, [`strip_credentials`] removes what usually
-//! carries them, and [`only`] all but what it is given:
+//! For a shadow that is trusted less than the primary, [`strip_credentials`] removes the usual headers with
+//! credentials, and [`keep_headers`] removes all headers except those that it names:
 //!
 //! ```
 //! use http::{Request, header::ACCEPT};
-//! use tower_mirror::rewrite::{self, Rewrite};
+//! use tower_mirror::rewrite;
 //!
 //! let request = Request::get("/").header("accept", "*/*").header("cookie", "a=1").header("x-own-secret", "b");
 //! let (mut copy, ()) = request.body(()).unwrap().into_parts();
 //!
-//! rewrite::strip_credentials().rewrite(&mut copy);
+//! rewrite::strip_credentials()(&mut copy);
 //! assert!(!copy.headers.contains_key("cookie") && copy.headers.contains_key("x-own-secret"));
 //!
-//! rewrite::only([ACCEPT]).rewrite(&mut copy);
+//! rewrite::keep_headers([ACCEPT])(&mut copy);
 //! assert_eq!(copy.headers.len(), 1);
 //! ```
 //!
-//! A copy keeps the request's trace, unless told otherwise:
-//!
-//! ```
-//! use http::Request;
-//! use tower_mirror::rewrite::{Rewrite, TraceContext};
-//!
-//! let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-//! let (mut copy, ()) = Request::get("/").header("traceparent", parent).body(()).unwrap().into_parts();
-//!
-//! TraceContext::Keep.rewrite(&mut copy);
-//! assert_eq!(copy.headers["traceparent"], parent);
-//! TraceContext::New.rewrite(&mut copy);
-//! assert_ne!(copy.headers["traceparent"], parent);
-//! TraceContext::Drop.rewrite(&mut copy);
-//! assert!(copy.headers.is_empty());
-//! ```
+//! A copy keeps the request's trace unless [`new_trace`] gives it another or [`remove_trace`] removes it.
 
 mod credentials;
 mod headers;
@@ -68,8 +55,8 @@ mod host;
 mod trace;
 
 pub use self::{
-    credentials::{OnlyHeaders, only, strip_credentials},
-    headers::{RemoveHeaders, Rewrite, SetHeader, remove_headers, set_header},
+    credentials::strip_credentials,
+    headers::{keep_headers, remove_headers, set_header},
     host::{HostRewrite, InvalidHost},
-    trace::TraceContext,
+    trace::{new_trace, remove_trace},
 };

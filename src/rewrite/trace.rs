@@ -1,38 +1,37 @@
-//! Which trace the copy belongs to.
+//! Rewrites of the trace context, which says of which trace the shadow takes the copy for a part.
 
 use http::{HeaderName, HeaderValue, request};
 
-use super::Rewrite;
-use crate::traceparent::Traceparent;
+use crate::headers::Traceparent;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Which trace the shadow takes the copy for a part of: what becomes of `traceparent` and `tracestate`.
+/// Gives the copy a trace of its own: `traceparent` (version 00) gets a random trace id and parent id, and is sampled if
+/// that of the request was, so that a share which was decided at the edge is also the share of the shadow. `tracestate` is
+/// removed, because it belongs to the old trace.
 ///
-/// A [`Rewrite`]: `.rewrite(TraceContext::New)`. Without any, copies keep what the request had.
+/// A copy of a request without a valid `traceparent` has neither field. Without this rewrite, a copy keeps what the request had,
+/// and the shadow's spans are in the primary's trace, beside those of the primary.
+///
 /// Source: Trace Context, W3C Recommendation, sections 3.2 and 3.3. `baggage` and the headers of other
-/// systems (`b3`, `x-amzn-trace-id`) are left alone; [`remove_headers`](super::remove_headers) removes them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum TraceContext {
-    /// Both stay as they are: the shadow's spans hang in the primary's trace, beside the primary's own.
-    #[default]
-    Keep,
-    /// A trace of the copy's own: a random trace and parent in version 00, sampled if the request's was, so
-    /// that a share which was decided at the edge holds for shadows too. `tracestate` is removed, as it
-    /// belongs to the old one. A request without a valid `traceparent` leaves a copy without any.
-    New,
-    /// Both are removed: the shadow begins a trace, or none, as it decides itself.
-    Drop,
-}
-
-impl Rewrite for TraceContext {
-    fn rewrite(&self, copy: &mut request::Parts) {
-        let parent = match self {
-            Self::Keep => return,
-            Self::New => new(copy),
-            Self::Drop => None,
-        };
+/// systems (`b3`, `x-amzn-trace-id`) are not changed; [`remove_headers`](super::remove_headers) removes them.
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use tower_mirror::rewrite;
+///
+/// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// let (mut copy, ()) = Request::get("/").header("traceparent", parent).body(()).unwrap().into_parts();
+///
+/// rewrite::new_trace()(&mut copy);
+/// assert_ne!(copy.headers["traceparent"], parent);
+/// ```
+pub fn new_trace() -> impl Fn(&mut request::Parts) + Clone + Send + Sync + 'static {
+    |copy: &mut request::Parts| {
+        let parent = new_parent(copy);
         copy.headers.remove(TRACESTATE);
         match parent {
             Some(parent) => {
@@ -45,13 +44,18 @@ impl Rewrite for TraceContext {
     }
 }
 
-fn new(copy: &request::Parts) -> Option<HeaderValue> {
+/// Removes `traceparent` and `tracestate` from the copy. The shadow then decides itself whether it begins a trace.
+pub fn remove_trace() -> impl Fn(&mut request::Parts) + Clone + Send + Sync + 'static {
+    super::remove_headers([TRACEPARENT, TRACESTATE])
+}
+
+fn new_parent(copy: &request::Parts) -> Option<HeaderValue> {
     let mut values = copy.headers.get_all(TRACEPARENT).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
     };
-    let flags = u8::from(Traceparent::of(value.as_bytes())?.is_sampled());
-    // Neither may be zero.
+    let flags = u8::from(Traceparent::parse(value.as_bytes())?.is_sampled());
+    // Neither id may be zero.
     let trace = fastrand::u128(1..);
     let parent = fastrand::u64(1..);
     HeaderValue::try_from(format!("00-{trace:032x}-{parent:016x}-{flags:02x}")).ok()

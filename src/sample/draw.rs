@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{Key, even::Even};
-use crate::head::RequestHead;
+use crate::request_head::RequestHead;
 
 /// Where the uniform number comes from that decides on a request.
 ///

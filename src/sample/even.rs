@@ -1,11 +1,13 @@
 //! The even draw: one counter that walks the circle in steps of an irrational number.
 
 use std::sync::{
-    Mutex, OnceLock, PoisonError,
+    Mutex, OnceLock,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use siphasher::sip::SipHasher24;
+
+use crate::guard::unpoisoned;
 
 /// Fractions of 2^64 whose continued fractions hold only 1 and 2 for their first
 /// 30 places, each pair without a small integer relation. A badly approximable
@@ -90,7 +92,7 @@ impl Step {
 
     /// Chosen and counted at once, lest two threads choose the same.
     fn used(choose: impl FnOnce(&[usize; STEPS.len()]) -> usize) -> Self {
-        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut users = unpoisoned(USERS.lock());
         let turn = choose(&users);
         users[turn] += 1;
         Self {
@@ -102,6 +104,6 @@ impl Step {
 
 impl Drop for Step {
     fn drop(&mut self) {
-        USERS.lock().unwrap_or_else(PoisonError::into_inner)[self.turn] -= 1;
+        unpoisoned(USERS.lock())[self.turn] -= 1;
     }
 }

@@ -1,101 +1,73 @@
-//! Which requests may be taken at all.
+//! Filters: which requests may be copied at all.
 
 use http::Method;
 
-use crate::head::RequestHead;
+use crate::request_head::RequestHead;
 
-/// Whether a request may be copied, decided before any draw.
+/// A filter that returns `true` for requests with one of these methods.
 ///
-/// Implemented for closures `Fn(&RequestHead<'_>) -> bool`; ready made:
-/// [`methods`], [`safe_methods`], [`paths`], [`skip_paths`].
+/// # Example
 ///
-/// It runs on the primary's path, for every request: it must not block. A panic
-/// in it is caught and counted as `policy_panicked`; the primary gets its request.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a filter",
-    label = "neither a `Filter` nor a closure `|head: &RequestHead<'_>| -> bool`",
-    note = "ready made are `sample::methods`, `safe_methods`, `paths` and `skip_paths`"
-)]
-pub trait Filter: Send + Sync + 'static {
-    /// Whether the request passes.
-    fn passes(&self, head: &RequestHead<'_>) -> bool;
+/// ```
+/// use http::{Method, Request};
+/// use tower_mirror::{RequestHead, sample};
+///
+/// let reads = sample::methods([Method::GET, Method::HEAD]);
+/// let request = Request::post("/items").body(String::new()).unwrap();
+/// assert!(!reads(&RequestHead::of(&request)));
+/// ```
+pub fn methods(
+    methods: impl IntoIterator<Item = Method>,
+) -> impl Fn(&RequestHead<'_>) -> bool + Clone + Send + Sync + 'static {
+    let methods: Vec<Method> = methods.into_iter().collect();
+    move |head: &RequestHead<'_>| methods.contains(head.method)
 }
 
-impl<F> Filter for F
-where
-    F: Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
-{
-    fn passes(&self, head: &RequestHead<'_>) -> bool {
-        self(head)
-    }
-}
-
-/// Passes requests with one of these methods.
-pub fn methods(methods: impl IntoIterator<Item = Method>) -> Methods {
-    Methods {
-        methods: methods.into_iter().collect(),
-    }
-}
-
-/// Passes `GET`, `HEAD`, `OPTIONS` and `TRACE`, the methods that are safe by
-/// RFC 9110, section 9.2.1: what a shadow that shares a database with its
-/// primary should be limited to.
-#[must_use]
-pub fn safe_methods() -> Methods {
+/// A filter that returns `true` for `GET`, `HEAD`, `OPTIONS` and `TRACE`, the methods that are safe by
+/// RFC 9110, section 9.2.1. A shadow that shares a database with its
+/// primary should receive only these.
+pub fn safe_methods() -> impl Fn(&RequestHead<'_>) -> bool + Clone + Send + Sync + 'static {
     methods([Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE])
 }
 
-/// Passes requests whose path is, or lies below, one of these: `/items` takes
-/// `/items` and `/items/7`, not `/itemsets`. Case-sensitive, not decoded.
-pub fn paths<P: Into<String>>(paths: impl IntoIterator<Item = P>) -> Paths {
-    Paths::new(paths, true)
+/// A filter that returns `true` for requests whose path is one of these or lies below one: `/items` means
+/// `/items` and `/items/7`, but not `/itemsets`. Paths are case-sensitive and are not decoded.
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use tower_mirror::{RequestHead, sample};
+///
+/// let items = sample::paths(["/items"]);
+/// let request = Request::get("/items/7?full=1").body(String::new()).unwrap();
+/// assert!(items(&RequestHead::of(&request)));
+/// ```
+pub fn paths<P: Into<String>>(
+    paths: impl IntoIterator<Item = P>,
+) -> impl Fn(&RequestHead<'_>) -> bool + Clone + Send + Sync + 'static {
+    let roots = roots(paths);
+    move |head: &RequestHead<'_>| is_below(&roots, head.uri.path())
 }
 
-/// Passes requests whose path neither is nor lies below one of these, as in
+/// A filter that returns `true` for requests whose path neither is one of these nor lies below one, as in
 /// `skip_paths(["/health", "/metrics"])`.
-pub fn skip_paths<P: Into<String>>(paths: impl IntoIterator<Item = P>) -> Paths {
-    Paths::new(paths, false)
+pub fn skip_paths<P: Into<String>>(
+    paths: impl IntoIterator<Item = P>,
+) -> impl Fn(&RequestHead<'_>) -> bool + Clone + Send + Sync + 'static {
+    let roots = roots(paths);
+    move |head: &RequestHead<'_>| !is_below(&roots, head.uri.path())
 }
 
-/// See [`methods`] and [`safe_methods`].
-#[derive(Clone, Debug)]
-pub struct Methods {
-    methods: Vec<Method>,
+/// Without trailing slashes, so that the rest of a path below a root begins with one.
+fn roots<P: Into<String>>(paths: impl IntoIterator<Item = P>) -> Vec<String> {
+    let trimmed = |path: P| path.into().trim_end_matches('/').to_owned();
+    paths.into_iter().map(trimmed).collect()
 }
 
-impl Filter for Methods {
-    fn passes(&self, head: &RequestHead<'_>) -> bool {
-        self.methods.contains(head.method)
-    }
-}
-
-/// See [`paths`] and [`skip_paths`].
-#[derive(Clone, Debug)]
-pub struct Paths {
-    /// Without trailing slashes, so that what follows must begin with one.
-    roots: Vec<String>,
-    pass_when_below: bool,
-}
-
-impl Paths {
-    fn new<P: Into<String>>(paths: impl IntoIterator<Item = P>, pass_when_below: bool) -> Self {
-        let trimmed = |path: P| path.into().trim_end_matches('/').to_owned();
-        Self {
-            roots: paths.into_iter().map(trimmed).collect(),
-            pass_when_below,
-        }
-    }
-
-    fn is_below(&self, path: &str) -> bool {
-        self.roots.iter().any(|root| {
-            path.strip_prefix(root.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
-    }
-}
-
-impl Filter for Paths {
-    fn passes(&self, head: &RequestHead<'_>) -> bool {
-        self.is_below(head.uri.path()) == self.pass_when_below
-    }
+fn is_below(roots: &[String], path: &str) -> bool {
+    roots.iter().any(|root| {
+        path.strip_prefix(root.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }

@@ -2,12 +2,15 @@
 
 use std::{fmt, hash::Hasher, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE, header::IntoHeaderName};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{COOKIE, IntoHeaderName},
+};
 use siphasher::sip::SipHasher24;
 
 use crate::{
-    head::{RequestHead, Seen},
-    traceparent::Traceparent,
+    headers::{Traceparent, header_name},
+    request_head::{RequestHead, Seen},
 };
 
 /// All mirrors of the world share it, so that 5 % of one are among the 10 % of another.
@@ -49,17 +52,17 @@ enum Source {
     Header(HeaderName),
     Cookie(Arc<str>),
     TraceId,
-    Closure(Arc<dyn Hash>),
+    Closure(Arc<dyn HashOf>),
 }
 
 /// Hashes what a closure found, whatever type it returned.
-trait Hash: Send + Sync {
+trait HashOf: Send + Sync {
     fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64>;
 }
 
 struct FromFn<F>(F);
 
-impl<F, K> Hash for FromFn<F>
+impl<F, K> HashOf for FromFn<F>
 where
     F: Fn(&RequestHead<'_>) -> Option<K> + Send + Sync,
     K: AsRef<[u8]>,
@@ -157,16 +160,6 @@ impl Key {
     }
 }
 
-/// What `HeaderMap::insert` takes, as a name. The trait is sealed: a map is its one way.
-pub(crate) fn header_name(name: impl IntoHeaderName) -> HeaderName {
-    let mut names = HeaderMap::with_capacity(1);
-    names.insert(name, HeaderValue::from_static(""));
-    names
-        .into_iter()
-        .find_map(|(name, _)| name)
-        .unwrap_or(COOKIE) // there is one
-}
-
 fn salted(salt: &str) -> u64 {
     SipHasher24::new_with_keys(DOMAIN, 0).hash(salt.as_bytes())
 }
@@ -208,7 +201,7 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]
 }
 
 fn trace_id(value: &HeaderValue) -> Option<&[u8]> {
-    Traceparent::of(value.as_bytes()).map(|parent| parent.trace)
+    Traceparent::parse(value.as_bytes()).map(|parent| parent.trace)
 }
 
 impl fmt::Debug for Source {

@@ -1,9 +1,11 @@
-//! Which requests: how many ([`SampleRate`]), picked how ([`Draw`]), kept
-//! together by what ([`Key`]), out of which ([`Filter`]).
+//! Which requests are taken: how many ([`SampleRate`]), by which number ([`Draw`]), by what they
+//! have in common ([`Key`]), and out of which requests (filters such as [`safe_methods`]).
+//!
+//! A filter is any closure `Fn(&RequestHead<'_>) -> bool`.
 //!
 //! # Example
 //!
-//! Ten per cent of the users, each of them whole:
+//! All requests of ten per cent of the users:
 //!
 //! ```
 //! use http::Request;
@@ -21,15 +23,15 @@
 //! # }
 //! ```
 //!
-//! Only some requests are worth a copy at all:
+//! Only some requests may be copied at all:
 //!
 //! ```
 //! use http::{Method, Request};
-//! use tower_mirror::{RequestHead, sample::{self, Filter}};
+//! use tower_mirror::{RequestHead, sample};
 //!
 //! let reads = sample::safe_methods();
 //! let request = Request::delete("/items/7").body(String::new()).unwrap();
-//! assert!(!reads.passes(&RequestHead::of(&request)));
+//! assert!(!reads(&RequestHead::of(&request)));
 //! ```
 
 mod draw;
@@ -40,11 +42,8 @@ mod rate;
 
 pub use self::{
     draw::Draw,
-    filter::{Filter, Methods, Paths, methods, paths, safe_methods, skip_paths},
+    filter::{methods, paths, safe_methods, skip_paths},
     key::Key,
     rate::{InvalidRate, SampleRate},
 };
-pub(crate) use self::{
-    draw::Drawn,
-    key::{cookie, header_name},
-};
+pub(crate) use self::{draw::Drawn, key::cookie};

@@ -1,159 +1,213 @@
-//! Everything that can be decided about a split.
+//! The builders of a `WeightedSplit` and of a `WeightedSplitLayer`.
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderName, Request, Response};
-use tower::{ServiceExt, util::BoxCloneSyncService};
+use http::{Request, Response, StatusCode, header::IntoHeaderName};
 use tower_service::Service;
 
 use super::{
-    branch::{Fallible, SubsetError},
-    error::InvalidSplit,
-    force::Force,
-    layer::{Beside, WeightedSplitLayer},
-    plan::Plan,
-    served::Empty503,
-    service::WeightedSplit,
+    error::InvalidSplit, force::Force, layer::WeightedSplitLayer, plan::Plan,
+    service::WeightedSplit, subset::BoxedSubset,
 };
-use crate::sample::Draw;
+use crate::{headers::header_name, respond::EmptyResponse, sample::Draw};
 
-/// Decides how a split behaves; what does not fit together is a typed error of `build`. Begun by
-/// [`WeightedSplit::builder`] and [`WeightedSplitLayer::builder`].
+/// The settings of a [`WeightedSplit`]. What does not fit together is an error of [`build`](Self::build). It is made by
+/// [`WeightedSplit::builder`].
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use http::{Response, StatusCode};
+/// use tower_mirror::{HttpTarget, WeightedSplit, client::ResponseBody, split::Unavailable};
+///
+/// fn unavailable(why: &Unavailable) -> Response<ResponseBody> {
+///     println!("nobody can serve: {why}");
+///     Response::builder().status(StatusCode::SERVICE_UNAVAILABLE).body(ResponseBody::default()).unwrap()
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let split = WeightedSplit::builder("catalog")
+///     .subset("v1", 95, HttpTarget::new("http://127.0.0.1:9001")?)
+///     .subset("v2", 5, HttpTarget::new("http://127.0.0.1:9002")?)
+///     .fallback("v2", "v1")
+///     .ready_timeout(Duration::from_millis(500))
+///     .response_header("x-served-by")
+///     .unavailable(unavailable)
+///     .build()?;
+/// # let _ = split;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct SplitBuilder<K, U = Empty503> {
-    kind: K,
+pub struct WeightedSplitBuilder<S, U = EmptyResponse> {
+    subsets: Vec<Option<S>>,
     plan: Plan,
-    refuse: U,
+    unavailable: U,
 }
 
-/// The subsets of a [`WeightedSplit`].
+/// The settings of a [`WeightedSplitLayer`]. What does not fit together is an error of [`build`](Self::build). It is made by
+/// [`WeightedSplitLayer::builder`]. See [`subset_with_errors`](Self::subset_with_errors) for an example.
 #[derive(Debug)]
-pub struct Subsets<S>(pub(super) Vec<S>);
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct WeightedSplitLayerBuilder<T, U = EmptyResponse> {
+    /// `None`: the wrapped service.
+    subsets: Vec<Option<T>>,
+    plan: Plan,
+    unavailable: U,
+}
 
-/// The subsets of a [`WeightedSplitLayer`].
-#[derive(Debug)]
-pub struct Layered<T>(pub(super) Vec<Option<T>>);
-
-impl<K> SplitBuilder<K> {
-    pub(super) fn new(name: Arc<str>, kind: K) -> Self {
-        Self {
-            kind,
-            plan: Plan::new(name),
-            refuse: Empty503,
+/// The settings that both builders have.
+macro_rules! settings {
+    ($builder:ident) => {
+        impl<S> $builder<S> {
+            fn new(name: Arc<str>) -> Self {
+                Self {
+                    subsets: Vec::new(),
+                    plan: Plan::new(name),
+                    unavailable: EmptyResponse(StatusCode::SERVICE_UNAVAILABLE),
+                }
+            }
         }
+
+        impl<S, U> $builder<S, U> {
+            /// If `from` does not become ready, in time or at all, its requests are moved to `to` before they are sent.
+            /// `to` may have the weight 0. Its own fallback is not used for them. Without a fallback, no request is
+            /// ever moved. Default: no fallback.
+            pub fn fallback(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+                self.plan.fallbacks.push((from.into(), to.into()));
+                self
+            }
+
+            /// How a subset is chosen for each request. A [`Draw::key`] keeps users with their subset; its default salt is
+            /// this split's name, so that different users are in the canaries of different splits. Default:
+            /// [`Draw::even`].
+            pub fn draw(mut self, draw: Draw) -> Self {
+                self.plan.policy.draw = draw;
+                self
+            }
+
+            /// Lets trusted requests name their subset. Default: no request can.
+            pub fn force(mut self, force: Force) -> Self {
+                self.plan.policy.force = Some(force);
+                self
+            }
+
+            /// The time within which a subset must become ready. Default: 1 s.
+            pub fn ready_timeout(mut self, timeout: Duration) -> Self {
+                self.plan.policy.ready_timeout = timeout;
+                self
+            }
+
+            /// Names the subset in this header of each response. Default: no header.
+            ///
+            /// The name is a `HeaderName` or a `&'static str`, as for [`HeaderMap::insert`](http::HeaderMap::insert).
+            ///
+            /// # Panics
+            ///
+            /// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
+            pub fn response_header(mut self, name: impl IntoHeaderName) -> Self {
+                self.plan.policy.response_header = Some(header_name(name));
+                self
+            }
+
+            /// Inserts no [`ServedBy`](super::ServedBy) into the extensions of requests and responses. It takes up to six
+            /// allocations for each request, which cost more than the rest of a split. Counters and
+            /// [`response_header`](Self::response_header) remain. [`not_served_by`](super::not_served_by) then returns `true`
+            /// for all requests. Default: it is inserted.
+            pub fn without_served_by(mut self) -> Self {
+                self.plan.policy.with_served_by = false;
+                self
+            }
+
+            /// Makes the responses to requests that no subset can serve: all weights are zero, or the chosen subset is not
+            /// ready in time and has no fallback. It is a closure `Fn(&Unavailable) -> Response<R>` or another
+            /// [`MakeResponse`](crate::MakeResponse). Default: an empty `503`, for which the body must implement `Default`.
+            pub fn unavailable<V>(self, unavailable: V) -> $builder<S, V> {
+                $builder {
+                    subsets: self.subsets,
+                    plan: self.plan,
+                    unavailable,
+                }
+            }
+        }
+    };
+}
+
+settings!(WeightedSplitBuilder);
+settings!(WeightedSplitLayerBuilder);
+
+impl<S> WeightedSplit<S> {
+    /// Begins a split of this name. The name is the salt of its keys and part of [`ServedBy`](super::ServedBy).
+    pub fn builder(name: impl Into<Arc<str>>) -> WeightedSplitBuilder<S> {
+        WeightedSplitBuilder::new(name.into())
     }
 }
 
-impl<K, U> SplitBuilder<K, U> {
-    /// Where `from` is not ready, in time or at all, its requests, still unsent, go to `to`, which may
-    /// have weight 0. Followed once. Without one, nothing is ever moved. Default: none.
-    pub fn fallback(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
-        self.plan.fallbacks.push((from.into(), to.into()));
-        self
-    }
-
-    /// How requests are shared out. A [`Draw::key`] keeps users with their subset; its default salt is
-    /// this split's name, so that different splits meet different users. Default: [`Draw::even`].
-    pub fn draw(mut self, draw: Draw) -> Self {
-        self.plan.policy.draw = draw;
-        self
-    }
-
-    /// Lets trusted requests name their subset. Default: none can.
-    pub fn force(mut self, force: Force) -> Self {
-        self.plan.policy.force = Some(force);
-        self
-    }
-
-    /// How long a subset may take to become ready. Default: 1 s.
-    pub fn ready_timeout(mut self, timeout: Duration) -> Self {
-        self.plan.policy.ready_timeout = timeout;
-        self
-    }
-
-    /// Names the subset in this header of each response. Default: none.
-    pub fn response_header(mut self, name: HeaderName) -> Self {
-        self.plan.policy.response_header = Some(name);
-        self
-    }
-
-    /// Leaves [`Served`](super::Served) out of the extensions of requests and responses, which takes up to six
-    /// allocations a request: more than all the rest of a split. Counters and
-    /// [`response_header`](Self::response_header) remain; [`not_served_by`](super::not_served_by) passes everything then.
-    /// Default: it is there.
-    pub fn without_served(mut self) -> Self {
-        self.plan.policy.is_told = false;
-        self
-    }
-
-    /// What to answer where no subset can: all weights are zero, or the chosen one is not ready in
-    /// time and has no fallback. Default: an empty `503`, where the body has a `Default`.
-    pub fn unavailable<V>(self, refuse: V) -> SplitBuilder<K, V> {
-        SplitBuilder {
-            kind: self.kind,
-            plan: self.plan,
-            refuse,
-        }
-    }
-
-    fn declare(&mut self, name: impl Into<String>, weight: u32) {
-        self.plan.declared.push((name.into(), weight));
-    }
-}
-
-impl<S, U> SplitBuilder<Subsets<S>, U> {
-    /// A subset of this name and weight. Weights are relative: 9 and 1 are 90 % and
-    /// 10 %. One of weight 0 is never chosen by weight or key. All are of one type; the
+impl<S, U> WeightedSplitBuilder<S, U> {
+    /// Adds a subset of this name and weight. Weights are relative: 9 and 1 are 90 % and
+    /// 10 %. A subset of weight 0 is never chosen by weight or key. All subsets have one type; the
     /// [module](crate::split) shows how different ones are boxed into one.
     pub fn subset(mut self, name: impl Into<String>, weight: u32, service: S) -> Self {
-        self.declare(name, weight);
-        self.kind.0.push(service);
+        self.plan.declared.push((name.into(), weight));
+        self.subsets.push(Some(service));
         self
     }
 
-    /// The split.
+    /// Makes the split.
     ///
     /// # Errors
     ///
     /// [`InvalidSplit`] for no subset, bad or duplicate names, and fallbacks that are unknown or cyclic.
     pub fn build(self) -> Result<WeightedSplit<S, U>, InvalidSplit> {
         let shared = self.plan.shared()?;
-        Ok(WeightedSplit::new(self.kind.0.into(), shared, self.refuse))
+        Ok(WeightedSplit::new(
+            None,
+            self.subsets.into(),
+            shared,
+            self.unavailable,
+        ))
     }
 }
 
-impl<B, R, E, U> SplitBuilder<Layered<Beside<B, R, E>>, U>
+impl<B, R, E> WeightedSplitLayer<BoxedSubset<B, R, E>> {
+    /// Begins a split of this name. The name is the salt of its keys and part of [`ServedBy`](super::ServedBy).
+    pub fn builder(name: impl Into<Arc<str>>) -> WeightedSplitLayerBuilder<BoxedSubset<B, R, E>> {
+        WeightedSplitLayerBuilder::new(name.into())
+    }
+}
+
+impl<B, R, E, U> WeightedSplitLayerBuilder<BoxedSubset<B, R, E>, U>
 where
     B: 'static,
     R: 'static,
     E: 'static,
 {
-    /// The wrapped service is the subset of this name and weight.
+    /// The wrapped service is the subset of this name and weight. It must be declared once.
     pub fn inner(mut self, name: impl Into<String>, weight: u32) -> Self {
-        self.declare(name, weight);
-        self.kind.0.push(None);
+        self.plan.declared.push((name.into(), weight));
+        self.subsets.push(None);
         self
     }
 
-    /// A subset beside the wrapped service, of this name and weight; see
-    /// [`inner`](Self::inner). It answers with the same body and fails with the same error;
-    /// an `HttpTarget` around an axum service does neither: see [`fallible_subset`](Self::fallible_subset).
-    pub fn subset<S>(mut self, name: impl Into<String>, weight: u32, service: S) -> Self
+    /// Adds a subset of this name and weight beside the wrapped service. Weights are relative: 9 and 1 are 90 % and
+    /// 10 %. A subset of weight 0 is never chosen by weight or key. Its responses have the same body as those of the wrapped
+    /// service, and its errors the same type. For an `HttpTarget` beside an axum service neither is so: see
+    /// [`subset_with_errors`](Self::subset_with_errors).
+    pub fn subset<S>(self, name: impl Into<String>, weight: u32, service: S) -> Self
     where
         S: Service<Request<B>, Response = Response<R>, Error = E> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
-        self.declare(name, weight);
-        let service = service.map_err(SubsetError::Own);
-        self.kind.0.push(Some(BoxCloneSyncService::new(service)));
-        self
+        self.push(name.into(), weight, BoxedSubset::new(service))
     }
 
-    /// A subset that fails with errors of its own, of which `answer` makes responses:
-    /// [`bad_gateway`](super::bad_gateway), say. A fallback still sees that it is not ready.
+    /// Adds a subset whose errors have a type of their own. `on_error` makes responses of them; it may be
+    /// [`bad_gateway`](super::bad_gateway). A fallback is still used if the subset is not ready.
     ///
-    /// So an `HttpTarget` becomes the canary of an axum application, whose services never fail:
+    /// In this way an `HttpTarget` becomes the canary of an axum application, whose services never fail:
     ///
     /// ```
     /// use axum::{Router, body::Body};
@@ -168,7 +222,7 @@ where
     /// let app: Router = Router::new().fallback_service(
     ///     WeightedSplitLayer::builder("catalog")
     ///         .inner("v1", 99)
-    ///         .fallible_subset("v2", 1, canary, split::bad_gateway)
+    ///         .subset_with_errors("v2", 1, canary, split::bad_gateway)
     ///         .fallback("v2", "v1")
     ///         .build()?
     ///         .layer(Router::<()>::new()),
@@ -176,40 +230,48 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn fallible_subset<S, A>(
-        mut self,
+    pub fn subset_with_errors<S, F>(
+        self,
         name: impl Into<String>,
         weight: u32,
         service: S,
-        answer: A,
+        on_error: F,
     ) -> Self
     where
         S: Service<Request<B>, Response = Response<R>> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
-        A: Fn(S::Error) -> Response<R> + Clone + Send + Sync + 'static,
+        F: Fn(S::Error) -> Response<R> + Clone + Send + Sync + 'static,
     {
-        self.declare(name, weight);
-        let service = Fallible { service, answer }.map_err(SubsetError::Unready);
-        self.kind.0.push(Some(BoxCloneSyncService::new(service)));
+        let subset = BoxedSubset::with_errors(service, on_error);
+        self.push(name.into(), weight, subset)
+    }
+
+    fn push(mut self, name: String, weight: u32, subset: BoxedSubset<B, R, E>) -> Self {
+        self.plan.declared.push((name, weight));
+        self.subsets.push(Some(subset));
         self
     }
 
-    /// The layer.
+    /// Makes the layer.
     ///
     /// # Errors
     ///
-    /// [`InvalidSplit`] for no inner subset or several, bad or duplicate names, and
+    /// [`InvalidSplit`] if the inner subset is missing or declared twice, for bad or duplicate names, and for
     /// fallbacks that are unknown or cyclic.
-    pub fn build(self) -> Result<WeightedSplitLayer<Beside<B, R, E>, U>, InvalidSplit> {
-        let count = self.kind.0.iter().filter(|subset| subset.is_none()).count();
+    pub fn build(self) -> Result<WeightedSplitLayer<BoxedSubset<B, R, E>, U>, InvalidSplit> {
+        let count = self
+            .subsets
+            .iter()
+            .filter(|subset| subset.is_none())
+            .count();
         if count != 1 {
             return Err(InvalidSplit::Inner { count });
         }
         let shared = self.plan.shared()?;
         Ok(WeightedSplitLayer::new(
-            self.kind.0.into(),
+            self.subsets.into(),
             shared,
-            self.refuse,
+            self.unavailable,
         ))
     }
 }

@@ -10,7 +10,7 @@ const OF_A_SUBSET: usize = 5;
 const UNREADY: usize = 4;
 
 /// Of the split itself, behind those of its subsets.
-const DRAINED: usize = 0;
+const NO_WEIGHT: usize = 0;
 const NOT_READY: usize = 1;
 const UNKNOWN_FORCED: usize = 2;
 const POLICY_PANICKED: usize = 3;
@@ -44,8 +44,8 @@ impl SplitCounters {
         self.add(subset * OF_A_SUBSET + UNREADY);
     }
 
-    pub(super) fn drained(&self) {
-        self.add(self.own + DRAINED);
+    pub(super) fn no_weight(&self) {
+        self.add(self.own + NO_WEIGHT);
     }
 
     pub(super) fn not_ready(&self) {
@@ -65,7 +65,7 @@ impl SplitCounters {
         std::array::from_fn(|counter| self.counts.sum(subset * OF_A_SUBSET + counter))
     }
 
-    /// Drained, not ready, unknown forced, policy panicked.
+    /// No weight, not ready, unknown forced, policy panicked.
     pub(super) fn of_split(&self) -> [u64; OF_THE_SPLIT] {
         std::array::from_fn(|counter| self.counts.sum(self.own + counter))
     }

@@ -7,10 +7,7 @@ use http::{
     header::{HOST, IntoHeaderName},
 };
 
-use crate::{
-    head::RequestHead,
-    sample::{cookie, header_name},
-};
+use crate::{headers::header_name, request_head::RequestHead, sample::cookie};
 
 /// Lets trusted requests name the subset that serves them, whatever its weight.
 ///
@@ -20,10 +17,10 @@ use crate::{
 /// # Example
 ///
 /// ```
-/// use tower_mirror::{Force, RequestHead};
+/// use tower_mirror::Force;
 ///
 /// let by_testers = Force::header("x-version")
-///     .when(|head: &RequestHead<'_>| head.headers.contains_key("x-internal"));
+///     .when(|head| head.headers.contains_key("x-internal"));
 /// # let _ = by_testers;
 /// ```
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! The chosen subset's readiness, then its response.
+//! The `ResponseFuture` of a split: the chosen subset's readiness, then its response.
 
 use std::{
     fmt,
@@ -14,20 +14,21 @@ use tokio::{task::unconstrained, time::Sleep};
 use tower_service::Service;
 
 use super::{
-    served::{Reason, Refuse, Served, Unavailable},
+    served::{Reason, ServedBy, Unavailable},
     shared::{Choice, Shared},
+    subset::{EitherFuture, EitherSubset, SubsetError},
 };
-use crate::clock::try_sleep;
+use crate::{respond::MakeResponse, time::try_sleep};
 
 pin_project! {
-    /// The response of a split. Until the subset is ready the request is owned here,
-    /// unsent; dropping this releases whatever the subset had reserved.
+    /// The response of a split. Until the subset is ready, the future owns the request. Dropping the
+    /// future releases everything that the subset had reserved.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, B, F, U> {
+    pub struct ResponseFuture<S, T, B, F, G, U> {
         #[pin]
-        state: State<S, B, F>,
-        decided: Decided,
-        refuse: U,
+        state: State<EitherSubset<S, T>, B, EitherFuture<F, G>>,
+        selection: Selection,
+        unavailable: U,
     }
 }
 
@@ -46,35 +47,36 @@ pin_project! {
             #[pin]
             answer: F,
         },
-        Drained,
+        NoWeight,
     }
 }
 
-/// Without the request: it does not belong in a log.
-impl<S, B, F, U> fmt::Debug for ResponseFuture<S, B, F, U> {
+/// It does not show the request, which does not belong in a log.
+impl<S, T, B, F, G, U> fmt::Debug for ResponseFuture<S, T, B, F, G, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Readying { .. } => "Readying",
             State::Calling { .. } => "Calling",
-            State::Drained => "Drained",
+            State::NoWeight => "NoWeight",
         };
         f.debug_struct("ResponseFuture")
             .field("state", &format_args!("{state}"))
-            .field("subset", &self.decided.subset)
+            .field("subset", &self.selection.subset)
             .finish_non_exhaustive()
     }
 }
 
-struct Decided {
+/// The subset that a request goes to, and why.
+struct Selection {
     shared: Arc<Shared>,
     subset: usize,
     reason: Reason,
     generation: u64,
 }
 
-impl Decided {
-    fn served(&self) -> Served {
-        Served {
+impl Selection {
+    fn served_by(&self) -> ServedBy {
+        ServedBy {
             split: Arc::clone(&self.shared.name),
             subset: Arc::clone(&self.shared.subsets[self.subset].name),
             reason: self.reason.clone(),
@@ -82,11 +84,11 @@ impl Decided {
         }
     }
 
-    /// To be called with this request, now.
+    /// Counts the request, and completes it before the subset is called with it.
     #[inline]
     fn serve(&self, request: &mut Extensions) {
         self.shared.counters.serve(self.subset, &self.reason);
-        self.tell(request);
+        self.insert_served_by(request);
     }
 
     fn stamp<R>(&self, answer: &mut Response<R>) {
@@ -94,18 +96,29 @@ impl Decided {
             let subset = self.shared.subsets[self.subset].header.clone();
             answer.headers_mut().insert(name.clone(), subset);
         }
-        self.tell(answer.extensions_mut());
+        self.insert_served_by(answer.extensions_mut());
     }
 
-    fn tell(&self, extensions: &mut Extensions) {
-        if self.shared.policy.is_told {
-            extensions.insert(self.served());
+    fn insert_served_by(&self, extensions: &mut Extensions) {
+        if self.shared.policy.with_served_by {
+            extensions.insert(self.served_by());
         }
     }
 
     fn not_ready(&self) -> Unavailable {
         Unavailable::NotReady {
             subset: Arc::clone(&self.shared.subsets[self.subset].name),
+        }
+    }
+
+    /// What a subset that fails gives to the caller of the split.
+    fn failed<R, E>(&self, error: SubsetError<R, E>) -> Result<Response<R>, E> {
+        match error {
+            SubsetError::Failed(error) => Err(error),
+            SubsetError::NotReady(mut answer) => {
+                answer.extensions_mut().insert(self.not_ready());
+                Ok(answer)
+            }
         }
     }
 
@@ -116,76 +129,66 @@ impl Decided {
     }
 }
 
-impl<S, B, F, U> ResponseFuture<S, B, F, U> {
-    /// `service_of`: a clone of a subset's service, by its place.
+impl<S, T, B, F, G, U> ResponseFuture<S, T, B, F, G, U> {
+    /// `service_of` returns a clone of a subset's service, by its place.
     #[inline]
     pub(super) fn new(
         shared: &Arc<Shared>,
         choice: Choice,
         request: Request<B>,
-        refuse: U,
-        service_of: impl Fn(usize) -> S,
+        unavailable: U,
+        service_of: impl Fn(usize) -> Option<EitherSubset<S, T>>,
     ) -> Self {
-        let decided = Decided {
+        let selection = Selection {
             shared: Arc::clone(shared),
             subset: choice.subset.unwrap_or_default(),
             reason: choice.reason,
             generation: choice.generation,
         };
-        match choice.subset {
-            Some(subset) => Self {
-                state: State::Readying {
-                    service: service_of(subset),
-                    request: Some(request),
-                    fallback: shared.subsets[subset]
-                        .fallback
-                        .map(|to| (to, service_of(to))),
-                    is_timed: false,
-                    deadline: None,
-                },
-                decided,
-                refuse,
+        let chosen = choice.subset.and_then(|subset| {
+            let fallback = shared.subsets[subset].fallback;
+            Some((service_of(subset)?, fallback))
+        });
+        let state = match chosen {
+            Some((service, fallback)) => State::Readying {
+                service,
+                request: Some(request),
+                fallback: fallback.and_then(|to| Some((to, service_of(to)?))),
+                is_timed: false,
+                deadline: None,
             },
-            None => Self {
-                state: State::Drained,
-                decided,
-                refuse,
-            },
+            None => State::NoWeight,
+        };
+        Self {
+            state,
+            selection,
+            unavailable,
         }
     }
 }
 
-impl<S, B, F, U> ResponseFuture<S, B, F, U> {
-    /// Why no subset has served the request, where the chosen one has failed to become ready.
-    pub(super) fn not_ready(&self) -> Unavailable {
-        self.decided.not_ready()
-    }
-}
-
-impl<S, B, R, U> Future for ResponseFuture<S, B, S::Future, U>
+impl<S, T, B, R, E, U> Future for ResponseFuture<S, T, B, S::Future, T::Future, U>
 where
-    S: Service<Request<B>, Response = Response<R>>,
-    U: Refuse<R>,
+    S: Service<Request<B>, Response = Response<R>, Error = E>,
+    T: Service<Request<B>, Response = Response<R>, Error: Into<SubsetError<R, E>>>,
+    U: MakeResponse<Unavailable, R>,
 {
-    type Output = Result<Response<R>, S::Error>;
+    type Output = Result<Response<R>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
                 StateProjection::Calling { answer } => {
-                    if !this.decided.shared.policy.stamps() {
-                        return answer.poll(cx);
-                    }
                     let mut answer = ready!(answer.poll(cx));
                     if let Ok(answer) = &mut answer {
-                        this.decided.stamp(answer);
+                        this.selection.stamp(answer);
                     }
-                    return Poll::Ready(answer);
+                    return Poll::Ready(answer.or_else(|error| this.selection.failed(error)));
                 }
-                StateProjection::Drained => {
-                    this.decided.shared.counters.drained();
-                    return Poll::Ready(Ok(refusal(this.refuse, Unavailable::Drained)));
+                StateProjection::NoWeight => {
+                    this.selection.shared.counters.no_weight();
+                    return Poll::Ready(Ok(unavailable(this.unavailable, Unavailable::NoWeight)));
                 }
                 StateProjection::Readying {
                     service,
@@ -200,10 +203,10 @@ where
                         Poll::Pending => {
                             if !*is_timed {
                                 *is_timed = true;
-                                deadline.set(try_sleep(this.decided.shared.policy.ready_timeout));
+                                deadline.set(try_sleep(this.selection.shared.policy.ready_timeout));
                             }
                             match deadline.as_mut().as_pin_mut() {
-                                // A subset that uses up tokio's budget must not hold off its own deadline.
+                                // A subset that uses up tokio's budget must not delay its own deadline.
                                 Some(deadline) => {
                                     ready!(Pin::new(&mut unconstrained(deadline)).poll(cx))
                                 }
@@ -212,34 +215,34 @@ where
                             Some(Ok(()))
                         }
                     };
-                    let counters = &this.decided.shared.counters;
+                    let counters = &this.selection.shared.counters;
                     match (failed, fallback.take()) {
                         (None, _) => {
                             let Some(mut request) = request.take() else {
                                 return Poll::Pending; // polled after its end
                             };
-                            this.decided.serve(request.extensions_mut());
+                            this.selection.serve(request.extensions_mut());
                             State::Calling {
                                 answer: service.call(request),
                             }
                         }
                         (Some(_), Some((to, other))) => {
-                            counters.unready(this.decided.subset);
-                            this.decided.fall_back(to);
+                            counters.unready(this.selection.subset);
+                            this.selection.fall_back(to);
                             *service = other;
                             *is_timed = false;
                             deadline.set(None);
                             continue;
                         }
                         (Some(Err(error)), None) => {
-                            counters.unready(this.decided.subset);
-                            return Poll::Ready(Err(error));
+                            counters.unready(this.selection.subset);
+                            return Poll::Ready(this.selection.failed(error));
                         }
                         (Some(Ok(())), None) => {
-                            counters.unready(this.decided.subset);
+                            counters.unready(this.selection.subset);
                             counters.not_ready();
-                            let why = this.decided.not_ready();
-                            return Poll::Ready(Ok(refusal(this.refuse, why)));
+                            let why = this.selection.not_ready();
+                            return Poll::Ready(Ok(unavailable(this.unavailable, why)));
                         }
                     }
                 }
@@ -249,9 +252,9 @@ where
     }
 }
 
-/// Tells the split's own answers from those of its subsets.
-fn refusal<R>(refuse: &impl Refuse<R>, why: Unavailable) -> Response<R> {
-    let mut answer = refuse.refuse(&why);
+/// A response of the split itself. The reason in its extensions distinguishes it from the responses of subsets.
+fn unavailable<R>(make: &impl MakeResponse<Unavailable, R>, why: Unavailable) -> Response<R> {
+    let mut answer = make.make_response(&why);
     answer.extensions_mut().insert(why);
     answer
 }

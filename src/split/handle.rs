@@ -1,4 +1,4 @@
-//! What steers and reads a split while it runs.
+//! The `SplitHandle`, which controls and reads a split while it runs.
 
 use std::sync::Arc;
 
@@ -6,23 +6,60 @@ use super::{
     error::InvalidWeights, rendezvous, shared::Shared, stats::SplitStats, weights::Weights,
 };
 
-/// Steers and reads one split, over all its clones and routes. Clones steer the same split.
+/// Controls and reads one split, over all its clones and routes. It is made by
+/// [`WeightedSplit::handle`](super::WeightedSplit::handle) or
+/// [`WeightedSplitLayer::handle`](super::WeightedSplitLayer::handle). Clones control the same split.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{HttpTarget, WeightedSplit, split::InvalidWeights};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let split = WeightedSplit::builder("catalog")
+///     .subset("v1", 95, HttpTarget::new("http://127.0.0.1:9001")?)
+///     .subset("v2", 5, HttpTarget::new("http://127.0.0.1:9002")?)
+///     .build()?;
+/// let handle = split.handle();
+///
+/// // A tenth of the users is on v2, and none of those who were on v2 goes back.
+/// let preview = handle.preview([("v1", 90), ("v2", 10)])?;
+/// assert!((0.045..0.055).contains(&preview.moved));
+///
+/// let table = handle.weights();
+/// assert_eq!(handle.set_weights_if(table.generation, [("v1", 90), ("v2", 10)])?, 1);
+/// let conflict = handle.set_weights_if(table.generation, [("v1", 50), ("v2", 50)]);
+/// assert!(matches!(conflict, Err(InvalidWeights::Conflict { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SplitHandle {
     shared: Arc<Shared>,
 }
 
-/// The weights in force at one moment.
+/// The weights in force at one moment. With the feature `serde` it implements `Serialize`: an object with `generation` and
+/// `weights`, in which the weights have the subsets' names. See [`SplitHandle`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct WeightTable {
     /// Counts the changes, from 0.
     pub generation: u64,
     /// Names and weights, in the order in which the subsets were declared.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "by_name"))]
     pub weights: Vec<(Arc<str>, u32)>,
 }
 
-/// What a change of weights would do. See [`SplitHandle::preview`].
+#[cfg(feature = "serde")]
+fn by_name<S: serde::Serializer>(
+    weights: &[(Arc<str>, u32)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(weights.iter().map(|(name, weight)| (&**name, weight)))
+}
+
+/// What a change of weights would do. See [`SplitHandle`] for an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Preview {
@@ -69,13 +106,13 @@ impl SplitHandle {
         self.set_weights([(name, weight)])
     }
 
-    /// As [`set_weights`](Self::set_weights), only if the weights still are those of `generation`: so
-    /// that two controllers cannot undo each other's changes unseen.
+    /// Like [`set_weights`](Self::set_weights), but only if the weights are still those of `generation`, so
+    /// that two controllers cannot undo each other's changes without notice.
     ///
     /// # Errors
     ///
-    /// [`InvalidWeights::Conflict`] where they are not, and those of `set_weights`.
-    pub fn compare_and_set<N: AsRef<str>>(
+    /// [`InvalidWeights::Conflict`] if they are not, and the errors of `set_weights`.
+    pub fn set_weights_if<N: AsRef<str>>(
         &self,
         generation: u64,
         weights: impl IntoIterator<Item = (N, u32)>,
@@ -94,7 +131,7 @@ impl SplitHandle {
             .map(|subset| Arc::clone(&subset.name));
         WeightTable {
             generation: weights.generation,
-            weights: names.zip(weights.of.iter().copied()).collect(),
+            weights: names.zip(weights.values.iter().copied()).collect(),
         }
     }
 
@@ -115,8 +152,8 @@ impl SplitHandle {
         let mut moved = 0_u32;
         for user in 0..USERS {
             let key = rendezvous::name_hash(&user.to_string());
-            let was = now.of_key(key, &self.shared.names);
-            let will_be = then.of_key(key, &self.shared.names);
+            let was = now.by_key(key, &self.shared.names);
+            let will_be = then.by_key(key, &self.shared.names);
             moved += u32::from(was != will_be);
             if let Some(subset) = was {
                 counts[subset].0 += 1;
@@ -140,7 +177,7 @@ impl SplitHandle {
         })
     }
 
-    /// Configured share beside observed share, by reason.
+    /// A snapshot of the configured and the observed shares, by reason.
     #[must_use]
     pub fn stats(&self) -> SplitStats {
         SplitStats::of(&self.shared)

@@ -5,7 +5,7 @@
 //! request, chosen when it arrives: by a trusted request's own word ([`Force`]), else
 //! by its key ([`Draw::key`](crate::Draw::key)), else by weight, evenly. Only the chosen one is made
 //! ready, so a subset that is slow or dead is nobody else's trouble, and while it is not ready the
-//! request, unsent, can be moved to a declared fallback. [`Served`] tells subset and reason, in the request's and the
+//! request, unsent, can be moved to a declared fallback. [`ServedBy`] tells subset and reason, in the request's and the
 //! response's extensions.
 //!
 //! Weights change while requests run; see [`SplitHandle`].
@@ -22,7 +22,7 @@
 //! use axum::{Router, body::Body, routing::get};
 //! use http::Request;
 //! use tower::{Layer, ServiceExt};
-//! use tower_mirror::{Served, WeightedSplitLayer};
+//! use tower_mirror::{ServedBy, WeightedSplitLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,7 +35,7 @@
 //!
 //! handle.set_weights([("v1", 0), ("v2", 100)])?;
 //! let answer = app.oneshot(Request::new(Body::empty())).await?;
-//! assert_eq!(&*answer.extensions().get::<Served>().unwrap().subset, "v2");
+//! assert_eq!(&*answer.extensions().get::<ServedBy>().unwrap().subset, "v2");
 //! # Ok(())
 //! # }
 //! ```
@@ -43,7 +43,7 @@
 //! Two HTTP servers, users that stay where they are, and a canary that may die:
 //!
 //! ```
-//! use tower_mirror::{Draw, Force, HttpTarget, Key, RequestHead, WeightedSplit};
+//! use tower_mirror::{Draw, Force, HttpTarget, Key, WeightedSplit};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let split = WeightedSplit::builder("catalog")
@@ -51,7 +51,7 @@
 //!     .subset("v2", 5, HttpTarget::new("http://127.0.0.1:9002")?)
 //!     .fallback("v2", "v1")
 //!     .draw(Draw::key(Key::cookie("uid")))
-//!     .force(Force::header("x-version").when(|head: &RequestHead<'_>| {
+//!     .force(Force::header("x-version").when(|head| {
 //!         head.headers.contains_key("x-internal")
 //!     }))
 //!     .build()?;
@@ -101,7 +101,6 @@
 //! [is a connect error](crate::client::Error::is_connect) where there is none to be had: nothing was sent, and a
 //! `tower::retry` around the split, for requests that can be cloned, sends it where it should go.
 
-mod branch;
 mod builder;
 mod counters;
 mod error;
@@ -115,19 +114,18 @@ mod served;
 mod service;
 mod shared;
 mod stats;
+mod subset;
 mod weights;
 
 pub use self::{
-    branch::{Branch, BranchFuture, SubsetError},
-    builder::{Layered, SplitBuilder, Subsets},
+    builder::{WeightedSplitBuilder, WeightedSplitLayerBuilder},
     error::{InvalidSplit, InvalidWeights},
     force::{Force, ForceSource},
     future::ResponseFuture,
     handle::{Preview, SplitHandle, WeightTable},
-    layer::{Beside, LayeredFuture, LayeredSplit, WeightedSplitLayer},
-    served::{
-        Empty503, NotServedBy, Reason, Refuse, Served, Unavailable, bad_gateway, not_served_by,
-    },
+    layer::WeightedSplitLayer,
+    served::{Reason, ServedBy, Unavailable, bad_gateway, not_served_by},
     service::WeightedSplit,
     stats::{SplitStats, SubsetStats},
+    subset::BoxedSubset,
 };

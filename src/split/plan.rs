@@ -1,17 +1,15 @@
-//! What a builder was told, and whether it fits together.
+//! The plan of a split: what a builder has collected, and the check whether it fits together.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::{
     error::InvalidSplit,
-    force::Force,
-    shared::{Shared, Subset},
+    shared::{Policy, Shared, Subset},
 };
-use crate::sample::Draw;
 
-/// All of a split but its services.
+/// Everything of a split except its services.
 #[derive(Debug)]
 pub(super) struct Plan {
     name: Arc<str>,
@@ -22,37 +20,13 @@ pub(super) struct Plan {
     pub(super) policy: Policy,
 }
 
-/// What the user decided that needs no checking: plain data plus closures.
-#[derive(Debug)]
-pub(super) struct Policy {
-    pub(super) draw: Draw,
-    pub(super) force: Option<Force>,
-    pub(super) ready_timeout: Duration,
-    pub(super) response_header: Option<HeaderName>,
-    /// Whether requests and responses carry `Served`.
-    pub(super) is_told: bool,
-}
-
-impl Policy {
-    /// Whether a response says who served it.
-    pub(super) fn stamps(&self) -> bool {
-        self.is_told || self.response_header.is_some()
-    }
-}
-
 impl Plan {
     pub(super) fn new(name: Arc<str>) -> Self {
         Self {
             name,
             declared: Vec::new(),
             fallbacks: Vec::new(),
-            policy: Policy {
-                draw: Draw::default(),
-                force: None,
-                ready_timeout: Duration::from_secs(1),
-                response_header: None,
-                is_told: true,
-            },
+            policy: Policy::default(),
         }
     }
 
@@ -116,7 +90,7 @@ fn subset(name: &str) -> Result<Subset, InvalidSplit> {
 fn refuse_cycles(subsets: &[Subset]) -> Result<(), InvalidSplit> {
     for start in subsets {
         let mut at = start;
-        // As many steps as there are subsets lead to an end, or go round.
+        // After as many steps as there are subsets, the path has ended or is a cycle.
         for _ in subsets {
             match at.fallback {
                 Some(next) => at = &subsets[next],

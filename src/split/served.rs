@@ -4,13 +4,13 @@ use std::{fmt, sync::Arc};
 
 use http::{Response, StatusCode};
 
-use crate::{BoxError, chain::describe, head::RequestHead, sample::Filter};
+use crate::{BoxError, error::describe, request_head::RequestHead};
 
 /// Which subset serves a request: an extension of the request before the subset is called,
 /// and of its response. (A subset's error carries none: wrap the subset in a `map_err` to name it.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Served {
+pub struct ServedBy {
     /// The split's name.
     pub split: Arc<str>,
     /// The subset's name.
@@ -61,29 +61,22 @@ impl fmt::Display for Reason {
 /// A filter for a mirror *within* a split, around a subset: passes requests that another
 /// subset than `name` serves, so that `name`, as the shadow, gets none twice. In nested
 /// splits the innermost one around the mirror is asked.
-pub fn not_served_by(name: impl Into<Arc<str>>) -> NotServedBy {
-    NotServedBy { name: name.into() }
-}
-
-/// See [`not_served_by`].
-#[derive(Clone, Debug)]
-pub struct NotServedBy {
-    name: Arc<str>,
-}
-
-impl Filter for NotServedBy {
-    fn passes(&self, head: &RequestHead<'_>) -> bool {
-        let served = head.extensions.get::<Served>();
-        served.is_none_or(|served| served.subset != self.name)
+pub fn not_served_by(
+    name: impl Into<Arc<str>>,
+) -> impl Fn(&RequestHead<'_>) -> bool + Clone + Send + Sync + 'static {
+    let name = name.into();
+    move |head: &RequestHead<'_>| {
+        let served = head.extensions.get::<ServedBy>();
+        served.is_none_or(|served| served.subset != name)
     }
 }
 
-/// Why a split answers a request itself: an extension of that answer, which has no [`Served`].
+/// Why a split answers a request itself: an extension of that answer, which has no [`ServedBy`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {
     /// All weights are zero.
-    Drained,
+    NoWeight,
     /// The subset did not become ready, or not in time, and has no fallback.
     #[non_exhaustive]
     NotReady {
@@ -95,42 +88,14 @@ pub enum Unavailable {
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Drained => f.write_str("all weights are zero"),
+            Self::NoWeight => f.write_str("all weights are zero"),
             Self::NotReady { subset } => write!(f, "{subset} is not ready"),
         }
     }
 }
 
-/// What a split answers itself, where no subset can. Implemented for closures
-/// `Fn(&Unavailable) -> Response<R>`, and for the default, [`Empty503`].
-pub trait Refuse<R> {
-    /// The answer.
-    fn refuse(&self, why: &Unavailable) -> Response<R>;
-}
-
-impl<F, R> Refuse<R> for F
-where
-    F: Fn(&Unavailable) -> Response<R>,
-{
-    fn refuse(&self, why: &Unavailable) -> Response<R> {
-        self(why)
-    }
-}
-
-/// `503 Service Unavailable` without a body: the default.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Empty503;
-
-impl<R: Default> Refuse<R> for Empty503 {
-    fn refuse(&self, _: &Unavailable) -> Response<R> {
-        let mut response = Response::new(R::default());
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        response
-    }
-}
-
-/// `502 Bad Gateway` with the error and its sources in one line: what
-/// [`fallible_subset`](super::SplitBuilder::fallible_subset) takes to answer for a subset that failed.
+/// `502 Bad Gateway` with the error and its sources in one line, for
+/// [`subset_with_errors`](super::WeightedSplitLayerBuilder::subset_with_errors).
 pub fn bad_gateway<E, R>(error: E) -> Response<R>
 where
     E: Into<BoxError>,

@@ -1,4 +1,4 @@
-//! The split of subsets of one type.
+//! The `WeightedSplit` service.
 
 use std::{
     sync::Arc,
@@ -10,71 +10,96 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    builder::{SplitBuilder, Subsets},
     future::ResponseFuture,
     handle::SplitHandle,
-    served::{Empty503, Refuse},
+    served::Unavailable,
     shared::Shared,
+    subset::{EitherSubset, SubsetError},
 };
-use crate::head::RequestHead;
+use crate::{
+    request_head::RequestHead,
+    respond::{EmptyResponse, MakeResponse},
+};
 
-/// Named subsets of one type, one of which serves each request.
+/// A service with named subsets, one of which serves each request.
 ///
-/// Clones share weights, draw and counters. See the [module](crate::split) for examples.
+/// [`builder`](Self::builder) makes one of subsets that all have the type `S`.
+/// A [`WeightedSplitLayer`](super::WeightedSplitLayer) makes one around a service `S`, whose other subsets are
+/// [`BoxedSubset`](super::BoxedSubset)s: that is `T` then. `U` makes the responses to requests that no subset can serve.
+///
+/// Clones share weights, draw and counters.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{HttpTarget, WeightedSplit};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let split: WeightedSplit<HttpTarget> = WeightedSplit::builder("catalog")
+///     .subset("v1", 95, HttpTarget::new("http://127.0.0.1:9001")?)
+///     .subset("v2", 5, HttpTarget::new("http://127.0.0.1:9002")?)
+///     .build()?;
+/// assert_eq!(split.handle().weights().generation, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
-pub struct WeightedSplit<S, U = Empty503> {
-    subsets: Arc<[S]>,
+pub struct WeightedSplit<S, U = EmptyResponse, T = S> {
+    /// The wrapped service, if there is one.
+    inner: Option<S>,
+    /// `None`: the wrapped service.
+    subsets: Arc<[Option<T>]>,
     shared: Arc<Shared>,
-    refuse: U,
+    unavailable: U,
 }
 
-impl<S> WeightedSplit<S> {
-    /// Begins a split of this name, which is the salt of its keys and part of
-    /// [`Served`](super::Served).
-    pub fn builder(name: impl Into<Arc<str>>) -> SplitBuilder<Subsets<S>> {
-        SplitBuilder::new(name.into(), Subsets(Vec::new()))
-    }
-}
-
-impl<S, U> WeightedSplit<S, U> {
-    pub(super) fn new(subsets: Arc<[S]>, shared: Arc<Shared>, refuse: U) -> Self {
+impl<S, U, T> WeightedSplit<S, U, T> {
+    pub(super) fn new(
+        inner: Option<S>,
+        subsets: Arc<[Option<T>]>,
+        shared: Arc<Shared>,
+        unavailable: U,
+    ) -> Self {
         Self {
+            inner,
             subsets,
             shared,
-            refuse,
+            unavailable,
         }
     }
 
-    /// What steers and reads this split while it runs.
+    /// The handle that controls and reads this split while it runs.
     #[must_use]
     pub fn handle(&self) -> SplitHandle {
         SplitHandle::new(Arc::clone(&self.shared))
     }
 }
 
-// By hand, since subsets are shared and need not be `Clone` for it.
-impl<S, U: Clone> Clone for WeightedSplit<S, U> {
+// A derived `Clone` would ask for clones of `T`, which are shared.
+impl<S: Clone, U: Clone, T> Clone for WeightedSplit<S, U, T> {
     fn clone(&self) -> Self {
         Self {
+            inner: self.inner.clone(),
             subsets: Arc::clone(&self.subsets),
             shared: Arc::clone(&self.shared),
-            refuse: self.refuse.clone(),
+            unavailable: self.unavailable.clone(),
         }
     }
 }
 
-impl<S, U, B, R> Service<Request<B>> for WeightedSplit<S, U>
+impl<S, U, T, B, R, E> Service<Request<B>> for WeightedSplit<S, U, T>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    U: Refuse<R> + Clone,
+    S: Service<Request<B>, Response = Response<R>, Error = E> + Clone,
+    T: Service<Request<B>, Response = Response<R>, Error: Into<SubsetError<R, E>>> + Clone,
+    U: MakeResponse<Unavailable, R> + Clone,
     B: Body,
 {
     type Response = Response<R>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S, B, S::Future, U>;
+    type Error = E;
+    type Future = ResponseFuture<S, T, B, S::Future, T::Future, U>;
 
-    /// Always: a subset is made ready for the request that is its.
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    /// Always ready. The chosen subset is polled for readiness in the response's future.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         Poll::Ready(Ok(()))
     }
 
@@ -84,8 +109,11 @@ where
             &self.shared,
             choice,
             request,
-            self.refuse.clone(),
-            |subset| self.subsets[subset].clone(),
+            self.unavailable.clone(),
+            |subset| match &self.subsets[subset] {
+                Some(other) => Some(EitherSubset::Other(other.clone())),
+                None => self.inner.clone().map(EitherSubset::Inner),
+            },
         )
     }
 }

@@ -1,18 +1,45 @@
-//! The one state of a split, made in `build()` and shared by all its clones.
+//! The state that all clones of a split share. It is made once, when the split is built.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use super::{
-    counters::SplitCounters, error::InvalidWeights, plan::Policy, rendezvous::name_hash,
+    counters::SplitCounters, error::InvalidWeights, force::Force, rendezvous::name_hash,
     served::Reason, weights::Weights,
 };
-use crate::{head::RequestHead, sample::Drawn};
+use crate::{
+    guard::{guarded, unpoisoned},
+    request_head::RequestHead,
+    sample::{Draw, Drawn},
+};
+
+/// The settings that need no check.
+#[derive(Debug)]
+pub(super) struct Policy {
+    pub(super) draw: Draw,
+    pub(super) force: Option<Force>,
+    pub(super) ready_timeout: Duration,
+    pub(super) response_header: Option<HeaderName>,
+    /// Whether requests and responses have a `ServedBy` among their extensions.
+    pub(super) with_served_by: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            draw: Draw::default(),
+            force: None,
+            ready_timeout: Duration::from_secs(1),
+            response_header: None,
+            with_served_by: true,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -23,7 +50,7 @@ pub(super) struct Shared {
     pub(super) policy: Policy,
     pub(super) counters: SplitCounters,
     pub(super) weights: ArcSwap<Weights>,
-    /// Held by who changes the weights, never by who reads them.
+    /// Held while the weights are changed, but not while they are read.
     changing: Mutex<()>,
 }
 
@@ -34,7 +61,7 @@ pub(super) struct Subset {
     pub(super) fallback: Option<usize>,
 }
 
-/// What was decided about one request.
+/// The decision on one request.
 #[derive(Debug)]
 pub(super) struct Choice {
     /// `None`: all weights are zero.
@@ -64,19 +91,19 @@ impl Shared {
         }
     }
 
-    /// Force, then key, then weight.
+    /// Chooses by force, then by key, then by weight.
     pub(super) fn choose(&self, head: &RequestHead<'_>) -> Choice {
         let weights = self.weights.load();
         let decide = || match self.forced(head) {
             Some(subset) => (Some(subset), Reason::Forced),
             None => match self.policy.draw.draw(head) {
-                Drawn::Keyed(key) => (weights.of_key(key, &self.names), Reason::Keyed),
-                Drawn::Unkeyed(point) => (weights.at(point), Reason::Weighted),
+                Drawn::Keyed(key) => (weights.by_key(key, &self.names), Reason::Keyed),
+                Drawn::Unkeyed(point) => (weights.by_point(point), Reason::Weighted),
             },
         };
-        let (subset, reason) = catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+        let (subset, reason) = guarded(decide).unwrap_or_else(|| {
             self.counters.policy_panicked();
-            (weights.at(fastrand::u64(..)), Reason::Weighted)
+            (weights.by_point(fastrand::u64(..)), Reason::Weighted)
         });
         Choice {
             subset,
@@ -104,8 +131,8 @@ impl Shared {
         current: &Weights,
         changes: impl IntoIterator<Item = (N, u32)>,
     ) -> Result<Box<[u32]>, InvalidWeights> {
-        let mut of = current.of.clone();
-        let mut is_given = vec![false; of.len()];
+        let mut weights = current.values.clone();
+        let mut is_given = vec![false; weights.len()];
         for (name, weight) in changes {
             let name = name.as_ref();
             let subset = self.subsets.iter().position(|subset| &*subset.name == name);
@@ -119,20 +146,20 @@ impl Shared {
                     name: name.to_owned(),
                 });
             }
-            of[subset] = weight;
+            weights[subset] = weight;
         }
-        Ok(of)
+        Ok(weights)
     }
 
-    /// Makes all of the changes or none. `expected`: the generation they are meant for.
+    /// Makes all of the changes or none. `expected` is the generation for which they are meant.
     pub(super) fn change<N: AsRef<str>>(
         &self,
         expected: Option<u64>,
         changes: impl IntoIterator<Item = (N, u32)>,
     ) -> Result<u64, InvalidWeights> {
-        // Before the lock, since the iterator is a user's.
+        // This comes before the lock, since the iterator is a user's code.
         let changes: Vec<(N, u32)> = changes.into_iter().collect();
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = unpoisoned(self.changing.lock());
         let current = self.weights.load();
         if let Some(expected) = expected.filter(|expected| *expected != current.generation) {
             return Err(InvalidWeights::Conflict {
@@ -140,9 +167,10 @@ impl Shared {
                 current: current.generation,
             });
         }
-        let of = self.changed(&current, changes)?;
+        let weights = self.changed(&current, changes)?;
         let generation = current.generation + 1;
-        self.weights.store(Arc::new(Weights::new(generation, of)));
+        self.weights
+            .store(Arc::new(Weights::new(generation, weights)));
         Ok(generation)
     }
 }

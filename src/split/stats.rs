@@ -1,20 +1,41 @@
-//! What a split was told to do, beside what it did.
+//! `SplitStats`: a snapshot of the configured and the observed shares.
 
 use std::{fmt, sync::Arc};
 
 use super::shared::Shared;
 
-/// A snapshot of a split: configured share beside observed share, by reason. Its
-/// `Display` is a table.
+/// A snapshot of a split: the configured share beside the observed share, by reason. Its
+/// `Display` is a table. With the feature `serde` it implements `Serialize`: an object with these fields.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{HttpTarget, WeightedSplit};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let split = WeightedSplit::builder("catalog")
+///     .subset("v1", 95, HttpTarget::new("http://127.0.0.1:9001")?)
+///     .subset("v2", 5, HttpTarget::new("http://127.0.0.1:9002")?)
+///     .build()?;
+/// let stats = split.handle().stats();
+/// let canary = stats.subset("v2").unwrap();
+/// assert_eq!((canary.configured, canary.observed, canary.served()), (0.05, 0.0, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SplitStats {
-    /// The table of weights in force.
+    /// The split's name.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "as_str"))]
+    pub name: Arc<str>,
+    /// The number of the table of weights in force.
     pub generation: u64,
     /// The subsets, in the order in which they were declared.
     pub subsets: Vec<SubsetStats>,
     /// Requests refused because all weights were zero.
-    pub drained: u64,
+    pub no_weight: u64,
     /// Requests refused because their subset was not ready in time and had no fallback.
     pub not_ready: u64,
     /// Requests that were trusted to force a subset and named none there is; they
@@ -24,11 +45,13 @@ pub struct SplitStats {
     pub policy_panics: u64,
 }
 
-/// One subset in [`SplitStats`].
+/// One subset in [`SplitStats`], where there is an example.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SubsetStats {
     /// The subset's name.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "as_str"))]
     pub name: Arc<str>,
     /// Its weight in force.
     pub weight: u32,
@@ -68,7 +91,7 @@ impl SplitStats {
                 let [forced, keyed, weighted, fallback, unready] = shared.counters.of_subset(at);
                 SubsetStats {
                     name: Arc::clone(&subset.name),
-                    weight: weights.of[at],
+                    weight: weights.values[at],
                     configured: weights.share(at),
                     observed: 0.0,
                     forced,
@@ -80,11 +103,12 @@ impl SplitStats {
             })
             .collect();
         observe(&mut subsets);
-        let [drained, not_ready, unknown_forced, policy_panics] = shared.counters.of_split();
+        let [no_weight, not_ready, unknown_forced, policy_panics] = shared.counters.of_split();
         Self {
+            name: Arc::clone(&shared.name),
             generation: weights.generation,
             subsets,
-            drained,
+            no_weight,
             not_ready,
             unknown_forced,
             policy_panics,
@@ -103,7 +127,7 @@ impl SplitStats {
             subset.fallback -= was.fallback.min(subset.fallback);
             subset.unready -= was.unready.min(subset.unready);
         }
-        since.drained -= earlier.drained.min(since.drained);
+        since.no_weight -= earlier.no_weight.min(since.no_weight);
         since.not_ready -= earlier.not_ready.min(since.not_ready);
         since.unknown_forced -= earlier.unknown_forced.min(since.unknown_forced);
         since.policy_panics -= earlier.policy_panics.min(since.policy_panics);
@@ -116,6 +140,11 @@ impl SplitStats {
     pub fn subset(&self, name: &str) -> Option<&SubsetStats> {
         self.subsets.iter().find(|subset| &*subset.name == name)
     }
+}
+
+#[cfg(feature = "serde")]
+fn as_str<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 fn observe(subsets: &mut [SubsetStats]) {
@@ -160,7 +189,7 @@ impl fmt::Display for SplitStats {
             )?;
         }
         let rest = [
-            (self.drained, "refused: all weights were zero"),
+            (self.no_weight, "refused: all weights were zero"),
             (
                 self.not_ready,
                 "refused: not ready in time, and no fallback",

@@ -1,4 +1,4 @@
-//! One table of weights: never changed, only replaced.
+//! One table of weights. A table is never changed, only replaced.
 
 use super::rendezvous;
 
@@ -6,26 +6,26 @@ use super::rendezvous;
 pub(super) struct Weights {
     pub(super) generation: u64,
     /// In the order of the subsets.
-    pub(super) of: Box<[u32]>,
-    /// Of 32-bit weights, so that it cannot overflow.
+    pub(super) values: Box<[u32]>,
+    /// The sum. It cannot overflow, because the weights have 32 bits.
     total: u64,
 }
 
 impl Weights {
-    pub(super) fn new(generation: u64, of: Box<[u32]>) -> Self {
-        let total = of.iter().map(|weight| u64::from(*weight)).sum();
+    pub(super) fn new(generation: u64, values: Box<[u32]>) -> Self {
+        let total = values.iter().map(|weight| u64::from(*weight)).sum();
         Self {
             generation,
-            of,
+            values,
             total,
         }
     }
 
     /// The subset in whose interval of the circle a point falls; `None` where all weights are zero.
-    pub(super) fn at(&self, point: u64) -> Option<usize> {
+    pub(super) fn by_point(&self, point: u64) -> Option<usize> {
         // Below the total; multiplied, since a remainder would reshuffle everybody with each total.
         let mut left = ((u128::from(point) * u128::from(self.total)) >> 64) as u64;
-        self.of.iter().position(|&weight| {
+        self.values.iter().position(|&weight| {
             let weight = u64::from(weight);
             let is_here = left < weight;
             left = left.saturating_sub(weight);
@@ -34,15 +34,15 @@ impl Weights {
     }
 
     /// The subset that a key stays with; `None` where all weights are zero.
-    pub(super) fn of_key(&self, key: u64, names: &[u64]) -> Option<usize> {
-        rendezvous::pick(key, names, &self.of)
+    pub(super) fn by_key(&self, key: u64, names: &[u64]) -> Option<usize> {
+        rendezvous::pick(key, names, &self.values)
     }
 
     /// A subset's share of what is neither forced nor moved by a fallback, from 0 to 1.
     pub(super) fn share(&self, subset: usize) -> f64 {
         match self.total {
             0 => 0.0,
-            total => f64::from(self.of[subset]) / total as f64,
+            total => f64::from(self.values[subset]) / total as f64,
         }
     }
 }

@@ -33,7 +33,8 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_mirror::{
-    BoxError, MirrorHandle, MirrorLayer, Outcome, Report, RequestHead, Stats, observe::Observer,
+    BoxError, MirrorHandle, MirrorLayer, MirrorStats, Outcome, Report, RequestHead,
+    observe::Observer,
 };
 
 pub use self::{
@@ -76,8 +77,8 @@ where
 }
 
 /// The counters once no copy is in flight: of this many requests, nothing held.
-pub async fn settled(handle: &MirrorHandle, requests: u64) -> Stats {
-    handle.idle().await;
+pub async fn settled(handle: &MirrorHandle, requests: u64) -> MirrorStats {
+    handle.wait_idle().await;
     let stats = handle.stats();
     assert_adds_up(&stats, requests);
     assert_eq!(stats.in_flight(), 0, "{stats}");
@@ -86,7 +87,7 @@ pub async fn settled(handle: &MirrorHandle, requests: u64) -> Stats {
 }
 
 /// M4: one outcome each, or in flight.
-pub fn assert_adds_up(stats: &Stats, requests: u64) {
+pub fn assert_adds_up(stats: &MirrorStats, requests: u64) {
     let outcomes: u64 = stats.outcomes().map(|(_, count)| count).sum();
     assert_eq!(outcomes + stats.in_flight(), requests, "{stats}");
     assert_eq!(stats.requests(), requests, "{stats}");
@@ -94,7 +95,7 @@ pub fn assert_adds_up(stats: &Stats, requests: u64) {
 
 /// Exactly one request was counted, with this outcome.
 #[track_caller]
-pub fn assert_only(stats: &Stats, expected: Outcome) {
+pub fn assert_only(stats: &MirrorStats, expected: Outcome) {
     let found: Vec<_> = stats.outcomes().filter(|(_, count)| *count > 0).collect();
     assert_eq!(found, [(expected, 1)], "{stats}");
 }

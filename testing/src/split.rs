@@ -18,7 +18,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::time::Sleep;
 use tower::Service;
-use tower_mirror::{BoxError, Draw, Served, WeightedSplit, split::SplitBuilder, split::Subsets};
+use tower_mirror::{BoxError, Draw, ServedBy, WeightedSplit, split::WeightedSplitBuilder};
 
 use super::Broken;
 
@@ -36,7 +36,7 @@ impl<B> Service<Request<B>> for Named {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let served = request.extensions().get::<Served>();
+        let served = request.extensions().get::<ServedBy>();
         assert_eq!(served.map(|served| &*served.subset), Some(self.0));
         ready(Ok(Response::new(self.0)))
     }
@@ -47,7 +47,7 @@ pub fn builder(
     name: &str,
     weights: &[(&'static str, u32)],
     draw: Draw,
-) -> SplitBuilder<Subsets<Named>> {
+) -> WeightedSplitBuilder<Named> {
     let begun = WeightedSplit::builder(name).draw(draw);
     weights.iter().fold(begun, |builder, &(name, weight)| {
         builder.subset(name, weight, Named(name))
@@ -93,7 +93,7 @@ where
 }
 
 #[track_caller]
-pub fn served<R>(answer: &Response<R>) -> &Served {
+pub fn served<R>(answer: &Response<R>) -> &ServedBy {
     answer.extensions().get().expect("to be told who served")
 }
 
@@ -170,7 +170,7 @@ impl<B: Body> Service<Request<B>> for Strict {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         assert!(std::mem::take(&mut self.is_ready), "called unready");
         self.calls.fetch_add(1, SeqCst);
-        let served = request.extensions().get::<Served>();
+        let served = request.extensions().get::<ServedBy>();
         assert_eq!(served.map(|served| &*served.subset), Some(self.name));
         ready(Ok(Response::new(self.name)))
     }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Mutex};
 use http::Request;
 use proptest::prelude::*;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_mirror::{BufferLayer, BufferedBody, MirrorLayer};
+use tower_mirror::{BufferedBody, MirrorLayer, RequestBodyBufferLayer};
 use tower_mirror_testing::*;
 
 const CAP: u64 = 20_000;
@@ -64,7 +64,7 @@ async fn check(script: Script) {
         }
         Ok::<_, Infallible>(())
     });
-    let buffer = BufferLayer::new().max_bytes(CAP);
+    let buffer = RequestBodyBufferLayer::new().max_bytes(CAP);
     let Ok(()) = buffer.layer(service).oneshot(post(script.clone())).await;
     let (is_complete, with) = lock(&seen).take().expect("a call");
     assert_eq!(with, without);

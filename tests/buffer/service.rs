@@ -25,8 +25,8 @@ use tower::{
     util::MapRequestLayer,
 };
 use tower_mirror::{
-    BufferLayer, BufferedBody, MirrorLayer, Outcome, TeeBody,
-    buffer::{Buffer, try_clone_request},
+    BufferedBody, MirrorLayer, Outcome, RequestBodyBufferLayer, TeeBody,
+    buffer::{RequestBodyBuffer, try_clone_request},
 };
 use tower_mirror_testing::*;
 
@@ -66,7 +66,7 @@ async fn given(script: Script) -> Given {
         });
         Ok::<_, Infallible>(())
     });
-    let buffer = BufferLayer::new().max_bytes(CAP).layer(service);
+    let buffer = RequestBodyBufferLayer::new().max_bytes(CAP).layer(service);
     let Ok(()) = buffer.oneshot(post(script)).await;
     lock(&given).take().expect("the service was called")
 }
@@ -119,7 +119,10 @@ async fn a_body_is_whole_up_to_the_cap_and_streamed_beyond_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_default_cap_is_two_mebibytes() {
-    for layer in [BufferLayer::new(), BufferLayer::default()] {
+    for layer in [
+        RequestBodyBufferLayer::new(),
+        RequestBodyBufferLayer::default(),
+    ] {
         for (length, is_complete) in [(2 << 20, true), ((2 << 20) + 1, false)] {
             let service = service_fn(async |request: Request<BufferedBody<Script>>| {
                 assert_eq!(request.body().is_complete(), is_complete);
@@ -184,7 +187,7 @@ async fn after_an_error_the_body_is_asked_as_without_the_layer() {
         assert!(body.frame().await.is_none() && !body.is_complete());
         Ok::<_, Infallible>(())
     });
-    let Ok(()) = BufferLayer::new()
+    let Ok(()) = RequestBodyBufferLayer::new()
         .layer(service)
         .oneshot(post(script))
         .await;
@@ -246,7 +249,7 @@ impl<B: Body> Service<Request<B>> for Strict {
 async fn the_service_that_was_made_ready_is_the_one_that_is_called() {
     let strict = Strict::new();
     let calls = Arc::clone(&strict.calls);
-    let mut service = BufferLayer::new().max_bytes(CAP).layer(strict);
+    let mut service = RequestBodyBufferLayer::new().max_bytes(CAP).layer(strict);
     let mut task = task::spawn(());
     for (at, script) in [
         Script::default().knowing_end(),
@@ -270,7 +273,7 @@ async fn the_service_that_was_made_ready_is_the_one_that_is_called() {
     }
 }
 
-async fn made_ready(service: &mut Buffer<Strict>) -> &mut Buffer<Strict> {
+async fn made_ready(service: &mut RequestBodyBuffer<Strict>) -> &mut RequestBodyBuffer<Strict> {
     let Ok(()) = poll_fn(|cx| Service::<Request<Feed>>::poll_ready(service, cx)).await;
     service
 }
@@ -279,7 +282,7 @@ async fn made_ready(service: &mut Buffer<Strict>) -> &mut Buffer<Strict> {
 async fn two_bodies_can_be_read_at_a_time() {
     let strict = Strict::new();
     let calls = Arc::clone(&strict.calls);
-    let mut service = BufferLayer::new().layer(strict);
+    let mut service = RequestBodyBufferLayer::new().layer(strict);
     let (first, slow) = Feed::new();
     let (second, quick) = Feed::new();
     let mut slow = task::spawn(made_ready(&mut service).await.call(Request::new(slow)));
@@ -300,7 +303,7 @@ async fn two_bodies_can_be_read_at_a_time() {
 async fn a_client_that_goes_away_leaves_the_service_uncalled() {
     let strict = Strict::new();
     let calls = Arc::clone(&strict.calls);
-    let mut service = BufferLayer::new().layer(strict);
+    let mut service = RequestBodyBufferLayer::new().layer(strict);
     let (sender, body) = Feed::new();
     let mut answer = task::spawn(made_ready(&mut service).await.call(Request::new(body)));
     sender.send(pattern(9000)).unwrap();
@@ -346,7 +349,7 @@ async fn a_body_that_has_ended_or_is_declared_too_long_is_not_waited_for() {
             called.store(true, SeqCst);
             pending::<Result<(), Infallible>>()
         });
-        let mut buffer = BufferLayer::new().max_bytes(CAP).layer(service);
+        let mut buffer = RequestBodyBufferLayer::new().max_bytes(CAP).layer(service);
         let _answer = buffer.call(Request::new(Unpolled(script)));
         assert!(called.load(SeqCst), "in `call` itself");
     }
@@ -362,7 +365,7 @@ async fn a_known_end_is_not_waited_for() {
     ];
     for script in known {
         let mut answer = task::spawn(
-            BufferLayer::new()
+            RequestBodyBufferLayer::new()
                 .layer(Strict::new())
                 .oneshot(post(script)),
         );
@@ -404,7 +407,10 @@ async fn a_clone_is_the_same_request_and_a_begun_body_has_none() {
         .body(Script::chunks([LONG, 3]))
         .unwrap();
     request.extensions_mut().insert(7u8);
-    let Ok(()) = BufferLayer::new().layer(service).oneshot(request).await;
+    let Ok(()) = RequestBodyBufferLayer::new()
+        .layer(service)
+        .oneshot(request)
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -438,7 +444,7 @@ fn what_is_shown_of_a_body_is_short() {
         Ok::<_, Infallible>(())
     });
     let mut answer = pin!(
-        BufferLayer::new()
+        RequestBodyBufferLayer::new()
             .layer(service)
             .oneshot(post(Script::chunks([9000])))
     );
@@ -478,7 +484,7 @@ async fn retries_send_the_body_again() {
     for (length, is_retried) in cases {
         let primary = Primary::new(Reads::Frames(1), Then::Fails);
         let service = ServiceBuilder::new()
-            .layer(BufferLayer::new().max_bytes(CAP))
+            .layer(RequestBodyBufferLayer::new().max_bytes(CAP))
             .layer(RetryLayer::new(Again(2)))
             .service(primary.clone());
         let sent = service.oneshot(post(Script::chunks([length]))).await;
@@ -531,7 +537,7 @@ async fn hedged(
     // `Hedge` is not `Clone`.
     let (hedge, worker) = tower::buffer::Buffer::pair(hedge, 8);
     tokio::spawn(worker);
-    let buffer = BufferLayer::new().max_bytes(CAP).layer(hedge);
+    let buffer = RequestBodyBufferLayer::new().max_bytes(CAP).layer(hedge);
     let answer = buffer.oneshot(post(script)).await;
     (answer, calls.load(SeqCst))
 }
@@ -566,7 +572,7 @@ async fn mirrored(primary: &Primary, script: Script) -> (Outcome, Vec<Copy>) {
     let shadow = TestShadow::recording();
     let mirror = MirrorLayer::new(shadow.share());
     let service = ServiceBuilder::new()
-        .layer(BufferLayer::new().max_bytes(CAP))
+        .layer(RequestBodyBufferLayer::new().max_bytes(CAP))
         .layer(mirror.clone())
         .service(primary.clone());
     let answer = service.oneshot(post(script)).await;
@@ -635,8 +641,9 @@ async fn a_mirror_inside_has_the_body_of_a_client_that_goes_away() {
     let mirror = MirrorLayer::new(shadow.share());
     let primary = Primary::new(Reads::Frames(1), Then::Hangs);
     for primary in [
-        BufferLayer::new().layer(mirror.layer(primary)),
-        BufferLayer::new().layer(mirror.layer(Primary::new(Reads::Frames(0), Then::Hangs))),
+        RequestBodyBufferLayer::new().layer(mirror.layer(primary)),
+        RequestBodyBufferLayer::new()
+            .layer(mirror.layer(Primary::new(Reads::Frames(0), Then::Hangs))),
     ] {
         let mut answer = task::spawn(primary.oneshot(post(Script::chunks([9000, 9001]))));
         assert_pending!(answer.poll());
@@ -657,7 +664,7 @@ async fn the_copy_is_of_the_body_that_a_layer_between_made() {
         let shadow = TestShadow::recording();
         let mirror = MirrorLayer::new(shadow.share());
         let service = ServiceBuilder::new()
-            .layer(BufferLayer::new())
+            .layer(RequestBodyBufferLayer::new())
             .layer(MapRequestLayer::new(
                 |request: Request<BufferedBody<Script>>| {
                     request.map(|body| {
@@ -686,7 +693,7 @@ async fn a_body_that_is_not_there_at_once_is_unread() {
         Script::chunks([3]).then(Step::Pending),
     ] {
         let service = ServiceBuilder::new()
-            .layer(BufferLayer::new())
+            .layer(RequestBodyBufferLayer::new())
             .map_request(move |request: Request<BufferedBody<Script>>| {
                 request.map(|_| script.clone())
             })
@@ -704,7 +711,7 @@ async fn a_body_that_panics_when_it_is_let_go_of_is_unread() {
     for primary_panics in [false, true] {
         let mirror = MirrorLayer::new(TestShadow::recording());
         let service = ServiceBuilder::new()
-            .layer(BufferLayer::new())
+            .layer(RequestBodyBufferLayer::new())
             .map_request(|request: Request<BufferedBody<Script>>| {
                 request.map(|body| {
                     body.map_frame(|_| -> http_body::Frame<Bytes> { panic!("as told") })
@@ -728,7 +735,7 @@ async fn a_body_that_panics_when_it_is_let_go_of_is_unread() {
 async fn a_frame_that_panics_when_it_is_let_go_of_is_nobodys_trouble() {
     let mirror = MirrorLayer::new(TestShadow::recording());
     let service = ServiceBuilder::new()
-        .layer(BufferLayer::new())
+        .layer(RequestBodyBufferLayer::new())
         .map_request(|request: Request<BufferedBody<Script>>| {
             let data = Bytes::from_owner(DataThatPanics(vec![0; 9000]));
             // As long as the one in memory was, so that its frames are shared.
@@ -761,7 +768,7 @@ async fn a_body_put_in_the_place_of_a_buffered_one_is_charged_as_any_other() {
     let (feed, body) = Feed::new();
     let body = Arc::new(Mutex::new(Some(body)));
     let service = ServiceBuilder::new()
-        .layer(BufferLayer::new())
+        .layer(RequestBodyBufferLayer::new())
         .map_request(move |request: Request<BufferedBody<Script>>| {
             let body = lock(&body).take().expect("one request");
             request.map(|_| body)
@@ -815,7 +822,7 @@ async fn a_mirror_around_copies_each_request_once_and_whole() {
         let mirror = MirrorLayer::new(shadow.share());
         let service = ServiceBuilder::new()
             .layer(mirror.clone())
-            .layer(BufferLayer::new())
+            .layer(RequestBodyBufferLayer::new())
             .layer(RetryLayer::new(Again(2)))
             .service(primary);
         let _ = service.oneshot(post(Script::chunks([9000, 1]))).await;
@@ -833,10 +840,14 @@ async fn under_axum_handlers_that_ignore_their_body_are_mirrored() {
     let mirror = MirrorLayer::new(shadow.share());
     let ignores = || Router::<()>::new().route("/", post(async || "pong"));
     let apps = [
-        ignores().layer(mirror.clone()).layer(BufferLayer::new()),
-        ignores().layer((BufferLayer::new(), mirror.clone())),
-        Router::new().fallback_service(BufferLayer::new().layer(ignores().layer(mirror.clone()))),
-        Router::new().fallback_service(BufferLayer::new().layer(mirror.layer(ignores()))),
+        ignores()
+            .layer(mirror.clone())
+            .layer(RequestBodyBufferLayer::new()),
+        ignores().layer((RequestBodyBufferLayer::new(), mirror.clone())),
+        Router::new()
+            .fallback_service(RequestBodyBufferLayer::new().layer(ignores().layer(mirror.clone()))),
+        Router::new()
+            .fallback_service(RequestBodyBufferLayer::new().layer(mirror.layer(ignores()))),
     ];
     for app in apps {
         let request = Request::post("/").body(Body::from("hello")).unwrap();
@@ -857,9 +868,9 @@ fn every_type_crosses_threads() {
     fn owned<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
     type Inner = fn(Request<BufferedBody<Full<Bytes>>>) -> Ready<Result<(), Infallible>>;
     type Answer = Ready<Result<(), Infallible>>;
-    owned::<BufferLayer>();
+    owned::<RequestBodyBufferLayer>();
     owned::<BufferedBody<Full<Bytes>>>();
-    owned::<Buffer<tower::util::ServiceFn<Inner>>>();
+    owned::<RequestBodyBuffer<tower::util::ServiceFn<Inner>>>();
     owned::<tower_mirror::buffer::ResponseFuture<tower::util::ServiceFn<Inner>, Full<Bytes>, Answer>>(
     );
 }
@@ -879,7 +890,7 @@ async fn a_complete_body_is_there_at_once() {
         }
     });
     let script = Script::new([Step::Pending, Step::Data(pattern(9))]).then(Step::Pending);
-    let Ok(()) = BufferLayer::new()
+    let Ok(()) = RequestBodyBufferLayer::new()
         .layer(service)
         .oneshot(post(script))
         .await;
@@ -906,11 +917,11 @@ fn held_at_most(script: Script, is_mirrored: bool) -> u64 {
         drop(request);
         Ok::<_, Infallible>(Response::new(()))
     });
-    let service = BufferLayer::new().layer(mirror.layer(service));
+    let service = RequestBodyBufferLayer::new().layer(mirror.layer(service));
     let counted = allocation_counter::measure(|| {
         runtime.block_on(async {
             let Ok(_) = service.oneshot(post(script)).await;
-            mirror.handle().idle().await;
+            mirror.handle().wait_idle().await;
         });
     });
     counted.bytes_max

@@ -174,7 +174,7 @@ async fn a_copy_with_such_a_response_has_an_outcome_of_its_own() {
             let request = Request::get(path).body(Empty::<Bytes>::new()).unwrap();
             service.clone().oneshot(request).await.unwrap();
         }
-        within(mirror.handle().idle()).await;
+        within(mirror.handle().wait_idle()).await;
         let stats = mirror.handle().stats();
         assert_eq!(stats.outcome(Outcome::ResponseHeadTooLarge), 2, "{stats}");
         assert_eq!(stats.outcome(Outcome::Completed), 1, "{stats}");

@@ -10,58 +10,65 @@ use std::{
 
 /// Each room with what it may use of the crate. `lib` is the root, which has all.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("head", &[]),
-    ("sample", &["head", "traceparent"]),
-    ("rewrite", &["traceparent"]),
-    ("body", &["detached", "stream_end", "sync"]),
-    ("buffer", &["body"]),
-    ("observe", &["head"]),
-    ("chain", &[]),
-    ("clock", &[]),
     ("detached", &[]),
-    ("exact", &[]),
-    ("mark", &[]),
-    ("oversized", &[]),
+    ("error", &[]),
+    ("guard", &[]),
+    ("headers", &[]),
+    ("marker", &[]),
+    ("request_head", &["headers"]),
+    ("respond", &[]),
     ("stream_end", &[]),
     ("sync", &[]),
-    ("tokens", &[]),
-    ("traceparent", &[]),
+    ("time", &["guard"]),
+    ("sample", &["guard", "headers", "request_head"]),
+    ("rewrite", &["headers"]),
+    (
+        "body",
+        &["detached", "guard", "marker", "stream_end", "sync"],
+    ),
+    ("buffer", &["body", "marker"]),
+    ("observe", &["request_head"]),
     ("metrics", &["mirror", "split", "observe"]),
     ("guide", &[]),
     (
         "mirror",
         &[
-            "head",
-            "sample",
-            "rewrite",
-            "body",
-            "observe",
-            "chain",
-            "clock",
-            "detached",
-            "exact",
-            "mark",
-            "oversized",
-            "sync",
-            "tokens",
             "BoxError",
+            "body",
+            "detached",
+            "error",
+            "guard",
+            "headers",
+            "marker",
+            "observe",
+            "request_head",
+            "rewrite",
+            "sample",
+            "sync",
+            "time",
         ],
     ),
     (
         "split",
-        &["head", "sample", "observe", "chain", "clock", "BoxError"],
+        &[
+            "BoxError",
+            "error",
+            "guard",
+            "headers",
+            "observe",
+            "request_head",
+            "respond",
+            "sample",
+            "time",
+        ],
     ),
-    ("receive", &["head", "sample", "mark"]),
+    (
+        "receive",
+        &["headers", "marker", "request_head", "respond", "sample"],
+    ),
     (
         "client",
-        &[
-            "clock",
-            "exact",
-            "oversized",
-            "stream_end",
-            "tokens",
-            "BoxError",
-        ],
+        &["BoxError", "headers", "marker", "stream_end", "time"],
     ),
 ];
 
@@ -220,9 +227,16 @@ fn the_scan_finds_what_it_looks_for() {
         .flat_map(used)
         .collect();
     assert!(
-        ["head", "sample", "rewrite", "body", "observe", "BoxError"]
-            .iter()
-            .all(|room| by_mirror.contains(*room))
+        [
+            "request_head",
+            "sample",
+            "rewrite",
+            "body",
+            "observe",
+            "BoxError"
+        ]
+        .iter()
+        .all(|room| by_mirror.contains(*room))
     );
 }
 

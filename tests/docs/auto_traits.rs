@@ -8,19 +8,18 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use tower::{Layer, Service};
 use tower_mirror::{
-    BodyMode, BoxError, Draw, Force, HostRewrite, Key, Mirror, MirrorBuilder, MirrorHandle,
-    MirrorLayer, Outcome, Report, RequestHead, SampleRate, Served, ShadowBody, SplitHandle, Stats,
-    TeeBody, WeightedSplit, WeightedSplitLayer,
+    BodyMode, BoxError, Draw, EmptyResponse, Force, HostRewrite, Key, Mirror, MirrorBuilder,
+    MirrorHandle, MirrorLayer, MirrorStats, Outcome, Report, RequestHead, SampleRate, ServedBy,
+    ShadowBody, SplitHandle, TeeBody, WeightedSplit, WeightedSplitLayer,
     body::ShadowBodyError,
-    mirror::{Drained, ResponseFuture},
+    mirror::{DrainReport, Mirroring, ResponseFuture},
     observe::{PrimaryReport, ShadowReport, StatusClass},
-    receive::{self, Empty, Mirrored, ReadOnly, ReadOnlyLayer},
-    rewrite::{InvalidHost, OnlyHeaders, RemoveHeaders, SetHeader},
-    sample::{InvalidRate, Methods, Paths},
+    receive::{self, Mirrored, ReadOnly, ReadOnlyLayer},
+    rewrite::InvalidHost,
+    sample::InvalidRate,
     split::{
-        self, Beside, Branch, BranchFuture, Empty503, ForceSource, InvalidSplit, InvalidWeights,
-        Layered, LayeredFuture, LayeredSplit, NotServedBy, Preview, Reason, SplitBuilder,
-        SplitStats, SubsetError, SubsetStats, Subsets, Unavailable, WeightTable,
+        self, BoxedSubset, ForceSource, InvalidSplit, InvalidWeights, Preview, Reason, SplitStats,
+        SubsetStats, Unavailable, WeightTable, WeightedSplitBuilder, WeightedSplitLayerBuilder,
     },
 };
 
@@ -51,27 +50,22 @@ fn every_type_crosses_threads() {
     cloned::<Report>();
     cloned::<PrimaryReport>();
     cloned::<ShadowReport>();
-    cloned::<Stats>();
-    cloned::<Methods>();
-    cloned::<Paths>();
-    cloned::<SetHeader>();
-    cloned::<RemoveHeaders>();
-    cloned::<OnlyHeaders>();
+    cloned::<MirrorStats>();
     cloned::<Mirrored>();
     cloned::<ReadOnlyLayer>();
-    cloned::<ReadOnly<tower::util::ServiceFn<Primary>, Empty>>();
-    copied::<Empty>();
+    cloned::<ReadOnly<tower::util::ServiceFn<Primary>, EmptyResponse>>();
+    copied::<EmptyResponse>();
     owned::<receive::ResponseFuture<Answer, Full<Bytes>, Full<Bytes>>>();
     cloned::<InvalidHost>();
     cloned::<InvalidRate>();
-    copied::<tower_mirror::rewrite::TraceContext>();
     copied::<BodyMode>();
     #[cfg(feature = "metrics")]
-    cloned::<tower_mirror::metrics::Histograms>();
+    cloned::<tower_mirror::metrics::MetricsObserver>();
     copied::<Outcome>();
     copied::<SampleRate>();
     copied::<StatusClass>();
-    copied::<Drained>();
+    copied::<DrainReport>();
+    copied::<Mirroring>();
     error::<InvalidHost>();
     error::<InvalidRate>();
     error::<ShadowBodyError>();
@@ -79,38 +73,34 @@ fn every_type_crosses_threads() {
 }
 
 type Subset = tower::util::ServiceFn<fn(Request<Full<Bytes>>) -> Answer>;
-type Boxed = Beside<Full<Bytes>, Full<Bytes>, Infallible>;
+type Boxed = BoxedSubset<Full<Bytes>, Full<Bytes>, Infallible>;
 type BoxedFuture = <Boxed as Service<Request<Full<Bytes>>>>::Future;
 
 #[test]
 fn every_type_of_the_split_crosses_threads() {
     cloned::<WeightedSplit<Subset>>();
     cloned::<WeightedSplitLayer<Boxed>>();
-    cloned::<LayeredSplit<Subset, Boxed>>();
-    cloned::<Branch<Subset, Boxed>>();
+    cloned::<WeightedSplit<Subset, EmptyResponse, Boxed>>();
+    cloned::<Boxed>();
     cloned::<SplitHandle>();
     cloned::<Force>();
     cloned::<ForceSource>();
-    cloned::<Served>();
+    cloned::<ServedBy>();
     cloned::<Reason>();
     cloned::<Unavailable>();
-    cloned::<NotServedBy>();
     cloned::<WeightTable>();
     cloned::<Preview>();
     cloned::<SplitStats>();
     cloned::<SubsetStats>();
     cloned::<InvalidSplit>();
     cloned::<InvalidWeights>();
-    cloned::<Empty503>();
-    owned::<SplitBuilder<Subsets<Subset>>>();
-    owned::<SplitBuilder<Layered<Boxed>>>();
-    owned::<SubsetError<Full<Bytes>, Infallible>>();
+    owned::<WeightedSplitBuilder<Subset>>();
+    owned::<WeightedSplitLayerBuilder<Boxed>>();
     error::<InvalidSplit>();
     error::<InvalidWeights>();
     // Futures hold a timer, so they are pinned where they are polled.
-    sent::<split::ResponseFuture<Subset, Full<Bytes>, Answer, Empty503>>();
-    sent::<LayeredFuture<Subset, Boxed, Full<Bytes>, Answer, BoxedFuture, Empty503>>();
-    sent::<BranchFuture<Answer, BoxedFuture>>();
+    sent::<split::ResponseFuture<Subset, Subset, Full<Bytes>, Answer, Answer, EmptyResponse>>();
+    sent::<split::ResponseFuture<Subset, Boxed, Full<Bytes>, Answer, BoxedFuture, EmptyResponse>>();
 }
 
 /// A shadow's type, even one that cannot show itself, is in no type of the mirror's.
@@ -197,6 +187,6 @@ async fn nothing_is_asked_of_the_primary_or_its_body() {
     };
     assert!(service.call(Request::new(body)).await.is_ok());
     assert_eq!(calls.get(), 1);
-    mirror.handle().idle().await;
+    mirror.handle().wait_idle().await;
     assert_eq!(mirror.handle().stats().outcome(Outcome::Unread), 1);
 }

@@ -7,7 +7,7 @@ const MET: [&str; 6] = [
     "  failed_transport\n",
     "  loop\n",
     "  filtered\n",
-    "  no_room\n",
+    "  in_flight_limit\n",
 ];
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub(crate) struct Cell {
 }
 
 pub(crate) const SIZES: [usize; 3] = [0, 1 << 10, 1 << 20];
-const MODES: [BodyMode; 3] = [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit];
+const MODES: [BodyMode; 3] = [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly];
 /// For answers that are cut off.
 pub(crate) const MOST_OF_AN_ANSWER: u64 = 64 << 10;
 
@@ -38,11 +38,11 @@ impl Cell {
     /// One of each mode.
     pub(crate) fn is_typical(self) -> bool {
         let size = match self.mode {
-            BodyMode::Tee => 1 << 10,
-            BodyMode::Stream => 1 << 20,
+            BodyMode::Buffered => 1 << 10,
+            BodyMode::Streaming => 1 << 20,
             _ => 0,
         };
-        self.size == size && self.http2 == (self.mode == BodyMode::Omit)
+        self.size == size && self.http2 == (self.mode == BodyMode::HeadOnly)
     }
 
     fn all() -> Vec<Self> {
@@ -58,7 +58,7 @@ impl Cell {
     /// Bytes of the copy's body.
     pub(crate) fn copied(self) -> usize {
         match self.mode {
-            BodyMode::Omit => 0,
+            BodyMode::HeadOnly => 0,
             _ => self.size,
         }
     }
@@ -149,7 +149,7 @@ async fn run(
     let shadow = shadow.await;
     let before = tasks();
     let layer = mirror(target(&shadow, http2), expected)
-        .body(cell.mode)
+        .body_mode(cell.mode)
         .build();
     let handle = layer.handle();
     let server = Server::start(layer.layer(Digest)).await;
@@ -161,7 +161,7 @@ async fn run(
     if with != without {
         return Err(format!("the client saw\n{with}\nand without:\n{without}"));
     }
-    let ended = timeout(HANG, handle.idle()).await;
+    let ended = timeout(HANG, handle.wait_idle()).await;
     ended.map_err(|_| format!("the copy hangs\n{}", handle.stats()))?;
     let stats = handle.stats();
     if expected.iter().map(|end| stats.outcome(*end)).sum::<u64>() != 1 {

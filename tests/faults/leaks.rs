@@ -9,7 +9,7 @@ use http::{Request, header::HeaderValue};
 use http_body_util::Full;
 use tokio::{task::yield_now, time::timeout};
 use tower::{Layer, ServiceExt};
-use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer, Outcome, Stats};
+use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer, MirrorStats, Outcome};
 
 use crate::{
     cell::{DESCRIPTORS, descriptors, runtime, tasks},
@@ -27,8 +27,8 @@ fn mirror(shadow: &Shadow, http2: bool, mode: BodyMode) -> (MirrorLayer, HttpTar
     let target = if http2 { target.http2() } else { target };
     let target = target.write_timeout(Duration::from_millis(200));
     let layer = MirrorLayer::builder(target.clone())
-        .carry::<Token>()
-        .body(mode)
+        .copy_extension::<Token>()
+        .body_mode(mode)
         .max_buffered_bytes(256 << 20)
         .timeout(Duration::from_millis(50))
         .build();
@@ -47,7 +47,7 @@ async fn send(layer: &MirrorLayer, token: &Token, copies: usize, size: usize) {
 }
 
 async fn idle(handle: &MirrorHandle) {
-    timeout(HANG, handle.idle()).await.unwrap();
+    timeout(HANG, handle.wait_idle()).await.unwrap();
     assert_eq!(handle.stats().buffered_bytes(), 0);
 }
 
@@ -69,7 +69,7 @@ async fn all_let_go(target: &HttpTarget, shadow: &Shadow, token: &Token, tasks_b
 }
 
 /// Over HTTP/2. Nothing of them is left, before the target goes and after.
-async fn sixty_copies(shadow: &Shadow, mode: BodyMode, tasks_before: usize) -> Stats {
+async fn sixty_copies(shadow: &Shadow, mode: BodyMode, tasks_before: usize) -> MirrorStats {
     let (layer, target) = mirror(shadow, true, mode);
     let token = Token(Arc::default());
     for _ in 0..3 {
@@ -94,7 +94,7 @@ fn a_shadow_that_admits_no_stream_keeps_no_request() {
         })
         .await;
         let before = tasks();
-        for mode in [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit] {
+        for mode in [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly] {
             sixty_copies(&shadow, mode, before).await;
         }
     });
@@ -115,7 +115,7 @@ fn a_shadow_that_never_opens_the_window_keeps_no_stream() {
         })
         .await;
         let before = tasks();
-        for mode in [BodyMode::Tee, BodyMode::Stream] {
+        for mode in [BodyMode::Buffered, BodyMode::Streaming] {
             let stats = sixty_copies(&shadow, mode, before).await;
             let ends = stats.outcome(Outcome::Completed) + stats.outcome(Outcome::TimedOut);
             assert_eq!(ends, 60, "{stats}");
@@ -129,7 +129,7 @@ fn a_shadow_that_never_reads_sees_its_connections_reset() {
     let _alone = DESCRIPTORS.write().unwrap_or_else(PoisonError::into_inner);
     runtime().block_on(async {
         let shadow = Shadow::start(|_, stream| async move { hold(&stream).await }).await;
-        for mode in [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit] {
+        for mode in [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly] {
             let (layer, target) = mirror(&shadow, false, mode);
             let token = Token(Arc::default());
             let (tasks_before, before) = (tasks(), descriptors());

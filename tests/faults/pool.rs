@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 use tower::{Layer, ServiceExt};
-use tower_mirror::{MirrorLayer, Outcome, Report};
+use tower_mirror::{MirrorLayer, Outcome};
 
 use crate::{
     cell::{DESCRIPTORS, nothing_is_left, runtime, target, tasks},
@@ -52,7 +52,7 @@ where
         let (tell, mut told) = mpsc::unbounded_channel();
         let connections = target(&shadow, false);
         let layer = MirrorLayer::builder(connections.clone())
-            .observer(move |report: &Report| {
+            .observer(move |report| {
                 let status = report.shadow.status.map(|status| status.as_u16());
                 let _ = tell.send((report.outcome, status));
             })

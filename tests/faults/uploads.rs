@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 use tower::Layer;
-use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer, Outcome, Stats, sample};
+use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer, MirrorStats, Outcome, sample};
 
 use crate::{
     cell::{DESCRIPTORS, nothing_is_left, runtime, tasks},
@@ -19,7 +19,7 @@ use crate::{
 };
 use tower_mirror_testing::{frames::*, net::HANG};
 
-const MODES: [BodyMode; 3] = [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit];
+const MODES: [BodyMode; 3] = [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly];
 
 /// A mirror to a shadow that behaves, and the server in front.
 struct Bench {
@@ -46,7 +46,7 @@ impl Bench {
         let bare = Server::start(Digest).await;
         let before = tasks();
         let target = HttpTarget::new(&format!("http://{}", shadow.address)).unwrap();
-        let layer = limit(MirrorLayer::builder(target.clone()).body(mode));
+        let layer = limit(MirrorLayer::builder(target.clone()).body_mode(mode));
         let handle = layer.handle();
         let server = Server::start(layer.layer(Digest)).await;
         Self {
@@ -63,8 +63,8 @@ impl Bench {
         Self::new(mode, |mirror| mirror.build()).await
     }
 
-    async fn idle(&self) -> Stats {
-        timeout(HANG, self.handle.idle()).await.unwrap();
+    async fn idle(&self) -> MirrorStats {
+        timeout(HANG, self.handle.wait_idle()).await.unwrap();
         self.handle.stats()
     }
 
@@ -124,7 +124,7 @@ fn aborts_at_each_stage() {
                 drop(stream);
                 let stats = bench.idle().await;
                 assert_eq!(stats.requests(), admitted, "{stats}");
-                let whole = mode == BodyMode::Omit || sent == request.len();
+                let whole = mode == BodyMode::HeadOnly || sent == request.len();
                 let by_client =
                     stats.outcome(Outcome::ClientAborted) + stats.outcome(Outcome::BodyError);
                 let sent = stats.outcome(Outcome::Completed);
@@ -160,7 +160,7 @@ fn aborts_http2_streams_at_each_stage() {
         let stats = bench.idle().await;
         let by_client = stats.outcome(Outcome::ClientAborted) + stats.outcome(Outcome::BodyError);
         let ended = match mode {
-            BodyMode::Omit => stats.outcome(Outcome::Completed),
+            BodyMode::HeadOnly => stats.outcome(Outcome::Completed),
             _ => by_client,
         };
         assert_eq!(ended, 2, "{mode:?}: {stats}");
@@ -325,7 +325,7 @@ fn names_thousands_of_hosts() {
         drop(stream);
         let stats = bench.idle().await;
         assert_eq!(
-            stats.outcome(Outcome::Completed) + stats.outcome(Outcome::NoRoom),
+            stats.outcome(Outcome::Completed) + stats.outcome(Outcome::InFlightLimit),
             2000,
             "{stats}"
         );
@@ -360,7 +360,7 @@ fn trickles_to_hold_every_slot() {
         }
         let with = http1(bench.server.address, 1000).await;
         assert_eq!(with, http1(bench.bare.address, 1000).await);
-        if mode != BodyMode::Omit {
+        if mode != BodyMode::HeadOnly {
             // The slots come back while the uploads go on.
             let stats = bench.idle().await;
             assert_eq!(stats.outcome(Outcome::TimedOut), 8, "{stats}");
@@ -378,7 +378,7 @@ fn trickles_to_hold_every_slot() {
         let stats = bench.idle().await;
         let completed = stats.outcome(Outcome::Completed);
         match mode {
-            BodyMode::Tee | BodyMode::Stream => assert!(completed <= 3, "{stats}"),
+            BodyMode::Buffered | BodyMode::Streaming => assert!(completed <= 3, "{stats}"),
             _ => assert_eq!(stats.requests(), 11, "{stats}"),
         }
         bench.end().await;

@@ -53,7 +53,7 @@ async fn bytes_are_charged_frame_by_frame_and_never_over_the_limit() {
     let before = handle.stats().buffered_bytes();
     two.send(pattern(20_000)).unwrap();
     tokio::task::yield_now().await;
-    assert_eq!(handle.stats().outcome(Outcome::NoBytes), 1);
+    assert_eq!(handle.stats().outcome(Outcome::BufferLimit), 1);
     assert_eq!(handle.stats().buffered_bytes(), before - HEAD);
     two.send(pattern(1)).unwrap();
     drop((one, two));
@@ -102,7 +102,7 @@ async fn many_uploads_together_keep_to_the_limit() {
         answer.await.unwrap().unwrap();
     }
     let stats = settled(&handle, 30).await;
-    assert!(stats.outcome(Outcome::NoBytes) > 0);
+    assert!(stats.outcome(Outcome::BufferLimit) > 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,7 +237,7 @@ async fn a_shadow_that_holds_a_copy_holds_nothing_of_a_read_buffer() {
             sender.send(copy).expect("the test receives it");
             pending::<Result<Response<Full<Bytes>>, Infallible>>()
         }))
-        .host(HostRewrite::preserve())
+        .host_rewrite(HostRewrite::preserve())
         .without_mark()
         .build();
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::Request;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mirror::{
-    BodyMode, BoxError, Draw, Key, Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome,
-    SampleRate, Stats, TeeBody,
+    BodyMode, BoxError, Draw, Key, Mirror, MirrorBuilder, MirrorHandle, MirrorLayer, MirrorStats,
+    Outcome, SampleRate, TeeBody,
 };
 use tower_mirror_testing::*;
 
@@ -22,7 +22,7 @@ impl Chain {
     fn sampling(draw: impl Fn(usize) -> Draw) -> Self {
         Self::new([Act::Answers(200); 3], |at, mirror| {
             let rate = SampleRate::percent([100.0, 50.0, 10.0][at]).unwrap();
-            mirror.sample(rate).draw(draw(at))
+            mirror.sample_rate(rate).draw(draw(at))
         })
     }
 
@@ -47,7 +47,7 @@ impl Chain {
     }
 
     /// The counters of each, of as many requests.
-    async fn settled(&self, requests: u64) -> [Stats; 3] {
+    async fn settled(&self, requests: u64) -> [MirrorStats; 3] {
         [
             settled(&self.handle(0), requests).await,
             settled(&self.handle(1), requests).await,
@@ -84,7 +84,7 @@ impl Chain {
     }
 }
 
-fn taken(stats: &Stats) -> [u64; 2] {
+fn taken(stats: &MirrorStats) -> [u64; 2] {
     [Outcome::Completed, Outcome::NotSampled].map(|outcome| stats.outcome(outcome))
 }
 
@@ -152,8 +152,8 @@ async fn each_mirror_is_steered_alone() {
 
 #[tokio::test]
 async fn large_frames_are_shared_by_all_shadows_and_the_primary() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
-        let chain = Chain::new([Act::Answers(200); 3], |_, mirror| mirror.body(mode));
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
+        let chain = Chain::new([Act::Answers(200); 3], |_, mirror| mirror.body_mode(mode));
         let primary = Primary::reading();
         let lengths = [8 * 1024, 100, 64 * 1024, 8 * 1024 - 1, 300_000];
         let sum = trailers(&[("x-sum", "1")]);
@@ -203,12 +203,12 @@ async fn a_failing_mirror_fails_alone() {
         (Act::KeepsBody, Outcome::TimedOut),
         (Act::Endless(1024), Outcome::CompletedTruncated),
     ];
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
         for (act, outcome) in bad {
             for place in 0..3 {
                 let mut acts = [Act::Answers(200); 3];
                 acts[place] = act;
-                let chain = Chain::new(acts, |_, mirror| mirror.body(mode));
+                let chain = Chain::new(acts, |_, mirror| mirror.body_mode(mode));
                 assert_fails_alone(&chain, place, outcome).await;
             }
         }
@@ -218,9 +218,9 @@ async fn a_failing_mirror_fails_alone() {
                 false => mirror,
             };
             let chain = Chain::new([Act::Answers(200); 3], |at, mirror| {
-                limits(at, mirror.body(mode))
+                limits(at, mirror.body_mode(mode))
             });
-            assert_fails_alone(&chain, place, Outcome::NoRoom).await;
+            assert_fails_alone(&chain, place, Outcome::InFlightLimit).await;
         }
     }
 }

@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tokio::{runtime, time::Instant};
 use tower::{Layer, Service, service_fn};
-use tower_mirror::{MirrorHandle, MirrorLayer, Outcome, Report, RequestHead, ShadowBody};
+use tower_mirror::{MirrorHandle, MirrorLayer, Outcome, ShadowBody};
 use tower_mirror_testing::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ fn alive_tasks() -> usize {
 async fn idle_waits_for_copies_that_begin_meanwhile() {
     let mirror = to(Act::AnswersAfter(5 * SECOND));
     let begun = Instant::now();
-    mirror.handle().idle().await;
+    mirror.handle().wait_idle().await;
     send(&mirror, 1).await;
     let later = tokio::spawn({
         let mirror = mirror.clone();
@@ -88,7 +88,7 @@ async fn a_drain_gives_up_the_rest_at_its_deadline() {
         let told = Told::default();
         let mirror = MirrorLayer::builder(shadow.share())
             .timeout(60 * SECOND)
-            .observer(told.clone())
+            .observe_with(told.clone())
             .build();
         send(&mirror, 3).await;
         // One that is still capturing, and goes on.
@@ -152,7 +152,7 @@ async fn a_request_that_is_being_decided_on_when_a_drain_begins_stays_outside() 
     let handle = Arc::new(OnceLock::<MirrorHandle>::new());
     let within = Arc::clone(&handle);
     let mirror = MirrorLayer::builder(TestShadow::recording())
-        .filter(move |_: &RequestHead<'_>| {
+        .filter(move |_| {
             let handle = within.get().expect("set below");
             let drained = handle.drain(SECOND).now_or_never();
             assert_eq!(drained.expect("nobody is inside").aborted, 0);
@@ -227,7 +227,7 @@ fn what_a_runtime_takes_with_it_is_aborted() {
     let shadow = TestShadow::new(Act::KeepsBody);
     let told = Told::default();
     let mirror = MirrorLayer::builder(shadow.share())
-        .observer(told.clone())
+        .observe_with(told.clone())
         .build();
     let first = build().unwrap();
     first.block_on(send(&mirror, 2));
@@ -377,7 +377,7 @@ fn a_copy_whose_observer_blocks_is_counted_once() {
     let (blocks, enters, release) = Blocks::new();
     let blocks = Mutex::new(blocks);
     let mirror = MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Call)))
-        .observer(move |_: &Report| lock(&blocks).block())
+        .observer(move |_| lock(&blocks).block())
         .build();
     let blocked = one_worker();
     blocked.block_on(send(&mirror, 1));

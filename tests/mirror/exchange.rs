@@ -5,7 +5,7 @@ use std::{io::ErrorKind, time::Duration};
 use http::Request;
 use tokio::time::Instant;
 use tower::{Layer, Service};
-use tower_mirror::{HostRewrite, MirrorLayer, Outcome, Report, RequestHead, observe::StatusClass};
+use tower_mirror::{HostRewrite, MirrorLayer, Outcome, Report, observe::StatusClass};
 use tower_mirror_testing::*;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 async fn sent_to(act: Act) -> Report {
     let told = Told::default();
     let mirror = MirrorLayer::builder(TestShadow::new(act))
-        .observer(told.clone())
+        .observe_with(told.clone())
         .build();
     let primary = Primary::reading();
     let answer = serve(&mirror, &primary, post(Script::chunks([5]))).await;
@@ -101,8 +101,8 @@ async fn a_shadow_that_panics() {
     }
     let mirror = || MirrorLayer::builder(TestShadow::recording());
     let rewrites = [
-        mirror().rewrite(|_: &mut http::request::Parts| panic!("as told")),
-        mirror().host(HostRewrite::map(|_| panic!("as told"))),
+        mirror().rewrite(|_| panic!("as told")),
+        mirror().host_rewrite(HostRewrite::map(|_| panic!("as told"))),
     ];
     for mirror in rewrites {
         let mirror = mirror.build();
@@ -154,7 +154,7 @@ async fn the_deadline_of_the_exchange_begins_where_the_body_ends() {
     for (pause, outcome) in cases {
         let told = Told::default();
         let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAfter(pause)))
-            .observer(told.clone())
+            .observe_with(told.clone())
             .build();
         let (feed, body) = Feed::new();
         let request = Request::post("/").body(body).unwrap();
@@ -195,8 +195,8 @@ async fn the_report_waits_for_whichever_side_ends_last() {
         let told = Told::default();
         let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAfter(seconds(shadow))))
             .name("catalog-v2")
-            .route(|head: &RequestHead<'_>| Some(head.uri.path().to_owned()))
-            .observer(told.clone())
+            .route_label(|head| Some(head.uri.path().to_owned()))
+            .observe_with(told.clone())
             .build();
         let slow = Primary::new(Reads::All, Then::AnswersAfter(seconds(primary)));
         let begun = Instant::now();
@@ -226,7 +226,7 @@ async fn the_outcome_is_counted_before_the_observer_is_told() {
     let counted = std::sync::Arc::new(std::sync::OnceLock::new());
     let handle = std::sync::Arc::clone(&counted);
     let mirror = MirrorLayer::builder(TestShadow::recording())
-        .observer(move |report: &Report| {
+        .observer(move |report| {
             let handle: &tower_mirror::MirrorHandle = handle.get().expect("set below");
             let stats = handle.stats();
             let matrix = stats.statuses(StatusClass::Success, StatusClass::Success);
@@ -293,7 +293,7 @@ async fn the_table_names_what_happened_and_hints_at_why() {
     }
     let unread = post(Script::chunks([5]));
     serve(&mirror, &Primary::ignoring(), unread).await.unwrap();
-    mirror.handle().idle().await;
+    mirror.handle().wait_idle().await;
     mirror.handle().pause();
     serve(&mirror, &primary, get()).await.unwrap();
 

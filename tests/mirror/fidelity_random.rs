@@ -196,7 +196,7 @@ async fn check_live(case: Case) {
     let (with, without) = (Log::default(), Log::default());
     let shadow = TestShadow::recording();
     let mirror = MirrorLayer::builder(shadow.share())
-        .body(BodyMode::Stream)
+        .body_mode(BodyMode::Streaming)
         .build();
     let request = || Request::post("/").body(case.script()).expect("a request");
     let Ok(_) = primary(case.polls, &without).oneshot(request()).await;

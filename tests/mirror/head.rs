@@ -136,7 +136,10 @@ async fn a_literal_replaces_a_host_of_odd_bytes() {
     let odd = HeaderValue::from_bytes(b"h\xf6st:80").unwrap();
     let request = Request::get("/").header("host", &odd);
     let literal = HostRewrite::literal("v2:9").unwrap();
-    let (primary, copy) = both(request.body(empty()).unwrap(), |it| it.host(literal)).await;
+    let (primary, copy) = both(request.body(empty()).unwrap(), |it| {
+        it.host_rewrite(literal)
+    })
+    .await;
     assert_eq!(list(&copy.headers, "host"), [b"v2:9"]);
     assert_eq!(list(&primary.headers, "host"), [odd.as_bytes()]);
 }
@@ -163,7 +166,7 @@ async fn the_other_host_rules_reach_the_copy() {
     for (rule, target, host) in cases {
         let case = format!("{rule:?} {target}");
         let request = Request::get(target).body(empty()).unwrap();
-        let (_, copy) = both(request, |mirror| mirror.host(rule)).await;
+        let (_, copy) = both(request, |mirror| mirror.host_rewrite(rule)).await;
         let expected: Vec<_> = host.iter().map(|host| host.as_bytes()).collect();
         assert_eq!(list(&copy.headers, "host"), expected, "{case}");
     }
@@ -227,7 +230,10 @@ async fn extensions_stay_behind_but_for_those_carried() {
     assert!(copy.extensions.is_empty());
     assert_eq!(primary.extensions.len(), 2);
 
-    let (primary, copy) = both(request(), |mirror| mirror.carry::<Carried>().carry::<u64>()).await;
+    let (primary, copy) = both(request(), |mirror| {
+        mirror.copy_extension::<Carried>().copy_extension::<u64>()
+    })
+    .await;
     assert_eq!(copy.extensions.get(), Some(&Carried(7)));
     assert_eq!(copy.extensions.len(), 1);
     assert_eq!(primary.extensions.len(), 2);
@@ -306,13 +312,13 @@ async fn rewrites_run_last_and_in_turn() {
     let body = Script::chunks([3]);
     let (primary, copy) = both(request.body(body).unwrap(), |mirror| {
         mirror
-            .carry::<Carried>()
+            .copy_extension::<Carried>()
             .rewrite(remove_headers([AUTHORIZATION, COOKIE]))
             .rewrite(set_header(
                 HeaderName::from_static("x-set"),
                 HeaderValue::from_static("new"),
             ))
-            .rewrite(|copy: &mut Parts| {
+            .rewrite(|copy| {
                 // All else was decided by now.
                 assert_eq!(copy.headers["host"], "c-shadow");
                 assert_eq!(copy.headers["content-length"], "3");
@@ -365,7 +371,7 @@ async fn without_its_body_the_copy_says_so() {
     ] {
         let (shadow, primary) = (TestShadow::recording(), Primary::ignoring());
         let mirror = MirrorLayer::builder(shadow.share())
-            .body(BodyMode::Omit)
+            .body_mode(BodyMode::HeadOnly)
             .max_body_bytes(0)
             .build();
         let request = with(Request::builder().method(method).uri("/"), FIELDS);

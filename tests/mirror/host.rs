@@ -22,8 +22,14 @@ fn the_suffix_goes_on_the_name_before_the_port() {
         ("cluster1:80", "cluster1-shadow:80"),
         ("sni.lyft.com", "sni.lyft.com-shadow"),
         ("localhost:443", "localhost-shadow:443"),
-        ("192.168.1.1", "192.168.1.1-shadow"),
-        ("192.168.1.1:443", "192.168.1.1-shadow:443"),
+        // Envoy: 192.168.1.1-shadow, which is the name of no host.
+        ("192.168.1.1", LEFT),
+        ("192.168.1.1:443", LEFT),
+        ("127.0.0.1.", LEFT),
+        // These are names, although they look similar.
+        ("192.168.1.256", "192.168.1.256-shadow"),
+        ("192.168.1", "192.168.1-shadow"),
+        ("192.168.1.1.example:443", "192.168.1.1.example-shadow:443"),
         ("localhost:", "localhost-shadow:"),
         ("h-shadow:80", "h-shadow-shadow:80"),
         ("UPPER.example:1", "UPPER.example-shadow:1"),

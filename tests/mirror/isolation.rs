@@ -197,7 +197,7 @@ async fn one_cap_holds_over_all_routes_and_clones_of_an_axum_application() {
         assert!(mirror.handle().stats().in_flight() <= 4);
     }
     let stats = settled(&mirror.handle(), 30).await;
-    assert_eq!(stats.outcome(Outcome::NoRoom), 26);
+    assert_eq!(stats.outcome(Outcome::InFlightLimit), 26);
     assert_eq!(stats.outcome(Outcome::TimedOut), 4);
     assert_eq!(send("/a").await, "a");
     assert_eq!(

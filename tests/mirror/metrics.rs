@@ -10,8 +10,7 @@ use http_body_util::Full;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use tower::{ServiceExt, service_fn};
 use tower_mirror::{
-    BoxError, Force, MirrorLayer, SampleRate, WeightedSplit, metrics,
-    observe::{Observer, Report},
+    BoxError, Force, MirrorLayer, SampleRate, WeightedSplit, metrics, observe::Observer,
 };
 use tower_mirror_testing::*;
 
@@ -40,7 +39,7 @@ async fn all_that_is_exported() -> String {
     let slow = TestShadow::new(Act::AnswersAfter(Duration::from_secs(3)));
     let mirror = MirrorLayer::builder(slow)
         .name("catalog")
-        .observer(metrics::Histograms::new())
+        .observe_with(metrics::MetricsObserver::new())
         .build();
     let handle = mirror.handle();
     let primary = Primary::new(Reads::All, Then::Answers(404));
@@ -49,7 +48,7 @@ async fn all_that_is_exported() -> String {
             .await
             .unwrap();
     }
-    metrics::publish_mirror(&handle);
+    metrics::record_mirror(&handle);
     let before = prometheus.render();
     assert_eq!(
         value(&before, r#"tower_mirror_in_flight{mirror="catalog"}"#),
@@ -60,7 +59,7 @@ async fn all_that_is_exported() -> String {
     handle.set_sample_rate(SampleRate::percent(12.5).unwrap());
     handle.pause();
     serve(&mirror, &primary, get()).await.unwrap();
-    metrics::publish_mirror(&handle);
+    metrics::record_mirror(&handle);
 
     let version = service_fn(async |_: Request<String>| {
         Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
@@ -83,8 +82,8 @@ async fn all_that_is_exported() -> String {
     split.handle().set_weights([("v1", 0), ("v2", 0)]).unwrap();
     drop(split.clone().oneshot(Request::new(String::new())).await);
     // Twice changes nothing.
-    metrics::publish_split(&split.handle());
-    metrics::publish_split(&split.handle());
+    metrics::record_split(&split.handle());
+    metrics::record_split(&split.handle());
     prometheus.render()
 }
 
@@ -142,7 +141,7 @@ async fn everything_counted_is_exported() {
         ),
         (r#"split_unready_total{split="versions",subset="v1"}"#, 0.0),
         (
-            r#"split_refused_total{split="versions",reason="drained"}"#,
+            r#"split_refused_total{split="versions",reason="no_weight"}"#,
             1.0,
         ),
         (
@@ -231,12 +230,12 @@ async fn an_observer_of_two_mirrors_records_each_under_its_name() {
     let recorder = prometheus();
     let prometheus = recorder.handle();
     let _guard = ::metrics::set_default_local_recorder(&recorder);
-    let histograms = std::sync::Arc::new(metrics::Histograms::new());
+    let histograms = std::sync::Arc::new(metrics::MetricsObserver::new());
     for (name, requests) in [("first", 1), ("second", 2)] {
         let histograms = histograms.clone();
         let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAfter(Duration::ZERO)))
             .name(name)
-            .observer(move |report: &Report| histograms.on_report(report))
+            .observer(move |report| histograms.on_report(report))
             .build();
         for _ in 0..requests {
             let primary = Primary::new(Reads::All, Then::Answers(200));
@@ -254,7 +253,7 @@ async fn an_observer_of_two_mirrors_records_each_under_its_name() {
 #[tokio::test(start_paused = true)]
 async fn a_recorder_that_is_installed_late_is_found() {
     let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAfter(Duration::ZERO)))
-        .observer(metrics::Histograms::new())
+        .observe_with(metrics::MetricsObserver::new())
         .build();
     let primary = Primary::new(Reads::All, Then::Answers(200));
     serve(&mirror, &primary, get()).await.unwrap();

@@ -6,9 +6,7 @@ use futures_util::FutureExt;
 use http::{Method, Request, Response};
 use tokio::{sync::oneshot, time::Instant};
 use tower::{Layer, Service, service_fn};
-use tower_mirror::{
-    Draw, MirrorLayer, Outcome, RequestHead, SampleRate, TeeBody, mirror::MirrorBuilder,
-};
+use tower_mirror::{Draw, MirrorLayer, Outcome, SampleRate, TeeBody, mirror::MirrorBuilder};
 use tower_mirror_testing::*;
 
 fn recording() -> MirrorBuilder {
@@ -21,7 +19,7 @@ fn the_names_are_these() {
         .iter()
         .map(|outcome| outcome.as_str())
         .collect();
-    let not_sent = "filtered not_sampled paused loop upgrade transfer_coding no_room no_bytes too_large unread \
+    let not_sent = "filtered not_sampled paused loop upgrade transfer_coding in_flight_limit buffer_limit too_large unread \
         client_aborted body_error no_runtime draining policy_panicked";
     let sent = "completed completed_truncated failed_connect failed_transport response_head_too_large failed_service \
         timed_out lagged panicked aborted";
@@ -40,11 +38,11 @@ fn the_names_are_these() {
 async fn reasons_are_found_in_this_order_and_only_the_draw_advances_the_draw() {
     let told = Told::default();
     let mirror = recording()
-        .filter(|head: &RequestHead<'_>| !head.headers.contains_key("x-refused"))
-        .sample(SampleRate::percent(50.0).unwrap())
+        .filter(|head| !head.headers.contains_key("x-refused"))
+        .sample_rate(SampleRate::percent(50.0).unwrap())
         .draw(Draw::sequence([u64::MAX, 0]))
         .max_in_flight(0)
-        .observer(told.clone())
+        .observe_with(told.clone())
         .build();
     let handle = mirror.handle();
     let all = ["x-refused", "x-mirrored-by", "transfer-encoding"];
@@ -79,7 +77,7 @@ async fn reasons_are_found_in_this_order_and_only_the_draw_advances_the_draw() {
             Outcome::Upgrade,
             Outcome::TransferCoding,
             Outcome::NotSampled,
-            Outcome::NoRoom,
+            Outcome::InFlightLimit,
         ]);
     }
     handle.pause();
@@ -125,12 +123,12 @@ async fn what_does_not_fit_is_not_begun() {
         (
             |mirror| mirror.max_in_flight(0),
             Script::chunks([1]),
-            Outcome::NoRoom,
+            Outcome::InFlightLimit,
         ),
         (
             |mirror| mirror.max_buffered_bytes(HEAD - 1),
             Script::default(),
-            Outcome::NoBytes,
+            Outcome::BufferLimit,
         ),
         (
             |mirror| mirror.max_buffered_bytes(HEAD),
@@ -140,7 +138,7 @@ async fn what_does_not_fit_is_not_begun() {
         (
             |mirror| mirror.max_buffered_bytes(HEAD + 100),
             Script::chunks([100]).knowing_length(),
-            Outcome::NoBytes,
+            Outcome::BufferLimit,
         ),
         (
             |mirror| mirror.max_buffered_bytes(HEAD + 164),
@@ -150,7 +148,7 @@ async fn what_does_not_fit_is_not_begun() {
         (
             |mirror| mirror.max_buffered_bytes(HEAD + 10_063),
             Script::chunks([10_000]).knowing_length(),
-            Outcome::NoBytes,
+            Outcome::BufferLimit,
         ),
         (
             |mirror| mirror.max_buffered_bytes(HEAD + 10_064),
@@ -218,7 +216,7 @@ async fn a_body_that_is_not_read_whole_has_no_copy() {
     ];
     for (script, reads, then, outcome) in cases {
         let told = Told::default();
-        let mirror = recording().observer(told.clone()).build();
+        let mirror = recording().observe_with(told.clone()).build();
         let answer = serve(&mirror, &Primary::new(reads, then), post(script)).await;
         assert_only(&settled(&mirror.handle(), 1).await, outcome);
 
@@ -271,7 +269,7 @@ async fn a_client_that_goes_away_before_its_body_is_whole_aborts_the_copy() {
         .flat_map(|case| both.clone().map(move |offers| (case, offers)))
     {
         let told = Told::default();
-        let mirror = recording().observer(told.clone()).build();
+        let mirror = recording().observe_with(told.clone()).build();
         let primary = Primary::new(*reads, Then::Hangs);
         let mut request = post(script.clone());
         if offers_upgrade {
@@ -305,7 +303,7 @@ async fn a_silent_upload_is_let_go_of_at_its_deadline_and_goes_on() {
     let told = Told::default();
     let mirror = recording()
         .capture_timeout(Duration::from_secs(7))
-        .observer(told.clone())
+        .observe_with(told.clone())
         .build();
     let (feed, body) = Feed::new();
     let primary = Primary::reading();
@@ -328,7 +326,7 @@ async fn a_silent_upload_is_let_go_of_at_its_deadline_and_goes_on() {
 #[test]
 fn outside_a_runtime_there_is_no_copy() {
     let told = Told::default();
-    let mirror = recording().observer(told.clone()).build();
+    let mirror = recording().observe_with(told.clone()).build();
     let (primary, body) = (Primary::reading(), Script::chunks([5]));
     let answer = serve(&mirror, &primary, post(body)).now_or_never();
     assert_eq!(answer.unwrap().unwrap().status(), 200);
@@ -359,7 +357,7 @@ fn in_a_runtime_without_timers_there_is_no_copy() {
 async fn every_snapshot_adds_up() {
     const EACH: u64 = 400;
     let mirror = recording()
-        .sample(SampleRate::percent(50.0).unwrap())
+        .sample_rate(SampleRate::percent(50.0).unwrap())
         .max_in_flight(8)
         .build();
     let senders: Vec<_> = (0..3)

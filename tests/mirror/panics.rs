@@ -44,7 +44,7 @@ async fn a_panicking_policy_costs_the_copy_and_nothing_else() {
     let check = |is_bad: &AtomicBool| assert!(!is_bad.load(Relaxed), "as told");
     let policies: [Settings; 4] = [
         Box::new(move |mirror, bad| {
-            mirror.filter(move |_: &RequestHead<'_>| {
+            mirror.filter(move |_| {
                 check(&bad);
                 true
             })
@@ -54,21 +54,21 @@ async fn a_panicking_policy_costs_the_copy_and_nothing_else() {
                 check(&bad);
                 Some("one that is taken 4")
             });
-            mirror.draw(Draw::key(key)).sample(half)
+            mirror.draw(Draw::key(key)).sample_rate(half)
         }),
         Box::new(move |mirror, bad| {
-            mirror.route(move |_| {
+            mirror.route_label(move |_| {
                 check(&bad);
                 None::<&str>
             })
         }),
-        Box::new(|mirror, _| mirror.carry::<PanicsWhenCloned>()),
+        Box::new(|mirror, _| mirror.copy_extension::<PanicsWhenCloned>()),
     ];
     for settings in policies {
         let is_bad = Arc::new(AtomicBool::new(true));
         let told = Told::default();
         let mirror = settings(recording().max_in_flight(1), Arc::clone(&is_bad))
-            .observer(told.clone())
+            .observe_with(told.clone())
             .build();
         let primary = Primary::reading();
         for turn in 1..=2 {
@@ -108,8 +108,8 @@ impl Observer for PanickingObserver {
 async fn a_panicking_observer_is_counted_and_the_others_are_told() {
     let told = Told::default();
     let mirror = recording()
-        .observer(PanickingObserver)
-        .observer(told.clone())
+        .observe_with(PanickingObserver)
+        .observe_with(told.clone())
         .build();
     let primary = Primary::reading();
     assert!(serve(&mirror, &primary, get()).await.is_ok());
@@ -187,7 +187,9 @@ async fn a_panicking_waker_of_the_shadow_does_not_reach_the_primary() {
         drop(body);
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });
-    let mirror = MirrorLayer::builder(shadow).body(BodyMode::Stream).build();
+    let mirror = MirrorLayer::builder(shadow)
+        .body_mode(BodyMode::Streaming)
+        .build();
     let (feed, body) = Feed::new();
     let primary = Primary::reading();
     let request = Request::post("/").body(body).unwrap();
@@ -274,7 +276,7 @@ async fn a_body_that_panics_when_it_is_asked_costs_the_copy_and_nothing_else() {
         (false, SampleRate::ALL, Outcome::PolicyPanicked),
         (false, SampleRate::NONE, Outcome::NotSampled),
     ] {
-        let mirror = recording().sample(rate).build();
+        let mirror = recording().sample_rate(rate).build();
         let primary = service_fn(async |_: Request<TeeBody<Unsound>>| {
             Ok::<_, Infallible>(Response::new(String::new()))
         });

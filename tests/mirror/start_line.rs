@@ -21,7 +21,7 @@ fn it_begins_with_what_deserves_a_second_look() {
         mirror
             .filter(sample::safe_methods())
             .filter(sample::skip_paths(["/health"]))
-            .sample(SampleRate::NONE)
+            .sample_rate(SampleRate::NONE)
     });
     assert!(
         safe.contains("requests that pass 2 filters, credentials included, 0 % of these requests;"),
@@ -41,7 +41,7 @@ fn it_shows_the_host_and_the_limits() {
         ),
     ];
     for (host, expected) in hosts {
-        let shown = line(|mirror| mirror.host(host));
+        let shown = line(|mirror| mirror.host_rewrite(host));
         assert!(shown.contains(expected), "{shown}");
     }
     let limits = line(|mirror| {
@@ -58,9 +58,13 @@ fn it_shows_the_host_and_the_limits() {
 
 #[test]
 fn it_shows_the_body_mode() {
-    let streamed = line(|mirror| mirror.body(BodyMode::Stream));
+    let streamed = line(|mirror| mirror.body_mode(BodyMode::Streaming));
     assert!(streamed.contains("; bodies are streamed; "), "{streamed}");
-    let none = line(|mirror| mirror.body(BodyMode::Omit).max_body_bytes(u64::MAX));
+    let none = line(|mirror| {
+        mirror
+            .body_mode(BodyMode::HeadOnly)
+            .max_body_bytes(u64::MAX)
+    });
     assert!(none.contains("; no bodies; "), "{none}");
     let any = line(|mirror| mirror.max_body_bytes(u64::MAX));
     assert!(

@@ -1,4 +1,4 @@
-//! `BodyMode::Stream`: the copy is relayed live, and given up rather than waited for.
+//! `BodyMode::Streaming`: the copy is relayed live, and given up rather than waited for.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -67,7 +67,7 @@ fn hung() -> MirrorBuilder {
 }
 
 fn streaming(mirror: MirrorBuilder) -> MirrorBuilder {
-    mirror.body(BodyMode::Stream).timeout(TIMEOUT)
+    mirror.body_mode(BodyMode::Streaming).timeout(TIMEOUT)
 }
 
 /// Reads all of the body and answers.
@@ -299,9 +299,9 @@ async fn a_shadow_that_answers_or_dies_early_is_done_and_the_primary_goes_on() {
 /// Each message waits for the one before to be heard: whatever waited for the body's end would hang.
 #[tokio::test(start_paused = true)]
 async fn a_conversation_goes_on_in_every_mode() {
-    for mode in [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit] {
+    for mode in [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly] {
         let (mirror, mut seen) = reading();
-        let mirror = mirror.body(mode).build();
+        let mirror = mirror.body_mode(mode).build();
         let (heard, mut hears) = unbounded_channel();
         let primary = service_fn(move |request: Request<TeeBody<Feed>>| {
             let heard = heard.clone();
@@ -329,7 +329,7 @@ async fn a_conversation_goes_on_in_every_mode() {
                 data.push(bytes);
             }
         }
-        let expected = if mode == BodyMode::Omit { 0 } else { 3 };
+        let expected = if mode == BodyMode::HeadOnly { 0 } else { 3 };
         assert_eq!(data.len(), expected, "{mode:?}");
     }
 }
@@ -438,7 +438,7 @@ async fn uploads_that_send_nothing_give_their_places_back() {
         let uploads: Vec<_> = (0..128).map(|_| Upload::begin(&mirror)).collect();
         admitted(&handle, 128).await;
         read_all(&mirror, Script::chunks([5])).await.unwrap();
-        assert_eq!(handle.stats().outcome(Outcome::NoRoom), 1);
+        assert_eq!(handle.stats().outcome(Outcome::InFlightLimit), 1);
 
         tokio::time::advance(IDLE - Duration::from_millis(1)).await;
         assert_eq!(handle.stats().in_flight(), 128);
@@ -452,7 +452,7 @@ async fn uploads_that_send_nothing_give_their_places_back() {
         for upload in uploads.into_iter().chain(places) {
             upload.goes_on(0).await;
         }
-        handle.idle().await;
+        handle.wait_idle().await;
     }
 }
 
@@ -537,7 +537,7 @@ async fn a_copy_that_has_been_answered_whole_is_complete_although_its_upload_doe
     ];
     for (mirror, body, outcome, total, after) in cases {
         let told = Told::default();
-        let mirror = mirror.observer(told.clone()).build();
+        let mirror = mirror.observe_with(told.clone()).build();
         let request = Request::post("/").header("content-length", "5");
         let request = request.body(body).unwrap();
         let begun = Instant::now();

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use http::{Request, request::Parts};
 use tower_mirror::{
-    MirrorLayer, Outcome,
-    rewrite::{Rewrite, TraceContext},
+    MirrorBuilder, MirrorLayer, Outcome,
+    rewrite::{new_trace, remove_trace},
 };
 use tower_mirror_testing::*;
 
@@ -21,9 +21,9 @@ fn head(parents: &[&str]) -> Parts {
     request.body(()).expect("a request").into_parts().0
 }
 
-fn rewritten(context: TraceContext, parents: &[&str]) -> Parts {
+fn rewritten(rewrite: impl Fn(&mut Parts), parents: &[&str]) -> Parts {
     let mut head = head(parents);
-    context.rewrite(&mut head);
+    rewrite(&mut head);
     assert_eq!(head.headers["baggage"], "b=2");
     head
 }
@@ -47,18 +47,9 @@ fn parent(head: &Parts) -> Option<[String; 3]> {
 }
 
 #[test]
-fn a_trace_is_kept_unless_told_otherwise() {
-    assert_eq!(TraceContext::default(), TraceContext::Keep);
-    for parents in [&[PARENT][..], &["nonsense"], &[PARENT, PARENT], &[]] {
-        let (kept, was) = (rewritten(TraceContext::Keep, parents), head(parents));
-        assert_eq!(kept.headers, was.headers);
-    }
-}
-
-#[test]
 fn a_dropped_trace_leaves_nothing() {
     for parents in [&[PARENT][..], &["nonsense"], &[PARENT, PARENT], &[]] {
-        let head = rewritten(TraceContext::Drop, parents);
+        let head = rewritten(remove_trace(), parents);
         assert_eq!(head.headers.keys().collect::<Vec<_>>(), ["baggage"]);
     }
 }
@@ -79,7 +70,7 @@ fn a_new_trace_is_valid_new_and_sampled_as_the_old_one() {
     ] {
         let old = format!("{}{flags}", &PARENT[..PARENT.len() - 2]);
         for _ in 0..100 {
-            let head = rewritten(TraceContext::New, &[&old]);
+            let head = rewritten(new_trace(), &[&old]);
             let [trace, parent, found] = parent(&head).expect("a parent");
             assert_eq!(found, sampled, "{flags}");
             assert!(!PARENT.contains(&trace) && !PARENT.contains(&parent));
@@ -89,7 +80,7 @@ fn a_new_trace_is_valid_new_and_sampled_as_the_old_one() {
     }
     // As later versions may be, whatever follows.
     let later = PARENT.replace("00-0af", "01-0af") + "-more";
-    let head = rewritten(TraceContext::New, &[&later]);
+    let head = rewritten(new_trace(), &[&later]);
     assert_eq!(parent(&head).expect("a parent")[2], "01");
 }
 
@@ -112,7 +103,7 @@ fn without_a_valid_trace_there_is_no_new_one() {
         &[&PARENT[1..]],
         &[PARENT, PARENT],
     ] {
-        let head = rewritten(TraceContext::New, parents);
+        let head = rewritten(new_trace(), parents);
         assert_eq!(
             head.headers.keys().collect::<Vec<_>>(),
             ["baggage"],
@@ -122,27 +113,39 @@ fn without_a_valid_trace_there_is_no_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_copy_changes() {
-    for context in [TraceContext::Keep, TraceContext::New, TraceContext::Drop] {
-        let (shadow, primary) = (TestShadow::recording(), Primary::reading());
-        let mirror = MirrorLayer::builder(shadow.share())
-            .rewrite(context)
-            .build();
-        let request = head(&[PARENT]);
-        let request = Request::from_parts(request, Script::default().knowing_end());
-        serve(&mirror, &primary, request).await.expect("an answer");
-        assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
-        assert_eq!(primary.one().0.headers, head(&[PARENT]).headers);
-        let copy = shadow.one().head;
-        let is_same = copy
-            .headers
-            .get("traceparent")
-            .map(|parent| parent == PARENT);
-        let expected = match context {
-            TraceContext::Keep => Some(true),
-            TraceContext::New => Some(false),
-            TraceContext::Drop => None,
-        };
-        assert_eq!(is_same, expected);
+async fn a_trace_is_kept_unless_a_rewrite_changes_it() {
+    for parents in [&[PARENT][..], &["nonsense"], &[PARENT, PARENT], &[]] {
+        let was = head(parents);
+        let copy = copied(parents, |mirror| mirror).await;
+        for name in ["traceparent", "tracestate", "baggage"] {
+            let values =
+                |head: &Parts| -> Vec<_> { head.headers.get_all(name).iter().cloned().collect() };
+            assert_eq!(values(&copy), values(&was), "{name} of {parents:?}");
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_copy_changes() {
+    let is_same = |copy: Parts| {
+        let parent = copy.headers.get("traceparent");
+        parent.map(|parent| parent == PARENT)
+    };
+    let kept = copied(&[PARENT], |mirror| mirror).await;
+    assert_eq!(is_same(kept), Some(true));
+    let new = copied(&[PARENT], |mirror| mirror.rewrite(new_trace())).await;
+    assert_eq!(is_same(new), Some(false));
+    let removed = copied(&[PARENT], |mirror| mirror.rewrite(remove_trace())).await;
+    assert_eq!(is_same(removed), None);
+}
+
+/// The head of the copy, while the primary has the request as it was.
+async fn copied(parents: &[&str], configure: impl FnOnce(MirrorBuilder) -> MirrorBuilder) -> Parts {
+    let (shadow, primary) = (TestShadow::recording(), Primary::reading());
+    let mirror = configure(MirrorLayer::builder(shadow.share())).build();
+    let request = Request::from_parts(head(parents), Script::default().knowing_end());
+    serve(&mirror, &primary, request).await.expect("an answer");
+    assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
+    assert_eq!(primary.one().0.headers, head(parents).headers);
+    shadow.one().head
 }

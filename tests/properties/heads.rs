@@ -87,7 +87,7 @@ fn case() -> impl Strategy<Value = Case> {
         Method::PUT,
         Method::DELETE,
     ];
-    let modes = [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit];
+    let modes = [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly];
     (
         prop::sample::select(methods.to_vec()),
         prop::sample::select(
@@ -167,7 +167,7 @@ proptest! {
     #[test]
     fn any_head_is_copied_by_the_rules(case in case()) {
         let (shadow, primary) = (TestShadow::recording(), Primary::reading());
-        let mirror = MirrorLayer::builder(shadow.share()).body(case.mode).name("m").build();
+        let mirror = MirrorLayer::builder(shadow.share()).body_mode(case.mode).name("m").build();
         let handle = mirror.handle();
         let mut request = Request::new(case.body());
         *request.method_mut() = case.method.clone();
@@ -181,7 +181,7 @@ proptest! {
         prop_assert_eq!(&primary.one().0.headers, &case.headers);
         let codings = tokens(&case.headers, "transfer-encoding");
         let codings: Vec<_> = codings.iter().filter(|it| !it.is_empty()).collect();
-        if case.mode != BodyMode::Omit && !codings.is_empty() && codings != [b"chunked"] {
+        if case.mode != BodyMode::HeadOnly && !codings.is_empty() && codings != [b"chunked"] {
             prop_assert_eq!(stats.outcome(Outcome::TransferCoding), 1, "{}", stats);
             return Ok(());
         }
@@ -192,7 +192,7 @@ proptest! {
         let length: u64 = case.lengths.iter().map(|it| *it as u64).sum();
         if let Some([first, rest @ ..]) = declared.as_deref() {
             let is_declared = !case.knows && codings_are_absent(&case.headers) && rest.iter().all(|it| it == first);
-            if is_declared && case.mode != BodyMode::Omit && *first != length {
+            if is_declared && case.mode != BodyMode::HeadOnly && *first != length {
                 let aborted = stats.outcome(Outcome::ClientAborted) + stats.outcome(Outcome::BodyError);
                 prop_assert_eq!(aborted, 1, "{}", stats);
                 return Ok(());
@@ -203,7 +203,7 @@ proptest! {
         let copy = shadow.one();
         let (sent, found) = (&case.headers, &copy.head.headers);
         let bytes = copy.stream.bytes().len();
-        let omits = case.mode == BodyMode::Omit;
+        let omits = case.mode == BodyMode::HeadOnly;
         prop_assert_eq!(bytes, if omits { 0 } else { case.lengths.iter().sum() });
         prop_assert_eq!(&copy.head.method, case.method);
         prop_assert!(copy.head.uri.authority().is_none() && copy.head.uri.scheme().is_none());
@@ -226,7 +226,7 @@ proptest! {
         prop_assert!(bytes == 0 || is_chunked || !lengths.is_empty(), "{found:?}");
         if is_chunked {
             prop_assert_eq!(all(found, "transfer-encoding"), [b"chunked"]);
-            prop_assert!(!omits && (case.has_trailers || case.mode == BodyMode::Stream));
+            prop_assert!(!omits && (case.has_trailers || case.mode == BodyMode::Streaming));
         }
         prop_assert!(is_chunked || !found.contains_key("trailer"));
 

@@ -1,4 +1,4 @@
-//! The host of the copy. The crate looks at most hosts with a glance; here each is parsed.
+//! The host of the copy, beside a rule that is written down again here.
 
 use http::{HeaderValue, Request, header::HOST, uri::Authority};
 use proptest::prelude::*;
@@ -27,11 +27,20 @@ fn name_length(host: &str) -> Option<usize> {
     is_port.then_some(length)
 }
 
+/// Four numbers from 0 to 255 in decimal, without leading zeros.
+fn is_ipv4(name: &str) -> bool {
+    let is_number = |part: &str| {
+        part.parse::<u8>()
+            .is_ok_and(|number| number.to_string() == part)
+    };
+    name.split('.').count() == 4 && name.split('.').all(is_number)
+}
+
 /// The rule of the suffix, to the letter.
 fn suffixed(host: &str, suffix: &str) -> String {
     let made = || {
         let (name, port) = host.split_at(name_length(host)?);
-        if name.starts_with('[') {
+        if name.starts_with('[') || is_ipv4(name.strip_suffix('.').unwrap_or(name)) {
             return None;
         }
         let made = match name.strip_suffix('.') {
@@ -44,11 +53,12 @@ fn suffixed(host: &str, suffix: &str) -> String {
     made().unwrap_or_else(|| host.to_owned())
 }
 
-/// Most of them valid at a glance, or nearly.
+/// Most of them are valid, or nearly.
 fn host() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         6 => "[a-zA-Z0-9.-]{0,20}",
         2 => "[a-z0-9.-]{248,258}",
+        2 => "(0|1|25|0?[12][0-9]{2})(\\.(0|1|255|256|[0-9]{1,2})){2,4}\\.?",
         1 => "[a-z.]{0,6}[_~!$&'()*+,;=%@\\[\\]:/?# \u{e9}\u{ff10}][a-z.]{0,6}",
         1 => "\\[[0-9a-f:.]{0,12}\\]?",
         1 => "\\PC{0,12}",
@@ -118,7 +128,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_glance_sees_what_parsing_sees(host in host(), suffix in suffix()) {
+    fn the_suffix_follows_the_rule(host in host(), suffix in suffix()) {
         if let Ok(rewrite) = HostRewrite::try_suffix(suffix.clone()) {
             prop_assert_eq!(rewrite.apply(&host), suffixed(&host, &suffix));
         } else {
@@ -151,7 +161,7 @@ proptest! {
     ) {
         let Some(rewrite) = rule.rewrite() else { return Ok(()) };
         let (shadow, primary) = (TestShadow::recording(), Primary::reading());
-        let mirror = MirrorLayer::builder(shadow.share()).host(rewrite).build();
+        let mirror = MirrorLayer::builder(shadow.share()).host_rewrite(rewrite).build();
         let mut request = Request::get("/").body(Script::default().knowing_end()).unwrap();
         for host in &hosts {
             request.headers_mut().append(HOST, host.clone());

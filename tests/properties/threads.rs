@@ -15,7 +15,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use proptest::{prelude::*, test_runner::Config};
 use tower::service_fn;
-use tower_mirror::{BoxError, MirrorLayer, RequestHead, SampleRate, ShadowBody};
+use tower_mirror::{BoxError, MirrorLayer, SampleRate, ShadowBody};
 
 use crate::config;
 use tower_mirror_testing::{Primary, Script, assert_adds_up, post, serve};
@@ -54,7 +54,7 @@ async fn send(mirror: MirrorLayer, seed: u64) {
             0 => handle.pause(),
             1 | 2 => handle.resume(),
             3 => handle.set_sample_rate(SampleRate::per_million(chance.u32(..=1_000_000)).unwrap()),
-            4 => handle.idle().await,
+            4 => handle.wait_idle().await,
             _ => handle.set_sample_rate(SampleRate::ALL),
         }
         let body = Script::chunks((0..chance.usize(..4)).map(|_| chance.usize(..9000)));
@@ -70,7 +70,7 @@ async fn check(seed: u64, drain_after: u64, deadline: Duration) {
     let shadow = service_fn(move |request| shadow(request, counts.0.clone(), counts.1.clone()));
     let mirror = MirrorLayer::builder(shadow)
         // Between the look at the gate and the step through it, where a drain may come.
-        .filter(|_: &RequestHead<'_>| {
+        .filter(|_| {
             (0..fastrand::u8(..3)).for_each(|_| std::thread::yield_now());
             true
         })

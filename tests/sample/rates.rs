@@ -230,7 +230,7 @@ fn a_sequence_repeats_itself() {
 async fn a_live_change_of_rate_goes_on_where_the_draw_is() {
     let rates = [10.0, 50.0, 1.0, 0.0, 100.0, 90.0];
     let mirror = MirrorLayer::builder(TestShadow::recording())
-        .sample(percent(rates[0]))
+        .sample_rate(percent(rates[0]))
         .draw(Draw::even_seeded(3))
         .build();
     let handle = mirror.handle();
@@ -260,7 +260,7 @@ async fn a_live_change_of_rate_goes_on_where_the_draw_is() {
 #[tokio::test(start_paused = true)]
 async fn all_routes_and_clones_draw_from_one_counter() {
     let mirror = MirrorLayer::builder(TestShadow::recording())
-        .sample(percent(10.0))
+        .sample_rate(percent(10.0))
         .max_in_flight(10_000)
         .build();
     let routes: Vec<_> = (0..7)

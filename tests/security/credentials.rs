@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue, Request, header::ACCEPT, request::Parts};
 use tower_mirror::{
     BodyMode, HttpTarget, MirrorBuilder, MirrorLayer, Outcome,
-    rewrite::{only, set_header, strip_credentials},
+    rewrite::{keep_headers, set_header, strip_credentials},
 };
 
 use tower_mirror_testing::*;
@@ -56,7 +56,7 @@ async fn credentials_stay_with_the_primary() {
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_alone_leaves_a_whole_request() {
     let request = upload(Script::chunks([3]));
-    let (primary, copy) = both(request, |mirror| mirror.rewrite(only([ACCEPT]))).await;
+    let (primary, copy) = both(request, |mirror| mirror.rewrite(keep_headers([ACCEPT]))).await;
     assert_eq!(primary.headers.len(), 9);
     let whole = [
         "accept",
@@ -78,17 +78,11 @@ async fn what_is_kept_alone_leaves_mark_and_framing_whatever_their_names() {
     let request = upload(Script::chunks([3]).then(Step::Trailers(trailers(&[("x-sum", "7")]))));
     let (_, copy) = both(request, |mirror| {
         mirror
-            .body(BodyMode::Stream)
+            .body_mode(BodyMode::Streaming)
             .mark(mark.clone())
-            .rewrite(set_header(
-                "x-before".parse().unwrap(),
-                HeaderValue::from_static("a"),
-            ))
-            .rewrite(only([]))
-            .rewrite(set_header(
-                "x-after".parse().unwrap(),
-                HeaderValue::from_static("a"),
-            ))
+            .rewrite(set_header("x-before", HeaderValue::from_static("a")))
+            .rewrite(keep_headers::<HeaderName>([]))
+            .rewrite(set_header("x-after", HeaderValue::from_static("a")))
     })
     .await;
     let whole = [
@@ -110,7 +104,7 @@ async fn no_rewrite_disarms_the_loop_guard() {
     let (listener, address) = net::listen().await;
     let target = HttpTarget::new(&format!("http://{address}")).unwrap();
     let mirror = MirrorLayer::builder(target.clone())
-        .rewrite(|copy: &mut Parts| copy.headers.clear())
+        .rewrite(|copy| copy.headers.clear())
         .build();
     let handle = mirror.handle();
     let app = axum::Router::new()
@@ -119,7 +113,7 @@ async fn no_rewrite_disarms_the_loop_guard() {
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
 
     crate::requests::send(&target, "/").await;
-    tokio::time::timeout(net::HANG, handle.idle())
+    tokio::time::timeout(net::HANG, handle.wait_idle())
         .await
         .unwrap();
     let stats = handle.stats();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use http::{HeaderName, HeaderValue, Request};
-use tower_mirror::rewrite::{Rewrite, strip_credentials};
+use tower_mirror::rewrite::strip_credentials;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -48,7 +48,7 @@ fn the_headers_that_are_stripped_are_those_listed() {
         copy.headers.insert(name, HeaderValue::from_static("a"));
     }
     let all = copy.headers.clone();
-    strip_credentials().rewrite(&mut copy);
+    strip_credentials()(&mut copy);
     let stripped: BTreeSet<_> = all
         .keys()
         .filter(|name| !copy.headers.contains_key(*name))

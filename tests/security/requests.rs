@@ -40,7 +40,7 @@ async fn two_mirrors_of_each_other_end() {
         assert_eq!(send(&target(at_one), "/").await, StatusCode::OK);
         // A copy ends once its answer has been received, so these cannot be idle too early.
         for handle in [&handles[0], &handles[1], &handles[0]] {
-            timeout(net::HANG, handle.idle()).await.unwrap();
+            timeout(net::HANG, handle.wait_idle()).await.unwrap();
         }
         let admitted: u64 = handles.iter().map(|handle| handle.stats().admitted()).sum();
         assert!(admitted <= 2, "{marks:?}: {admitted} copies of one request");
@@ -59,7 +59,7 @@ async fn a_shadow_cannot_send_the_mirror_elsewhere() {
     for _ in 0..3 {
         assert_eq!(send(&target(address), "/").await, StatusCode::OK);
     }
-    timeout(net::HANG, handle.idle()).await.unwrap();
+    timeout(net::HANG, handle.wait_idle()).await.unwrap();
     assert_eq!(
         handle.stats().outcome(Outcome::Completed),
         3,
@@ -92,10 +92,10 @@ async fn silent_uploads_cost_copies_for_a_while_and_the_primary_nothing() {
         tokio::task::yield_now().await;
     }
     serve(&mirror, &primary, get()).await.expect("an answer");
-    assert_eq!(handle.stats().outcome(Outcome::NoRoom), 1);
+    assert_eq!(handle.stats().outcome(Outcome::InFlightLimit), 1);
 
     tokio::time::advance(Duration::from_secs(31)).await;
-    handle.idle().await;
+    handle.wait_idle().await;
     serve(&mirror, &primary, get()).await.expect("an answer");
     let stats = settled(&handle, 4).await;
     assert_eq!(stats.outcome(Outcome::TimedOut), 2, "{stats}");
@@ -110,7 +110,9 @@ async fn an_error_is_one_line_in_a_log() {
     let failing = service_fn(async |_: Request<ShadowBody>| {
         Err::<http::Response<String>, BoxError>("bad\r\n[info] forged \u{1b}[2J".into())
     });
-    let mirror = MirrorLayer::builder(failing).observer(told.clone()).build();
+    let mirror = MirrorLayer::builder(failing)
+        .observe_with(told.clone())
+        .build();
     let answer = serve(&mirror, &Primary::reading(), get()).await;
     answer.expect("an answer");
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::FailedService);

@@ -389,7 +389,7 @@ async fn rig_to(shadow: Routes, configure: impl FnOnce(MirrorBuilder) -> MirrorB
     let shadow = serve(copied.clone(), shadow).await;
     let target = HttpTarget::new(&shadow).unwrap().http2();
     let builder = MirrorLayer::builder(target.clone()).name("v2");
-    let mirror = configure(builder.timeout(HANG).observer(told.clone())).build();
+    let mirror = configure(builder.timeout(HANG).observe_with(told.clone())).build();
     let handle = mirror.handle();
     let (routes, reporter) = routes().await;
     let layers = tower::ServiceBuilder::new()
@@ -431,14 +431,14 @@ impl Rig {
         let length = headers.remove(CONTENT_LENGTH);
         let length = length.map(|length| length.to_str().unwrap().to_owned());
         match mode {
-            BodyMode::Tee => assert_eq!(length, Some(asked.data.len().to_string())),
-            BodyMode::Omit => assert_eq!(length.as_deref(), Some("0")),
+            BodyMode::Buffered => assert_eq!(length, Some(asked.data.len().to_string())),
+            BodyMode::HeadOnly => assert_eq!(length.as_deref(), Some("0")),
             _ => assert_eq!(length, None),
         }
         assert_eq!(headers, asked.head.headers);
 
         assert!(copy.is_whole);
-        if mode == BodyMode::Omit {
+        if mode == BodyMode::HeadOnly {
             assert!(copy.data.is_empty());
         } else {
             assert!(copy.data == asked.data, "the messages differ");
@@ -475,14 +475,14 @@ fn messages(lengths: &[usize]) -> Vec<Bytes> {
         .collect()
 }
 
-const MODES: [BodyMode; 3] = [BodyMode::Tee, BodyMode::Stream, BodyMode::Omit];
+const MODES: [BodyMode; 3] = [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly];
 
 #[tokio::test]
 async fn unary_calls_are_mirrored_exactly() {
     for mode in MODES {
         // Empty, small, and of many frames.
         for length in [0, 5, 300_000] {
-            let rig = rig(|mirror| mirror.body(mode)).await;
+            let rig = rig(|mirror| mirror.body_mode(mode)).await;
             let message = tower_mirror_testing::pattern(length);
             let call = asking(message.clone());
             let answer = within(rig.grpc().await.unary(call, path(UNARY), Plain)).await;
@@ -503,7 +503,7 @@ async fn client_streaming_calls_are_mirrored_exactly() {
             &[1000; 50],
             &[100_000, 3, 70_000],
         ] {
-            let rig = rig(|mirror| mirror.body(mode)).await;
+            let rig = rig(|mirror| mirror.body_mode(mode)).await;
             let messages = messages(lengths);
             let call = asking(stream::iter(messages.clone()));
             let mut grpc = rig.grpc().await;
@@ -518,9 +518,9 @@ async fn client_streaming_calls_are_mirrored_exactly() {
 
 #[tokio::test]
 async fn the_answers_of_a_server_stream_are_read_to_their_end() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
         for (message, answers, bytes) in [("1000", 1000, 1000 * 12 + 2890), ("3 fail", 3, 3 * 13)] {
-            let rig = rig(|mirror| mirror.body(mode)).await;
+            let rig = rig(|mirror| mirror.body_mode(mode)).await;
             let call = asking(Bytes::from(message));
             let answer = within(rig.grpc().await.server_streaming(call, path(COUNT), Plain)).await;
             let heard: Vec<_> = within(answer.unwrap().into_inner().collect()).await;
@@ -565,18 +565,18 @@ async fn converse(rig: &Rig, after_each: impl AsyncFn(usize)) {
 
 #[tokio::test]
 async fn a_conversation_is_relayed_live_by_stream() {
-    let rig = rig(|mirror| mirror.body(BodyMode::Stream)).await;
+    let rig = rig(|mirror| mirror.body_mode(BodyMode::Streaming)).await;
     // The shadow has each message before the next is sent.
     converse(&rig, async |bytes| rig.copied.heard(bytes).await).await;
     rig.only(Outcome::Completed).await;
-    rig.assert_exact(BodyMode::Stream);
+    rig.assert_exact(BodyMode::Streaming);
 }
 
 #[tokio::test]
 async fn a_conversation_is_sent_whole_by_tee_and_without_messages_by_omit() {
-    for mode in [BodyMode::Tee, BodyMode::Omit] {
-        let rig = rig(|mirror| mirror.body(mode)).await;
-        let is_sent = mode == BodyMode::Omit;
+    for mode in [BodyMode::Buffered, BodyMode::HeadOnly] {
+        let rig = rig(|mirror| mirror.body_mode(mode)).await;
+        let is_sent = mode == BodyMode::HeadOnly;
         converse(&rig, async |_| {
             assert!(is_sent || rig.copied.calls().is_empty());
         })
@@ -591,7 +591,7 @@ async fn a_conversation_is_sent_whole_by_tee_and_without_messages_by_omit() {
 async fn a_shadow_that_refuses_early_does_not_end_the_conversation() {
     for mode in MODES {
         let (_, health) = health_reporter();
-        let rig = rig_to(Routes::new(health), |mirror| mirror.body(mode)).await;
+        let rig = rig_to(Routes::new(health), |mirror| mirror.body_mode(mode)).await;
         converse(&rig, async |_| ()).await;
         rig.only(Outcome::Completed).await;
         // The verdict is in `grpc-status`; to HTTP, all is well.
@@ -602,22 +602,22 @@ async fn a_shadow_that_refuses_early_does_not_end_the_conversation() {
 /// The primary leaves the rest unread, so there is no whole call to copy.
 #[tokio::test]
 async fn a_stream_that_the_primary_refuses_half_way_is_no_whole_call() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
-        let rig = rig(|mirror| mirror.body(mode)).await;
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
+        let rig = rig(|mirror| mirror.body_mode(mode)).await;
         let saying = stream::iter([Bytes::from_static(b"fail")]).chain(stream::pending());
         let mut grpc = rig.grpc().await;
         let refused = within(grpc.client_streaming(asking(saying), path(COLLECT), Plain)).await;
         assert_status(&refused.unwrap_err());
         rig.only(Outcome::Unread).await;
         rig.copied.assert_none_is_whole().await;
-        assert!(mode == BodyMode::Stream || rig.copied.calls().is_empty());
+        assert!(mode == BodyMode::Streaming || rig.copied.calls().is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_conversation_that_the_client_cancels_is_no_whole_call() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
-        let rig = rig(|mirror| mirror.body(mode)).await;
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
+        let rig = rig(|mirror| mirror.body_mode(mode)).await;
         let address = rig.url.strip_prefix("http://").unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         let (client, connection) = h2::client::handshake(stream).await.unwrap();
@@ -631,7 +631,7 @@ async fn a_conversation_that_the_client_cancels_is_no_whole_call() {
         upload.send_data(framed(&[b"hello"]), false).unwrap();
         let mut answers = within(answer).await.unwrap().into_body();
         within(answers.data()).await.unwrap().unwrap();
-        if mode == BodyMode::Stream {
+        if mode == BodyMode::Streaming {
             rig.copied.heard(5 + 5).await;
         }
         upload.send_reset(h2::Reason::CANCEL);
@@ -646,8 +646,8 @@ async fn a_conversation_that_the_client_cancels_is_no_whole_call() {
 
 #[tokio::test]
 async fn a_server_stream_over_the_cap_is_cut_off_for_the_mirror_alone() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
-        let rig = rig(|mirror| mirror.body(mode).max_response_bytes(1000)).await;
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
+        let rig = rig(|mirror| mirror.body_mode(mode).max_response_bytes(1000)).await;
         for round in 1..3 {
             let call = asking(Bytes::from("1000"));
             let answer = within(rig.grpc().await.server_streaming(call, path(COUNT), Plain)).await;
@@ -672,7 +672,7 @@ fn assert_status(status: &Status) {
 #[tokio::test]
 async fn an_error_status_reaches_the_client_as_it_is() {
     for mode in MODES {
-        let rig = rig(|mirror| mirror.body(mode)).await;
+        let rig = rig(|mirror| mirror.body_mode(mode)).await;
         let fail = Bytes::from_static(b"fail");
         let refused = within(rig.grpc().await.unary(asking(fail), path(UNARY), Plain)).await;
         assert_status(&refused.unwrap_err());
@@ -742,7 +742,7 @@ async fn answers_and_their_trailers_are_those_without_the_layer() {
     ];
     let bare = connect(serve(tower::layer::util::Identity::new(), routes().await.0).await).await;
     for mode in MODES {
-        let rig = rig(|mirror| mirror.body(mode)).await;
+        let rig = rig(|mirror| mirror.body_mode(mode)).await;
         for (path, messages, grpc_status) in calls {
             let without = raw(&bare, path, messages).await;
             let with = raw(&rig.channel, path, messages).await;
@@ -763,8 +763,8 @@ fn check(service: &str) -> HealthCheckRequest {
 
 #[tokio::test]
 async fn tonics_health_service_is_mirrored_like_any_other() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
-        let rig = rig(|mirror| mirror.body(mode)).await;
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
+        let rig = rig(|mirror| mirror.body_mode(mode)).await;
         let mut client = HealthClient::new(rig.channel.clone());
         let answer = within(client.check(asking(check("test.Echo")))).await;
         assert_eq!(answer.unwrap().into_inner().status, 1);
@@ -781,8 +781,8 @@ async fn tonics_health_service_is_mirrored_like_any_other() {
 /// Its answers have no end, so the copy ends at its deadline, and the client's stream does not.
 #[tokio::test]
 async fn a_watch_outlives_its_copy() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
-        let rig = rig(|mirror| mirror.body(mode).timeout(Duration::from_millis(50))).await;
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
+        let rig = rig(|mirror| mirror.body_mode(mode).timeout(Duration::from_millis(50))).await;
         let mut client = HealthClient::new(rig.channel.clone());
         let watch = within(client.watch(asking(check("test.Echo")))).await;
         let mut watch = watch.unwrap().into_inner();
@@ -849,7 +849,7 @@ async fn the_layer_fits_wherever_tonic_takes_one() {
         );
         let mut client = HealthClient::new(channel);
         within(client.check(check(""))).await.unwrap();
-        within(mirror.handle().idle()).await;
+        within(mirror.handle().wait_idle()).await;
         assert_eq!(copied.calls().len(), copies);
     }
     let stats = within(settled(&mirror.handle(), 3)).await;

@@ -143,7 +143,7 @@ fn mirror(shadow: SocketAddr, http2: bool) -> (MirrorLayer, HttpTarget) {
 /// Waits, by events alone, until the target has no socket and the runtime no task but `tasks`.
 async fn nothing_is_left(handle: &MirrorHandle, target: &HttpTarget, tasks: usize) {
     let gone = async {
-        handle.idle().await;
+        handle.wait_idle().await;
         while target.connections() > 0 || Handle::current().metrics().num_alive_tasks() > tasks {
             yield_now().await;
         }
@@ -174,7 +174,7 @@ async fn costs_nothing(fault: Fault, expected: Outcome) {
     let with = transcript(address, &[SMALL], b"primary").await;
     assert_eq!(with, without);
 
-    timeout(HANG, handle.idle()).await.unwrap();
+    timeout(HANG, handle.wait_idle()).await.unwrap();
     let stats = handle.stats();
     assert_eq!(stats.outcome(expected), 2, "{stats}");
     // Each of the two copies had a connection of its own, and it is gone.
@@ -202,7 +202,7 @@ async fn a_shadow_that_answers_without_end() {
     let address = serve(app().layer(layer)).await;
     let before = Handle::current().metrics().num_alive_tasks();
     transcript(address, &[SMALL], b"primary").await;
-    timeout(HANG, handle.idle()).await.unwrap();
+    timeout(HANG, handle.wait_idle()).await.unwrap();
     let stats = handle.stats();
     let ends = stats.outcome(Outcome::CompletedTruncated) + stats.outcome(Outcome::TimedOut);
     assert_eq!(ends, 2, "{stats}");
@@ -233,7 +233,7 @@ async fn a_refusing_shadow() {
     let address = serve(app().layer(layer)).await;
     let before = Handle::current().metrics().num_alive_tasks();
     assert_eq!(transcript(address, &[SMALL], b"primary").await, without);
-    handle.idle().await;
+    handle.wait_idle().await;
     assert_eq!(
         handle.stats().outcome(Outcome::FailedConnect),
         2,
@@ -262,7 +262,7 @@ async fn a_shadow_that_never_reads_with_a_full_window() {
     assert_eq!(status, StatusCode::OK);
     assert!(echoed == body, "the primary's answer differs");
 
-    timeout(HANG, handle.idle()).await.unwrap();
+    timeout(HANG, handle.wait_idle()).await.unwrap();
     let stats = handle.stats();
     assert_eq!(
         stats.outcome(Outcome::TimedOut) + stats.outcome(Outcome::FailedTransport),
@@ -330,7 +330,7 @@ async fn an_unread_body_has_no_copy_and_the_connection_lives_as_without_the_laye
             .unwrap();
         assert_eq!(with, without, "{name}");
         assert!(with.ends_with("closed"), "{name}: {with}");
-        handle.idle().await;
+        handle.wait_idle().await;
         let stats = handle.stats();
         assert_eq!(stats.outcome(Outcome::Unread), 1, "{name}: {stats}");
         assert_eq!(stats.buffered_bytes(), 0, "{name}");
@@ -356,7 +356,7 @@ async fn an_unread_http2_upload_is_reset_at_once() {
         let reset = timeout(HANG, std::future::poll_fn(|cx| upload.poll_reset(cx))).await;
         assert_eq!(reset.unwrap().unwrap(), h2::Reason::NO_ERROR);
     }
-    handle.idle().await;
+    handle.wait_idle().await;
     assert_eq!(
         handle.stats().outcome(Outcome::Unread),
         1,
@@ -381,7 +381,7 @@ async fn an_upload_that_breaks_off_has_no_copy() {
         yield_now().await;
     }
     drop(stream);
-    timeout(HANG, handle.idle()).await.unwrap();
+    timeout(HANG, handle.wait_idle()).await.unwrap();
     let stats = handle.stats();
     let aborted = stats.outcome(Outcome::ClientAborted) + stats.outcome(Outcome::BodyError);
     assert_eq!(aborted, 1, "{stats}");
@@ -421,7 +421,7 @@ async fn http1_and_http2_on_both_sides() {
             assert_eq!(answer, (StatusCode::OK, body.clone()));
         }
 
-        timeout(HANG, handle.idle()).await.unwrap();
+        timeout(HANG, handle.wait_idle()).await.unwrap();
         let stats = handle.stats();
         assert_eq!(
             stats.outcome(Outcome::Completed),
@@ -488,7 +488,7 @@ async fn trailers_arrive_on_both_sides_over_both_protocols() {
             .body(StreamBody::new(futures_util::stream::iter(frames)))
             .unwrap();
         layer.layer(primary).oneshot(request).await.unwrap();
-        timeout(HANG, layer.handle().idle()).await.unwrap();
+        timeout(HANG, layer.handle().wait_idle()).await.unwrap();
         let stats = layer.handle().stats();
         assert_eq!(stats.outcome(Outcome::Completed), 1, "{case}: {stats}");
 
@@ -516,7 +516,7 @@ async fn cookies_that_http2_split_are_one_field_over_http1() {
         .header("cookie", "a=1")
         .header("cookie", "b=2");
     http1(address, request, Full::default()).await;
-    handle.idle().await;
+    handle.wait_idle().await;
     let headers = copies.recv().await.unwrap();
     let cookies: Vec<_> = headers.get_all("cookie").iter().collect();
     assert_eq!(cookies, ["a=1; b=2"]);
@@ -542,7 +542,7 @@ async fn five_hundred_hosts_share_one_pool() {
                 format!("GET / HTTP/1.1\r\nhost: tenant{n}.example\r\nconnection: close\r\n\r\n");
             let seen = transcript(address, &[request.as_bytes()], b"never").await;
             assert!(seen.starts_with("HTTP/1.1 200"), "{seen}");
-            handle.idle().await;
+            handle.wait_idle().await;
             assert_eq!(
                 hosts.recv().await.unwrap(),
                 format!("tenant{n}.example-shadow")
@@ -564,7 +564,7 @@ async fn a_shadow_that_comes_back_is_found_again() {
         http1(address, Request::get("/"), Full::default()).await.0,
         StatusCode::OK
     );
-    handle.idle().await;
+    handle.wait_idle().await;
     assert_eq!(handle.stats().outcome(Outcome::FailedConnect), 1);
 
     let listener = TcpListener::bind(shadow).await.unwrap();
@@ -573,7 +573,7 @@ async fn a_shadow_that_comes_back_is_found_again() {
         http1(address, Request::get("/"), Full::default()).await.0,
         StatusCode::OK
     );
-    handle.idle().await;
+    handle.wait_idle().await;
     assert_eq!(handle.stats().outcome(Outcome::Completed), 1);
     handle.set_sample_rate(SampleRate::NONE);
     assert_eq!(

@@ -55,7 +55,7 @@ fn mirror(shadow: SocketAddr, http2: bool) -> (MirrorBuilder, HttpTarget) {
     let target = HttpTarget::new(&format!("http://{shadow}")).unwrap();
     let target = if http2 { target.http2() } else { target };
     let target = target.write_timeout(Duration::from_millis(200));
-    let builder = MirrorLayer::builder(target.clone()).body(BodyMode::Stream);
+    let builder = MirrorLayer::builder(target.clone()).body_mode(BodyMode::Streaming);
     (builder, target)
 }
 
@@ -118,7 +118,7 @@ async fn an_upload_that_breaks_off_is_an_aborted_request_over_both_protocols() {
             .unwrap();
         answer.await.unwrap().unwrap();
 
-        timeout(HANG, layer.handle().idle()).await.unwrap();
+        timeout(HANG, layer.handle().wait_idle()).await.unwrap();
         let stats = layer.handle().stats();
         assert_eq!(stats.outcome(Outcome::BodyError), 1, "{case}: {stats}");
         drop((layer, _target));
@@ -166,7 +166,7 @@ async fn a_gibibyte_passes_through_the_window() {
         }
         drop(feed);
         answer.await.unwrap().unwrap();
-        timeout(HANG, handle.idle()).await.unwrap();
+        timeout(HANG, handle.wait_idle()).await.unwrap();
         let stats = handle.stats();
         assert_eq!(stats.outcome(Outcome::Completed), 1, "{stats}");
         let seen = received.recv().await.unwrap();
@@ -216,7 +216,7 @@ async fn a_shadow_with_a_full_window_costs_the_window_and_is_gone() {
     }
     drop(feed);
     answer.await.unwrap().unwrap();
-    timeout(HANG, handle.idle()).await.unwrap();
+    timeout(HANG, handle.wait_idle()).await.unwrap();
     let stats = handle.stats();
     assert_eq!(stats.outcome(Outcome::Lagged), 1, "{stats}");
     assert_eq!(stats.buffered_bytes(), 0);
@@ -258,7 +258,7 @@ async fn trailers_that_the_head_did_not_name_break_a_copy_over_http1_off() {
         let (read, _reads) = unbounded_channel();
         let service = layer.layer(app(read));
         service.oneshot(request.body(body).unwrap()).await.unwrap();
-        timeout(HANG, layer.handle().idle()).await.unwrap();
+        timeout(HANG, layer.handle().wait_idle()).await.unwrap();
         let stats = layer.handle().stats();
         let completed = u64::from(!is_lost);
         assert_eq!(

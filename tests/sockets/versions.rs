@@ -57,7 +57,7 @@ where
         Ok::<_, Infallible>(Response::new(String::new()))
     });
     let taken = Taken::default();
-    let mirror = decide(MirrorLayer::builder(shadow).observer(taken.clone())).build();
+    let mirror = decide(MirrorLayer::builder(shadow).observe_with(taken.clone())).build();
     let inner = app.layer(mirror);
     // Requests of these tests come one after the other.
     Router::new().fallback_service(service_fn(move |request: Request<Body>| {
@@ -82,7 +82,7 @@ fn app(header: HeaderName, forced: &'static str, filtered: &'static str) -> Rout
     let key = Key::header(header.clone());
     let nested = named("x-nested", nested, {
         let key = key.clone();
-        move |mirror| mirror.sample(half).draw(Draw::key(key))
+        move |mirror| mirror.sample_rate(half).draw(Draw::key(key))
     });
     let app = Router::new()
         .route("/", get(async || "v1"))
@@ -110,12 +110,10 @@ fn app(header: HeaderName, forced: &'static str, filtered: &'static str) -> Rout
         .unwrap();
     let app = inside(force, inside(sticky, app));
     let app = named("x-keyed", app, |mirror| {
-        mirror.sample(half).draw(Draw::key(key))
+        mirror.sample_rate(half).draw(Draw::key(key))
     });
     named("x-filtered", app, move |mirror| {
-        mirror.filter(move |head: &RequestHead<'_>| {
-            head.header(&header).as_deref() == Some(filtered.as_bytes())
-        })
+        mirror.filter(move |head| head.header(&header).as_deref() == Some(filtered.as_bytes()))
     })
 }
 

@@ -16,7 +16,7 @@ use tokio_test::{assert_pending, task::spawn};
 use tower::{Service, ServiceBuilder, limit::ConcurrencyLimit, util::BoxCloneSyncService};
 use tower_mirror::{
     BoxError, Draw, WeightedSplit,
-    split::{InvalidSplit, Reason, SplitBuilder, Subsets, Unavailable},
+    split::{InvalidSplit, Reason, Unavailable, WeightedSplitBuilder},
 };
 use tower_mirror_testing::{
     Broken, Feed, Primary, Script, Step, pattern, read,
@@ -33,7 +33,7 @@ fn request() -> Request<String> {
 }
 
 /// Of weights 90 and 10, and the points of the circle that choose between them.
-fn builder<S, const N: usize>(v1: S, v2: S, points: [u64; N]) -> SplitBuilder<Subsets<S>> {
+fn builder<S, const N: usize>(v1: S, v2: S, points: [u64; N]) -> WeightedSplitBuilder<S> {
     WeightedSplit::builder("catalog")
         .subset("v1", 90, v1)
         .subset("v2", 10, v2)
@@ -267,7 +267,7 @@ async fn what_becomes_of_a_request_whose_subset_is_not_ready() {
 async fn what_no_subset_can_answer_is_the_users_to_answer() {
     let teapot = |why: &Unavailable| {
         let mut answer = Response::new(match why {
-            Unavailable::Drained => "drained",
+            Unavailable::NoWeight => "drained",
             _ => "not ready",
         });
         *answer.status_mut() = StatusCode::IM_A_TEAPOT;
@@ -297,7 +297,7 @@ async fn what_no_subset_can_answer_is_the_users_to_answer() {
             (StatusCode::SERVICE_UNAVAILABLE, "")
         );
     }
-    assert_eq!(Unavailable::Drained.to_string(), "all weights are zero");
+    assert_eq!(Unavailable::NoWeight.to_string(), "all weights are zero");
 }
 
 #[tokio::test(start_paused = true)]

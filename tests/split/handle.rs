@@ -55,8 +55,8 @@ fn a_change_is_made_whole_or_not_at_all() {
     ));
     assert_eq!(table(&handle), expected(4, 70, 0));
 
-    assert_eq!(handle.compare_and_set(4, [("v2", 5)]), Ok(5));
-    let error = handle.compare_and_set(4, [("v2", 6)]).unwrap_err();
+    assert_eq!(handle.set_weights_if(4, [("v2", 5)]), Ok(5));
+    let error = handle.set_weights_if(4, [("v2", 6)]).unwrap_err();
     assert!(matches!(
         error,
         InvalidWeights::Conflict {
@@ -69,7 +69,7 @@ fn a_change_is_made_whole_or_not_at_all() {
         error.to_string().contains("of generation 5, not 4"),
         "{error}"
     );
-    let error = handle.compare_and_set(5, [("v3", 6)]).unwrap_err();
+    let error = handle.set_weights_if(5, [("v3", 6)]).unwrap_err();
     assert!(matches!(error, InvalidWeights::Unknown { name, .. } if name == "v3"));
     assert_eq!(table(&handle), expected(5, 70, 5));
 
@@ -93,11 +93,7 @@ fn of_two_controllers_one_wins_each_generation() {
             while won < WINS {
                 let now = handle.weights();
                 let sum = now.weights[0].1 + 1;
-                won += u32::from(
-                    handle
-                        .compare_and_set(now.generation, [("v1", sum)])
-                        .is_ok(),
-                );
+                won += u32::from(handle.set_weights_if(now.generation, [("v1", sum)]).is_ok());
             }
         })
     };
@@ -111,7 +107,7 @@ fn of_two_controllers_one_wins_each_generation() {
     );
 }
 
-/// TW8: each request is served by the table that its `Served` names.
+/// TW8: each request is served by the table that its `ServedBy` names.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn weights_change_under_a_hundred_thousand_requests() {
     // One subset is always out.
@@ -216,7 +212,7 @@ fn stats_hold_what_was_observed_against_what_was_configured() {
     assert_eq!(next(&mut split), "");
     let stats = handle.stats();
     assert!(stats.subsets.iter().all(|subset| subset.configured == 0.0));
-    assert_eq!(stats.drained, 1);
+    assert_eq!(stats.no_weight, 1);
     let table = stats.to_string();
     for part in ["configured", "v2", "0.0%", "refused: all weights were zero"] {
         assert!(table.contains(part), "{table}");

@@ -8,8 +8,8 @@ use std::{
 use http::{HeaderName, Request, Response};
 use tower::{Layer, service_fn, util::BoxCloneSyncService};
 use tower_mirror::{
-    Draw, Force, Key, RequestHead, Served, WeightedSplit, WeightedSplitLayer,
-    split::{Beside, ForceSource, InvalidSplit, Reason},
+    Draw, Force, Key, ServedBy, WeightedSplit, WeightedSplitLayer,
+    split::{BoxedSubset, ForceSource, InvalidSplit, Reason},
 };
 use tower_mirror_testing::{
     lock,
@@ -25,7 +25,7 @@ fn with(fields: &[(&'static str, &'static str)]) -> Request<String> {
 }
 
 fn by_testers(force: ForceSource) -> Force {
-    force.when(|head: &RequestHead<'_>| head.headers.contains_key("x-tester"))
+    force.when(|head| head.headers.contains_key("x-tester"))
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn what_is_no_split_is_an_error_that_says_why() {
     let chain = [("v1", "v2"), ("v2", "v3"), ("v4", "v2")];
     assert_eq!(build(&["v1", "v2", "v3", "v4"], &chain), Ok(()));
 
-    type Layers = Beside<String, &'static str, Infallible>;
+    type Layers = BoxedSubset<String, &'static str, Infallible>;
     for inner in [0, 2] {
         let layer = WeightedSplitLayer::<Layers>::builder("catalog");
         let layer = (0..inner).fold(layer, |layer, at| layer.inner(format!("v{at}"), 1));
@@ -210,9 +210,9 @@ fn what_is_no_split_is_an_error_that_says_why() {
 
 #[test]
 fn the_request_and_the_answer_are_told_who_serves() {
-    static SEEN: LazyLock<Mutex<Vec<Served>>> = LazyLock::new(Mutex::default);
+    static SEEN: LazyLock<Mutex<Vec<ServedBy>>> = LazyLock::new(Mutex::default);
     let subset = service_fn(async |request: Request<String>| {
-        lock(&SEEN).push(request.extensions().get::<Served>().unwrap().clone());
+        lock(&SEEN).push(request.extensions().get::<ServedBy>().unwrap().clone());
         Ok::<_, Infallible>(Response::new("a subset"))
     });
     let header = HeaderName::from_static("x-served-by");
@@ -253,18 +253,18 @@ fn the_request_and_the_answer_are_told_who_serves() {
 #[test]
 fn nobody_is_told_who_serves_where_it_is_not_wanted() {
     let subset = service_fn(async |request: Request<String>| {
-        assert_eq!(request.extensions().get::<Served>(), None);
+        assert_eq!(request.extensions().get::<ServedBy>(), None);
         Ok::<_, Infallible>(Response::new("a subset"))
     });
     let header = HeaderName::from_static("x-served-by");
     let mut split = WeightedSplit::builder("catalog")
         .subset("v1", 1, BoxCloneSyncService::new(subset))
         .response_header(header.clone())
-        .without_served()
+        .without_served_by()
         .build()
         .unwrap();
     let answer = answer(&mut split, with(&[]));
-    assert_eq!(answer.extensions().get::<Served>(), None);
+    assert_eq!(answer.extensions().get::<ServedBy>(), None);
     assert_eq!(answer.headers()[&header], "v1");
     assert_eq!(split.handle().stats().subset("v1").unwrap().served(), 1);
 }

@@ -12,9 +12,10 @@ use http::{HeaderName, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_mirror::{
-    BoxError, Draw, MirrorLayer, Outcome, SampleRate, Served, WeightedSplit, WeightedSplitLayer,
+    BoxError, Draw, EmptyResponse, MirrorLayer, Outcome, SampleRate, ServedBy, WeightedSplit,
+    WeightedSplitLayer,
     observe::StatusClass,
-    split::{self, Beside, LayeredSplit, Reason, Unavailable, not_served_by},
+    split::{self, BoxedSubset, Reason, Unavailable, not_served_by},
 };
 use tower_mirror_testing::{
     Act, Broken, Primary, Script, TestShadow,
@@ -33,7 +34,7 @@ async fn a_mirror_meets_the_canary_as_often_as_anybody_else() {
     const REQUESTS: usize = 10_000;
     for (of_mirror, of_split) in (0..10).flat_map(|step| (1..=5).map(move |by| (step, step + by))) {
         let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAtLength(0)))
-            .sample(SampleRate::percent(10.0).unwrap())
+            .sample_rate(SampleRate::percent(10.0).unwrap())
             .draw(Draw::even_seeded(of_mirror))
             .build();
         // The canary answers with another class of status, which the mirror's table tells.
@@ -50,10 +51,10 @@ async fn a_mirror_meets_the_canary_as_often_as_anybody_else() {
         for turn in 0..REQUESTS {
             answer(&mut stack, request());
             if turn % 64 == 0 {
-                mirror.handle().idle().await;
+                mirror.handle().wait_idle().await;
             }
         }
-        mirror.handle().idle().await;
+        mirror.handle().wait_idle().await;
         let stats = mirror.handle().stats();
         let both = stats.statuses(StatusClass::Redirection, StatusClass::Success);
         let stable = stats.statuses(StatusClass::Success, StatusClass::Success);
@@ -87,9 +88,9 @@ async fn a_mirror_around_a_split_copies_what_any_subset_serves() {
     assert_eq!(copies.len(), 2);
     for ((head, stream), copy) in seen.iter().zip(&copies) {
         assert_eq!(stream.bytes(), copy.stream.bytes());
-        assert!(head.extensions.get::<Served>().is_some());
+        assert!(head.extensions.get::<ServedBy>().is_some());
         // Who serves the primary does not serve the copy.
-        assert_eq!(copy.head.extensions.get::<Served>(), None);
+        assert_eq!(copy.head.extensions.get::<ServedBy>(), None);
     }
 }
 
@@ -240,7 +241,7 @@ async fn a_subset_that_fails_becomes_a_bad_gateway_beside_one_that_does_not() {
     for (subset, falls_back, status, body) in cases {
         let mut builder = WeightedSplitLayer::builder("catalog")
             .inner("v1", 0)
-            .fallible_subset("v2", 1, subset.clone(), split::bad_gateway);
+            .subset_with_errors("v2", 1, subset.clone(), split::bad_gateway);
         if falls_back {
             builder = builder.fallback("v2", "v1");
         }
@@ -249,7 +250,7 @@ async fn a_subset_that_fails_becomes_a_bad_gateway_beside_one_that_does_not() {
         assert_eq!((answer.status().as_u16(), &**answer.body()), (status, body));
         let stats = layer.handle().stats();
         let v2 = stats.subset("v2").unwrap();
-        let is_sent = body != "v1" && answer.extensions().get::<Served>().is_some();
+        let is_sent = body != "v1" && answer.extensions().get::<ServedBy>().is_some();
         // Of an answer that no subset gave, it is said why.
         let why = answer.extensions().get::<Unavailable>();
         let is_served = body == "v1" || is_sent;
@@ -292,8 +293,11 @@ fn the_wrapped_service_keeps_its_type() {
         .subset("v2", 1, Named("v2"))
         .build()
         .unwrap();
-    let mut split: LayeredSplit<Local<'_>, Beside<String, &'static str, Infallible>> =
-        layer.layer(Local(&calls, PhantomData));
+    let mut split: WeightedSplit<
+        Local<'_>,
+        EmptyResponse,
+        BoxedSubset<String, &'static str, Infallible>,
+    > = layer.layer(Local(&calls, PhantomData));
     let found = counts(&mut split, 1000);
     assert_eq!(found["v1"], calls.get() as usize);
     assert!(found["v1"].abs_diff(500) <= 8, "{found:?}");

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
-use tower_mirror::{BoxError, Draw, Key, Served, WeightedSplit};
+use tower_mirror::{BoxError, Draw, Key, ServedBy, WeightedSplit};
 use tower_mirror_testing::split::{Named, Readiness, Strict, answer, counts, next, served, split};
 
 const TENTH: [(&str, u32); 2] = [("v1", 90), ("v2", 10)];
@@ -106,11 +106,11 @@ fn where_all_weights_are_zero_no_subset_is_called() {
             let answer = answer(&mut split, request.body(String::new()).unwrap());
             assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(*answer.body(), "");
-            assert_eq!(answer.extensions().get::<Served>(), None);
+            assert_eq!(answer.extensions().get::<ServedBy>(), None);
         }
         let handle = split.handle();
         let stats = handle.stats();
-        assert_eq!(stats.drained, 10);
+        assert_eq!(stats.no_weight, 10);
         assert!(
             stats.subsets.iter().all(|subset| subset.served() == 0),
             "{stats}"

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, advance},
 };
 use tower::{Layer, Service};
-use tower_mirror::{MirrorLayer, Outcome, RequestHead};
+use tower_mirror::{MirrorLayer, Outcome};
 use tracing::{Dispatch, Level, dispatcher, subscriber::NoSubscriber};
 use tracing_subscriber::{Registry, filter::Targets, layer::Layered, prelude::*};
 
@@ -60,7 +60,7 @@ async fn a_thousand_in_a_minute_are_ten_lines_and_the_next_says_what_it_omits() 
         advance(MINUTE / 1000).await;
     }
     let mut expected = vec![None; 10];
-    assert_eq!(lines(&records, Outcome::NoRoom), expected);
+    assert_eq!(lines(&records, Outcome::InFlightLimit), expected);
     assert!(
         records
             .events()
@@ -70,7 +70,7 @@ async fn a_thousand_in_a_minute_are_ten_lines_and_the_next_says_what_it_omits() 
 
     send(&mirror, 1);
     expected.push(Some(990));
-    assert_eq!(lines(&records, Outcome::NoRoom), expected);
+    assert_eq!(lines(&records, Outcome::InFlightLimit), expected);
 
     // Nothing is omitted, so nothing is said, but the last of ten minutes that followed was too loud.
     for minute in 0..10 {
@@ -78,14 +78,18 @@ async fn a_thousand_in_a_minute_are_ten_lines_and_the_next_says_what_it_omits() 
         let requests = if minute == 9 { 25 } else { 10 };
         send(&mirror, requests);
         expected.extend([None; 10]);
-        assert_eq!(lines(&records, Outcome::NoRoom), expected, "{minute}");
+        assert_eq!(
+            lines(&records, Outcome::InFlightLimit),
+            expected,
+            "{minute}"
+        );
     }
     advance(MINUTE).await;
     send(&mirror, 1);
     expected.push(Some(15));
-    assert_eq!(lines(&records, Outcome::NoRoom), expected);
+    assert_eq!(lines(&records, Outcome::InFlightLimit), expected);
     let stats = settled(&mirror.handle(), 1117).await;
-    assert_eq!(stats.outcome(Outcome::NoRoom), 1117);
+    assert_eq!(stats.outcome(Outcome::InFlightLimit), 1117);
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +120,7 @@ async fn no_minute_has_more_than_ten_whenever_it_begins() {
     // Whatever was left out before the last line is accounted for.
     advance(MINUTE).await;
     send(&mirror, 1);
-    let lines = lines(&records, Outcome::NoRoom);
+    let lines = lines(&records, Outcome::InFlightLimit);
     let omitted: u64 = lines.iter().flatten().sum();
     assert!(
         omitted > 100 && lines.len() > 100,
@@ -133,7 +137,7 @@ async fn neither_two_outcomes_nor_two_mirrors_share_an_allowance() {
     let panics = Arc::clone(&breaks);
     let one = MirrorLayer::builder(TestShadow::recording())
         .max_in_flight(0)
-        .filter(move |_: &RequestHead<'_>| {
+        .filter(move |_| {
             assert!(
                 !panics.load(Relaxed),
                 "a panic in a filter, as this test wants it"
@@ -144,17 +148,17 @@ async fn neither_two_outcomes_nor_two_mirrors_share_an_allowance() {
     send(&one, 15);
     breaks.store(true, Relaxed);
     send(&one, 12);
-    assert_eq!(lines(&records, Outcome::NoRoom).len(), 10);
+    assert_eq!(lines(&records, Outcome::InFlightLimit).len(), 10);
     assert_eq!(lines(&records, Outcome::PolicyPanicked).len(), 10);
     send(&full(), 30);
-    assert_eq!(lines(&records, Outcome::NoRoom).len(), 20);
+    assert_eq!(lines(&records, Outcome::InFlightLimit).len(), 20);
 
     advance(MINUTE).await;
     send(&one, 1);
     breaks.store(false, Relaxed);
     send(&one, 1);
     assert_eq!(lines(&records, Outcome::PolicyPanicked)[10], Some(2));
-    assert_eq!(lines(&records, Outcome::NoRoom)[20], Some(5));
+    assert_eq!(lines(&records, Outcome::InFlightLimit)[20], Some(5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +203,7 @@ async fn a_line_that_nobody_wants_uses_nothing_up() {
         dispatcher::with_default(nobody, || send(&mirror, 100));
     }
     send(&mirror, 10);
-    assert_eq!(lines(&records, Outcome::NoRoom), vec![None; 10]);
+    assert_eq!(lines(&records, Outcome::InFlightLimit), vec![None; 10]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,8 +229,8 @@ async fn what_is_omitted_takes_no_event_of_others_from_a_layer() {
         others.count()
     };
     assert_eq!((other(&narrow), other(&wide)), (100, 100));
-    assert_eq!(lines(&narrow, Outcome::NoRoom).len(), 0);
-    assert_eq!(lines(&wide, Outcome::NoRoom).len(), 10);
+    assert_eq!(lines(&narrow, Outcome::InFlightLimit).len(), 0);
+    assert_eq!(lines(&wide, Outcome::InFlightLimit).len(), 10);
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,7 +255,7 @@ async fn threads_that_fail_at_once_write_ten_lines_together() {
         advance(MINUTE).await;
     }
     send(&mirror, 1);
-    let lines = lines(&records, Outcome::NoRoom);
+    let lines = lines(&records, Outcome::InFlightLimit);
     let omitted: u64 = lines.iter().flatten().sum();
     assert_eq!((lines.len(), omitted), (1001, 9000));
 }

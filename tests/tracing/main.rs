@@ -8,7 +8,7 @@ mod record;
 
 use std::time::Duration;
 
-use http::{Method, Request, header::AUTHORIZATION, request::Parts};
+use http::{Method, Request, header::AUTHORIZATION};
 use record::Records;
 use tower_mirror::{HostRewrite, MirrorLayer, Outcome, SampleRate};
 use tower_mirror_testing::*;
@@ -77,8 +77,8 @@ async fn fields_are_opentelemetrys_and_hold_no_secret() {
         let (records, _guard) = Records::begin();
         let mirror = MirrorLayer::builder(TestShadow::new(Act::Answers(404)))
             .name("catalog-v2")
-            .host(HostRewrite::suffix("-shadow"))
-            .route(|_| Some("/items/{id}"))
+            .host_rewrite(HostRewrite::suffix("-shadow"))
+            .route_label(|_| Some("/items/{id}"))
             .build();
         let request = Request::post("/items/7?token=secret")
             .header("host", host)
@@ -130,7 +130,7 @@ async fn methods_of_a_clients_invention_are_one_value() {
 async fn the_shadow_and_the_rewrites_run_in_the_span() {
     let (records, _guard) = Records::begin();
     let mirror = MirrorLayer::builder(TestShadow::recording())
-        .rewrite(|copy: &mut Parts| {
+        .rewrite(|copy| {
             tracing::info!(target: "tower_mirror::test", path = copy.uri.path(), "a rewrite's own");
         })
         .build();
@@ -211,7 +211,7 @@ async fn a_subscriber_that_panics_at_a_clone_hurts_nobody() {
 async fn of_requests_that_are_not_sampled_nothing_is_seen() {
     let (records, _guard) = Records::begin();
     let mirror = MirrorLayer::builder(TestShadow::recording())
-        .sample(SampleRate::NONE)
+        .sample_rate(SampleRate::NONE)
         .build();
     serve(&mirror, &Primary::reading(), get()).await.unwrap();
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::NotSampled);

@@ -5,7 +5,7 @@ use std::{io::ErrorKind, time::Duration};
 use futures_util::FutureExt;
 use http::HeaderValue;
 use tower::{Layer, Service};
-use tower_mirror::{BodyMode, MirrorLayer, Outcome, RequestHead, mirror::MirrorBuilder};
+use tower_mirror::{BodyMode, MirrorLayer, Outcome, mirror::MirrorBuilder};
 use tracing::{Instrument, Level, info_span};
 
 use super::record::Records;
@@ -59,7 +59,7 @@ async fn tells(
             let is_completed = outcome.as_str().starts_with("completed");
             // What the primary, its client or a limit ended is no error.
             let is_error =
-                matches!(level, Level::ERROR | Level::WARN) && outcome != Outcome::NoBytes;
+                matches!(level, Level::ERROR | Level::WARN) && outcome != Outcome::BufferLimit;
             let error = copy.fields.get("error.type").map(String::as_str);
             assert_eq!(error, is_error.then_some(outcome.as_str()));
             let status = copy.fields.get("otel.status_code").map(String::as_str);
@@ -76,19 +76,19 @@ async fn why_no_copy_is_begun() {
     use Outcome::*;
     type Settings = fn(MirrorBuilder) -> MirrorBuilder;
     let rows: [(Outcome, Level, Settings); 10] = [
-        (Filtered, Level::TRACE, |mirror| {
-            mirror.filter(|_: &RequestHead<'_>| false)
-        }),
+        (Filtered, Level::TRACE, |mirror| mirror.filter(|_| false)),
         (Paused, Level::TRACE, |mirror| mirror),
         (Loop, Level::TRACE, |mirror| mirror),
         (Upgrade, Level::TRACE, |mirror| mirror),
         (TransferCoding, Level::TRACE, |mirror| mirror),
         (Draining, Level::TRACE, |mirror| mirror),
-        (NoRoom, Level::WARN, |mirror| mirror.max_in_flight(0)),
-        (NoBytes, Level::WARN, |mirror| mirror.max_buffered_bytes(1)),
+        (InFlightLimit, Level::WARN, |mirror| mirror.max_in_flight(0)),
+        (BufferLimit, Level::WARN, |mirror| {
+            mirror.max_buffered_bytes(1)
+        }),
         (TooLarge, Level::DEBUG, |mirror| mirror.max_body_bytes(1)),
         (PolicyPanicked, Level::ERROR, |mirror| {
-            mirror.filter(|_: &RequestHead<'_>| panic!("a panic in a filter, as told"))
+            mirror.filter(|_| panic!("a panic in a filter, as told"))
         }),
     ];
     for (outcome, level, settings) in rows {
@@ -160,7 +160,7 @@ async fn what_became_of_a_body() {
             Primary::reading(),
         ),
         (
-            NoBytes,
+            BufferLimit,
             Level::WARN,
             Script::chunks([5, 5000]),
             Primary::reading(),
@@ -168,8 +168,8 @@ async fn what_became_of_a_body() {
     ];
     for (outcome, level, body, primary) in rows {
         let settings = |mirror: MirrorBuilder| match outcome {
-            Lagged => mirror.body(BodyMode::Stream).lag_window(10, 10),
-            NoBytes => mirror.max_buffered_bytes(10_000),
+            Lagged => mirror.body_mode(BodyMode::Streaming).lag_window(10, 10),
+            BufferLimit => mirror.max_buffered_bytes(10_000),
             _ => mirror.max_body_bytes(10),
         };
         let act = Act::Answers(200);

@@ -24,10 +24,10 @@ pub(super) fn router(
     tokio::spawn(upkeep(prometheus.clone()));
     let metrics = async move || {
         if let Some(mirror) = &mirror {
-            metrics::publish_mirror(mirror);
+            metrics::record_mirror(mirror);
         }
         if let Some(split) = &split {
-            metrics::publish_split(split);
+            metrics::record_split(split);
         }
         let kind = (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
         ([kind], prometheus.render())

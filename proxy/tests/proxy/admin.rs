@@ -27,7 +27,15 @@ async fn stats_add_up() {
     let stats = proxy.settled().await;
     assert_eq!(
         stats.fields(),
-        ["buffered_bytes", "in_flight", "outcomes", "requests"]
+        [
+            "admitted",
+            "buffered_bytes",
+            "in_flight",
+            "observer_panics",
+            "outcomes",
+            "requests",
+            "statuses"
+        ]
     );
     let mut names: Vec<_> = Outcome::ALL
         .iter()

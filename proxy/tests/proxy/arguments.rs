@@ -32,7 +32,7 @@ async fn bad_arguments_are_named() {
         (&PRIMARY, &["--host-suffix", "-x"], &["--shadow"]),
         (&PRIMARY, &["--host", "x"], &["--shadow"]),
         (&PRIMARY, &["--preserve-host"], &["--shadow"]),
-        (&PRIMARY, &["--body", "omit"], &["--shadow"]),
+        (&PRIMARY, &["--body", "head-only"], &["--shadow"]),
         (&PRIMARY, &["--shadow-http2"], &["--shadow"]),
         (&PRIMARY, &["--max-body-bytes", "1"], &["--shadow"]),
         (&PRIMARY, &["--max-in-flight", "1"], &["--shadow"]),
@@ -79,7 +79,7 @@ async fn bad_arguments_are_named() {
         (
             &with_shadow,
             &["--body", "half"],
-            &["--body", "half", "tee", "omit"],
+            &["--body", "half", "buffered", "head-only"],
         ),
         (&with_shadow, &["--max-in-flight", "-1"], &["-1"]),
         (&with_shadow, &["--speed", "1"], &["--speed"]),

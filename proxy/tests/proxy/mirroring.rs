@@ -57,9 +57,9 @@ async fn options_reach_the_mirror() {
         (&["--preserve-host"][..], "catalog:8000", "hello"),
         (&["--host", "v2.internal:9"], "v2.internal:9", "hello"),
         (&["--host-suffix", "-next"], "catalog-next:8000", "hello"),
-        (&["--body", "omit"], "catalog-shadow:8000", ""),
-        (&["--body", "tee"], "catalog-shadow:8000", "hello"),
-        (&["--body", "stream"], "catalog-shadow:8000", "hello"),
+        (&["--body", "head-only"], "catalog-shadow:8000", ""),
+        (&["--body", "buffered"], "catalog-shadow:8000", "hello"),
+        (&["--body", "streaming"], "catalog-shadow:8000", "hello"),
     ] {
         let proxy = Proxy::start(&[&sides[..], options].concat()).await;
         let answer = Client::http1().post(&proxy.url("/"), "hello").await;
@@ -72,8 +72,8 @@ async fn options_reach_the_mirror() {
     for (options, path, outcome) in [
         (&["--percent", "0"][..], "/", "not_sampled"),
         (&["--max-body-bytes", "4"], "/", "too_large"),
-        (&["--max-in-flight", "0"], "/", "no_room"),
-        (&["--max-buffered-bytes", "100"], "/", "no_bytes"),
+        (&["--max-in-flight", "0"], "/", "in_flight_limit"),
+        (&["--max-buffered-bytes", "100"], "/", "buffer_limit"),
         (&["--timeout-ms", "10"], "/slow", "timed_out"),
     ] {
         let proxy = Proxy::start(&[&sides[..], options].concat()).await;

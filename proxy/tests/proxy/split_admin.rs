@@ -38,7 +38,7 @@ async fn it_says_all_of_a_split() {
     );
     let subset = |name, weight, configured, observed, [weighted, keyed, forced]: [u64; 3]| {
         format!(
-            r#"{{"name":"{name}","weight":{weight},"configured":{configured},"observed":{observed},"weighted":{weighted},"keyed":{keyed},"forced":{forced},"fallback":0,"unready":0}}"#
+            r#"{{"name":"{name}","weight":{weight},"configured":{configured},"observed":{observed},"forced":{forced},"keyed":{keyed},"weighted":{weighted},"fallback":0,"unready":0}}"#
         )
     };
     let v1 = subset("v1", 1, "0.25", "1.0", [4, 2, 0]);
@@ -47,7 +47,7 @@ async fn it_says_all_of_a_split() {
     assert_eq!(
         String::from_utf8_lossy(&answer.body),
         format!(
-            r#"{{"name":"proxy","generation":1,"subsets":[{v1},{v2}],"drained":0,"not_ready":0,"unknown_forced":1}}"#
+            r#"{{"name":"proxy","generation":1,"subsets":[{v1},{v2}],"no_weight":0,"not_ready":0,"unknown_forced":1,"policy_panics":0}}"#
         )
     );
 }

@@ -79,7 +79,7 @@ async fn without_weight_it_is_a_503_of_one_line() {
         let answer = Client::http1().post(&proxy.url("/"), "hello").await;
         assert_eq!(answer.status, 503);
         is_one_line(&answer, "no subset to answer: all weights are zero");
-        assert_eq!(proxy.split().await["drained"], n);
+        assert_eq!(proxy.split().await["no_weight"], n);
     }
     assert_eq!([v1.unread(), v2.unread()], [0, 0]);
 }

@@ -35,7 +35,7 @@ async fn answering_first() -> (Server, UnboundedReceiver<bool>) {
 /// not get a shorter body that looks whole.
 #[tokio::test]
 async fn a_call_that_its_client_cancels_is_its_clients_doing() {
-    for mode in ["tee", "stream"] {
+    for mode in ["buffered", "streaming"] {
         for reason in [CANCEL, NO_ERROR] {
             let case = format!("{mode} {reason}");
             let (primary, mut wholes) = answering_first().await;

@@ -23,7 +23,8 @@ mod rest;
 
 use crate::{
     body::{
-        Announced, Budget, Live, Lost, PrimaryEnd, Recording, ShadowBody, TeeBody, Watch, record,
+        Announced, Budget, CaptureOwner, LagWindow, Lost, PrimaryEnd, ShadowBody, TeeBody, Watch,
+        begin_capture,
     },
     sync::Mutex,
 };
@@ -117,14 +118,14 @@ struct Parts {
     primary: PrimaryEnd,
     shadow: ShadowBody,
     watch: Watch,
-    recording: Recording,
+    recording: CaptureOwner,
 }
 
-fn parts(client: &Client, declared: Option<u64>, live: Option<Live>) -> Parts {
+fn parts(client: &Client, declared: Option<u64>, live: Option<LagWindow>) -> Parts {
     let budget = Arc::new(Budget::new(ENOUGH));
     let mut announced = Announced::default();
     announced.length = declared;
-    let (capture, recording) = record(&budget, announced, ENOUGH as u64, live);
+    let (capture, recording) = begin_capture(&budget, announced, ENOUGH as u64, live);
     Parts {
         budget,
         tee: TeeBody::copied(client.body(), capture),

@@ -11,11 +11,11 @@ use super::{
     shadow_reads,
 };
 use crate::{
-    body::{Announced, Budget, Capture, Live, Lost, Recording, record},
+    body::{Announced, Budget, CaptureOwner, CaptureWriter, LagWindow, Lost, begin_capture},
     sync::model,
 };
 
-const TWO_FRAMES: Live = Live {
+const TWO_FRAMES: LagWindow = LagWindow {
     max_bytes: ENOUGH,
     max_frames: 2,
     declared: None,
@@ -138,7 +138,7 @@ fn a_shadow_that_lags_gets_an_error() {
     model(|| {
         let client = Client::sending(&["ab", "cd"]);
         client.end();
-        let one_frame = Live {
+        let one_frame = LagWindow {
             max_frames: 1,
             ..TWO_FRAMES
         };
@@ -199,8 +199,8 @@ fn the_first_end_counts() {
 fn a_budget_is_never_exceeded() {
     model(|| {
         let budget = Arc::new(Budget::new(100));
-        let copies: Vec<(Capture, Recording)> = (0..2)
-            .map(|_| record(&budget, Announced::default(), 100, None))
+        let copies: Vec<(CaptureWriter, CaptureOwner)> = (0..2)
+            .map(|_| begin_capture(&budget, Announced::default(), 100, None))
             .collect();
         let (captures, recordings): (Vec<_>, Vec<_>) = copies.into_iter().unzip();
         let threads: Vec<_> = captures

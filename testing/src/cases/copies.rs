@@ -2,7 +2,7 @@
 
 use http::Request;
 use tower::{Layer, Service};
-use tower_mirror::{BodyMode, BufferLayer, MirrorBuilder, MirrorLayer, Outcome};
+use tower_mirror::{BodyMode, MirrorBuilder, MirrorLayer, Outcome, RequestBodyBufferLayer};
 
 use super::{
     Case,
@@ -65,18 +65,18 @@ pub fn naive(shape: Shape) -> Case {
     )
 }
 
-pub fn tee(shape: Shape) -> Case {
+pub fn buffered(shape: Shape) -> Case {
     mirrored(shape, usual, |mirror| mirror)
 }
 
-pub fn stream(shape: Shape) -> Case {
-    mirrored(shape, usual, |mirror| mirror.body(BodyMode::Stream))
+pub fn streaming(shape: Shape) -> Case {
+    mirrored(shape, usual, |mirror| mirror.body_mode(BodyMode::Streaming))
 }
 
 /// With the body read whole before the mirror sees it.
-pub fn buffered(shape: Shape) -> Case {
+pub fn behind_a_buffer(shape: Shape) -> Case {
     let layer = MirrorLayer::new(Reader);
-    let service = BufferLayer::new().layer(layer.layer(Reader));
+    let service = RequestBodyBufferLayer::new().layer(layer.layer(Reader));
     copied(shape, usual, layer, service)
 }
 
@@ -107,7 +107,7 @@ where
             let _ = &ends;
             runtime.block_on(async {
                 drop(service.call(request).await);
-                handle.idle().await;
+                handle.wait_idle().await;
             });
         },
     )

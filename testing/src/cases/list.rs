@@ -20,7 +20,7 @@ pub fn all() -> Vec<(String, Make)> {
         ("split, by hand", splits::by_hand),
         ("split, even", splits::even),
         ("split, keyed", splits::keyed),
-        ("split, without Served", splits::without_served),
+        ("split, without ServedBy", splits::without_served_by),
     ];
     for (name, make) in calls {
         all.push((name.to_owned(), Box::new(make)));
@@ -29,9 +29,9 @@ pub fn all() -> Vec<(String, Make)> {
         ("bare", copies::bare),
         ("floor", copies::by_hand),
         ("marking floor", copies::marked_by_hand),
-        ("tee", copies::tee),
-        ("stream", copies::stream),
         ("buffered", copies::buffered),
+        ("streaming", copies::streaming),
+        ("behind a buffer", copies::behind_a_buffer),
         ("naive", copies::naive),
     ];
     for shape in SHAPES {

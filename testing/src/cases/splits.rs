@@ -10,10 +10,7 @@ use std::{
 
 use http::Request;
 use tower::Service;
-use tower_mirror::{
-    Draw, Key, WeightedSplit,
-    split::{SplitBuilder, Subsets},
-};
+use tower_mirror::{Draw, Key, WeightedSplit, split::WeightedSplitBuilder};
 
 use super::{Case, services::Null, unsampled::called};
 
@@ -30,8 +27,8 @@ pub fn keyed() -> Case {
     called(split(2, Draw::key(Key::header("x-user"))))
 }
 
-pub fn without_served() -> Case {
-    let split = declared(2, Draw::even()).without_served();
+pub fn without_served_by() -> Case {
+    let split = declared(2, Draw::even()).without_served_by();
     called(split.build().expect("a valid split"))
 }
 
@@ -39,7 +36,7 @@ pub fn split(subsets: u32, draw: Draw) -> WeightedSplit<Null> {
     declared(subsets, draw).build().expect("a valid split")
 }
 
-fn declared(subsets: u32, draw: Draw) -> SplitBuilder<Subsets<Null>> {
+fn declared(subsets: u32, draw: Draw) -> WeightedSplitBuilder<Null> {
     let builder = WeightedSplit::builder("bench").draw(draw);
     (0..subsets).fold(builder, |builder, subset| {
         builder.subset(format!("v{subset}"), 1 + subset, Null)

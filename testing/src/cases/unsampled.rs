@@ -2,7 +2,7 @@
 
 use http::Method;
 use tower::{Layer, Service};
-use tower_mirror::{Draw, Key, MirrorBuilder, MirrorLayer, RequestHead, SampleRate};
+use tower_mirror::{Draw, Key, MirrorBuilder, MirrorLayer, SampleRate};
 
 use super::{
     Case,
@@ -19,7 +19,7 @@ pub fn identity() -> Case {
 }
 
 pub fn at_zero() -> Case {
-    mirrored(|mirror| mirror.sample(SampleRate::NONE))
+    mirrored(|mirror| mirror.sample_rate(SampleRate::NONE))
 }
 
 pub fn even() -> Case {
@@ -35,13 +35,13 @@ pub fn keyed() -> Case {
 }
 
 pub fn filtered() -> Case {
-    mirrored(|mirror| mirror.filter(|head: &RequestHead<'_>| head.method == Method::PUT))
+    mirrored(|mirror| mirror.filter(|head| head.method == Method::PUT))
 }
 
 /// At a rate that leaves every request to the draw, and takes none that is measured: the chance is
 /// one in a million, and outside a runtime such a request is not copied either.
 fn drawn(draw: Draw) -> Case {
-    mirrored(|mirror| mirror.sample(rare()).draw(draw))
+    mirrored(|mirror| mirror.sample_rate(rare()).draw(draw))
 }
 
 pub fn rare() -> SampleRate {

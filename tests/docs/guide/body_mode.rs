@@ -16,12 +16,12 @@ fn is_large(head: &RequestHead<'_>) -> bool {
 fn mirrors<R>(shadow: impl Shadow<R> + Clone) -> (MirrorLayer, MirrorLayer) {
     let complete = MirrorLayer::builder(shadow.clone())
         .name("v2-complete")
-        .filter(|head: &RequestHead<'_>| !is_large(head))
+        .filter(|head| !is_large(head))
         .build();
     let live = MirrorLayer::builder(shadow)
         .name("v2-live")
         .filter(is_large)
-        .body(BodyMode::Stream)
+        .body_mode(BodyMode::Streaming)
         .build();
     (complete, live)
 }

@@ -1,9 +1,9 @@
 //! Three ratios for alerts.
 
-use tower_mirror::{Outcome, Stats, StatusClass};
+use tower_mirror::{MirrorStats, Outcome, StatusClass};
 
 /// Of the requests that should have a copy: the share whose copy v2 answered.
-fn coverage(stats: &Stats) -> f64 {
+fn coverage(stats: &MirrorStats) -> f64 {
     use Outcome::{
         Completed, CompletedTruncated, Draining, Filtered, Loop, NotSampled, Paused,
         TransferCoding, Upgrade,
@@ -30,7 +30,7 @@ fn coverage(stats: &Stats) -> f64 {
 }
 
 /// Of the requests that v1 answered with 2xx: the share that v2 answered with 5xx.
-fn worse(stats: &Stats) -> f64 {
+fn worse(stats: &MirrorStats) -> f64 {
     let by = |shadow| stats.statuses(StatusClass::Success, shadow);
     ratio(
         by(StatusClass::ServerError),
@@ -39,9 +39,9 @@ fn worse(stats: &Stats) -> f64 {
 }
 
 /// Of all requests: the share that was not copied because v2 is too slow for the rate.
-fn skipped(stats: &Stats) -> f64 {
+fn skipped(stats: &MirrorStats) -> f64 {
     ratio(
-        stats.outcome(Outcome::NoRoom) + stats.outcome(Outcome::NoBytes),
+        stats.outcome(Outcome::InFlightLimit) + stats.outcome(Outcome::BufferLimit),
         stats.requests(),
     )
 }
@@ -69,7 +69,7 @@ mod tests {
             let request = Request::get(path).body(Body::empty()).unwrap();
             app.clone().oneshot(request).await.unwrap();
         }
-        mirror.handle().idle().await;
+        mirror.handle().wait_idle().await;
         let stats = mirror.handle().stats();
         let ratios = (coverage(&stats), worse(&stats), skipped(&stats));
         assert_eq!(ratios, (1.0, 0.25, 0.0), "{stats}");

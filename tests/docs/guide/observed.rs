@@ -6,8 +6,8 @@ use tower_mirror::{MirrorLayer, Outcome, Report, Shadow};
 fn observed<R>(shadow: impl Shadow<R>) -> (MirrorLayer, mpsc::Receiver<Report>) {
     let (send, differing) = mpsc::channel(1024);
     let mirror = MirrorLayer::builder(shadow)
-        .route(|head| Some(head.uri.path().split('/').nth(1)?.to_owned()))
-        .observer(move |report: &Report| {
+        .route_label(|head| Some(head.uri.path().split('/').nth(1)?.to_owned()))
+        .observer(move |report| {
             let differs = report.outcome != Outcome::Completed
                 || report.primary.status != report.shadow.status;
             if differs {
@@ -34,7 +34,7 @@ mod tests {
         for path in ["/same", "/items/7"] {
             let request = Request::get(path).body(Body::empty()).unwrap();
             app.clone().oneshot(request).await.unwrap();
-            mirror.handle().idle().await;
+            mirror.handle().wait_idle().await;
         }
         let report = differing.recv().await.unwrap();
         assert_eq!(report.route.as_deref(), Some("items"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tower_mirror::{SplitHandle, split::InvalidWeights};
 
-/// `is_well` is your own check: the error rate and latency of v2, by `Served` or by `response_header`.
+/// `is_well` is your own check: the error rate and latency of v2, by `ServedBy` or by `response_header`.
 async fn promote(
     split: &SplitHandle,
     watch: Duration,

@@ -1,12 +1,12 @@
 //! A sample rate that is raised step by step.
 
 use std::time::Duration;
-use tower_mirror::{MirrorHandle, Outcome, SampleRate, Stats, StatusClass};
+use tower_mirror::{MirrorHandle, MirrorStats, Outcome, SampleRate, StatusClass};
 
 /// Whether the difference between two snapshots is good enough.
-fn judge(before: &Stats, now: &Stats) -> Result<(), String> {
-    let grown = |count: fn(&Stats) -> u64| count(now) - count(before);
-    let ended = grown(Stats::admitted).saturating_sub(now.in_flight());
+fn judge(before: &MirrorStats, now: &MirrorStats) -> Result<(), String> {
+    let grown = |count: fn(&MirrorStats) -> u64| count(now) - count(before);
+    let ended = grown(MirrorStats::admitted).saturating_sub(now.in_flight());
     let completed = grown(|stats| stats.outcome(Outcome::Completed));
     let panicked = grown(|stats| stats.outcome(Outcome::Panicked));
     let worse = grown(|stats| {
@@ -58,7 +58,9 @@ mod tests {
     async fn a_v2_that_fails_ends_the_ramp() {
         for (v2, expected) in [(StatusCode::OK, true), (StatusCode::BAD_GATEWAY, false)] {
             let v2 = Router::<()>::new().route("/", get(async move || v2));
-            let mirror = MirrorLayer::builder(v2).sample(SampleRate::NONE).build();
+            let mirror = MirrorLayer::builder(v2)
+                .sample_rate(SampleRate::NONE)
+                .build();
             let app = Router::new().route("/", get(async || "v1"));
             let app: Router = app.layer(mirror.clone());
             let load = tokio::spawn(async move {

@@ -3,8 +3,8 @@
 use axum::Router;
 use tower::Layer;
 use tower_mirror::{
-    Draw, Force, Key, MirrorHandle, MirrorLayer, RequestHead, SampleRate, SplitHandle,
-    WeightedSplitLayer, sample, split,
+    Draw, Force, Key, MirrorHandle, MirrorLayer, SampleRate, SplitHandle, WeightedSplitLayer,
+    sample, split,
 };
 
 fn catalog(
@@ -13,7 +13,7 @@ fn catalog(
 ) -> Result<(Router, MirrorHandle, SplitHandle), split::InvalidSplit> {
     let mirror = MirrorLayer::builder(v2.clone())
         .name("catalog-v2")
-        .sample(SampleRate::NONE)
+        .sample_rate(SampleRate::NONE)
         .draw(Draw::key(Key::cookie("uid")))
         .filter(sample::safe_methods())
         .build();
@@ -22,10 +22,7 @@ fn catalog(
         .subset("v2", 0, v2)
         .fallback("v2", "v1")
         .draw(Draw::key(Key::cookie("uid")))
-        .force(
-            Force::header("x-version")
-                .when(|head: &RequestHead<'_>| head.headers.contains_key("x-internal")),
-        )
+        .force(Force::header("x-version").when(|head| head.headers.contains_key("x-internal")))
         .build()?;
     let (mirror_handle, split_handle) = (mirror.handle(), split.handle());
     let app = Router::new().fallback_service(split.layer(v1.layer(mirror)));
@@ -51,7 +48,7 @@ mod tests {
                 .await
                 .unwrap();
             let answer = axum::body::to_bytes(answer.into_body(), 10).await.unwrap();
-            mirror.idle().await;
+            mirror.wait_idle().await;
             (answer, mirror.stats().outcome(Outcome::Completed))
         };
         assert_eq!(ask().await, ("v1".into(), 0));

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc::unbounded_channel;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_mirror::{
-    BodyMode, BoxError, BufferLayer, BufferedBody, HttpTarget, MirrorLayer, Outcome,
+    BodyMode, BoxError, BufferedBody, HttpTarget, MirrorLayer, Outcome, RequestBodyBufferLayer,
 };
 
 use super::{
@@ -76,7 +76,7 @@ async fn a_broken_upload_is_never_a_complete_copy() {
                 client.write(&broken.begin(path)).await;
                 rig.read(10).await;
                 client.write(&[broken.end()]).await;
-                within(rig.handle.idle()).await;
+                within(rig.handle.wait_idle()).await;
                 within(client.closed()).await;
 
                 let ended = rig.end().await;
@@ -112,7 +112,7 @@ async fn an_upload_that_breaks_off_at_once_is_never_a_complete_copy() {
     }
 }
 
-/// The service behind a `BufferLayer` is given an incomplete body.
+/// The service behind a `RequestBodyBufferLayer` is given an incomplete body.
 #[tokio::test(start_paused = true)]
 async fn a_broken_upload_is_never_a_complete_buffered_body() {
     for broken in BREAKS {
@@ -123,7 +123,7 @@ async fn a_broken_upload_is_never_a_complete_buffered_body() {
             .map_request(move |request: http::Request<Incoming>| {
                 Tap::around(request.map(Body::new), reads.clone())
             })
-            .layer(BufferLayer::new())
+            .layer(RequestBodyBufferLayer::new())
             .service_fn(move |request: http::Request<BufferedBody<Body>>| {
                 let sender = sender.clone();
                 async move {
@@ -180,7 +180,7 @@ async fn a_proxy_passes_on_the_break_of_an_upload_that_was_answered_already() {
             rig.read(10).await;
             assert_eq!(within(client.status()).await, Ok(200), "{case}");
             client.write(&[broken.end()]).await;
-            within(rig.handle.idle()).await;
+            within(rig.handle.wait_idle()).await;
             within(client.closed()).await;
 
             rig.end().await.lost(Outcome::ClientAborted, &case);
@@ -197,13 +197,13 @@ async fn a_proxy_passes_on_the_break_of_an_upload_that_was_answered_already() {
 /// A server inside a process can declare what it does not keep.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_longer_than_declared_is_never_a_complete_copy() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
         for is_buffered in [false, true] {
             let case = format!("{mode:?}, buffered: {is_buffered}");
             let _clock = Clock::held();
             let (shadow, mut copies) = recording().await;
             let target = HttpTarget::new(&shadow.url()).unwrap();
-            let layer = MirrorLayer::builder(target).body(mode).build();
+            let layer = MirrorLayer::builder(target).body_mode(mode).build();
             let handle = layer.handle();
             let app = axum::Router::new().fallback(async |request: Request| {
                 let read = request.into_body().collect().await.unwrap();
@@ -211,7 +211,7 @@ async fn a_body_that_is_longer_than_declared_is_never_a_complete_copy() {
             });
             let app = match is_buffered {
                 false => app.layer(layer),
-                true => app.layer(layer).layer(BufferLayer::new()),
+                true => app.layer(layer).layer(RequestBodyBufferLayer::new()),
             };
             let chunks = ["hello", " world"].map(|text| Ok::<_, BoxError>(Bytes::from(text)));
             let body = Body::from_stream(stream::iter(chunks));
@@ -221,7 +221,7 @@ async fn a_body_that_is_longer_than_declared_is_never_a_complete_copy() {
             let echo = answer.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(echo, "hello world", "{case}");
 
-            within(handle.idle()).await;
+            within(handle.wait_idle()).await;
             let stats = handle.stats();
             assert_eq!(stats.outcome(Outcome::BodyError), 1, "{case}: {stats}");
             drop(handle);

@@ -62,7 +62,7 @@ async fn cancel(mut rig: Rig, path: &str, reads: bool, reason: u32) -> Ended {
     }
     assert_eq!(within(client.status()).await, Ok(200));
     client.write(&[reset(reason)]).await;
-    within(rig.handle.idle()).await;
+    within(rig.handle.wait_idle()).await;
     within(client.closed()).await;
     rig.end().await
 }

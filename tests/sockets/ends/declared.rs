@@ -49,7 +49,7 @@ async fn ends(ends: Ends, paths: &[&'static str]) {
         if ends == Ends::AfterAnswer {
             client.write(&[end()]).await;
         }
-        rig.handle.idle().await;
+        rig.handle.wait_idle().await;
         client.closed().await;
 
         let ended = rig.end().await;
@@ -89,7 +89,7 @@ async fn announced_trailers_are_read_on_for() {
             .write(&[head, data(b"hello"), trailers(&[SUM])])
             .await;
         assert_eq!(client.status().await, Ok(200), "{case}");
-        rig.handle.idle().await;
+        rig.handle.wait_idle().await;
         client.closed().await;
         let copy = rig.end().await.completed(case);
         assert_eq!(copy.bytes, b"hello", "{case}");
@@ -107,7 +107,7 @@ async fn announced_trailers_that_come_after_the_answer_are_copied() {
         // The primary waits for nothing.
         assert_eq!(client.status().await, Ok(200), "{case}");
         client.write(&[trailers(&[SUM])]).await;
-        rig.handle.idle().await;
+        rig.handle.wait_idle().await;
         client.closed().await;
         let copy = rig.end().await.completed(case);
         assert_eq!(copy.bytes, b"hello", "{case}");
@@ -122,7 +122,7 @@ async fn announced_trailers_that_do_not_come_are_no_obstacle_to_an_end() {
         let head = head("POST", path, &[FIVE, TRAILER]);
         client.write(&[head, data(b"hello"), end()]).await;
         assert_eq!(client.status().await, Ok(200), "{case}");
-        rig.handle.idle().await;
+        rig.handle.wait_idle().await;
         client.closed().await;
         let copy = rig.end().await.completed(case);
         assert_eq!(copy.bytes, b"hello", "{case}");
@@ -140,12 +140,12 @@ async fn announced_trailers_are_not_waited_for_long() {
         assert_eq!(client.status().await, Ok(200), "{case}");
         assert_eq!(rig.handle.stats().in_flight(), 1, "{case}");
         advance(Duration::from_millis(251)).await;
-        rig.handle.idle().await;
+        rig.handle.wait_idle().await;
         // The server has its stream back.
         rig.body_dropped().await;
         client.closed().await;
         let ended = rig.end().await;
-        if way.mode == BodyMode::Tee {
+        if way.mode == BodyMode::Buffered {
             assert!(ended.copies.is_empty(), "{case}: {:?}", ended.copies);
         }
         ended.lost(Outcome::Unread, case);
@@ -161,10 +161,10 @@ async fn trailers_that_nothing_announced_are_copied_or_follow_what_was_complete(
             .write(&[head, data(b"hello"), trailers(&[SUM])])
             .await;
         assert_eq!(client.status().await, Ok(200), "{case}");
-        rig.handle.idle().await;
+        rig.handle.wait_idle().await;
         client.closed().await;
         let ended = rig.end().await;
-        if way.mode == BodyMode::Stream && !way.is_http2 {
+        if way.mode == BodyMode::Streaming && !way.is_http2 {
             // The copy's head was sent before them, and HTTP/1.1 has no place for them behind a length.
             assert_eq!(ended.outcomes, [Outcome::FailedTransport], "{case}");
             return;
@@ -191,7 +191,7 @@ async fn a_declared_length_of_zero_is_complete_from_the_start() {
                 if ends == Ends::AfterAnswer {
                     client.write(&[end()]).await;
                 }
-                rig.handle.idle().await;
+                rig.handle.wait_idle().await;
                 client.closed().await;
                 let copy = rig.end().await.completed(case);
                 assert_eq!(copy.bytes, b"", "{case} {ends:?}");
@@ -210,7 +210,7 @@ async fn a_request_without_a_body_may_say_so_in_a_frame_of_its_own() {
             async |rig, mut client, path, _, case| {
                 client.write(&[head(method, path, &[]), end()]).await;
                 assert_eq!(client.status().await, Ok(200), "{case}");
-                rig.handle.idle().await;
+                rig.handle.wait_idle().await;
                 client.closed().await;
                 let copy = rig.end().await.completed(case);
                 assert_eq!(

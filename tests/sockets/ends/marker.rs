@@ -122,7 +122,7 @@ async fn ten_of_ten_forms_are_copied_over_http1() {
                     if when == Rest::AfterAnswer {
                         client.write(&rest).await;
                     }
-                    within(rig.handle.idle()).await;
+                    within(rig.handle.wait_idle()).await;
                     let stats = rig.handle.stats();
                     assert_eq!(stats.outcome(Outcome::Completed), n, "{case}: {stats}");
                 }
@@ -163,7 +163,7 @@ async fn forms_are_copied_over_http2() {
                 if when == Rest::AfterAnswer {
                     client.write(rest).await;
                 }
-                within(rig.handle.idle()).await;
+                within(rig.handle.wait_idle()).await;
                 within(client.closed()).await;
                 let copy = rig.end().await.completed(&case);
                 assert_eq!(copy.bytes, [FORM, AFTER].concat().as_bytes(), "{case}");
@@ -268,7 +268,7 @@ async fn a_large_rest_is_left_after_success_too() {
 /// The server gets its connection back soon where the rest is small and does not come.
 #[tokio::test(start_paused = true)]
 async fn a_small_rest_is_not_waited_for_long() {
-    let mut rig = Rig::new(way(BodyMode::Tee, false)).await;
+    let mut rig = Rig::new(way(BodyMode::Buffered, false)).await;
     let mut client = Raw::connect(rig.primary.address).await;
     let head = "POST /exact/5 HTTP/1.1\r\nhost: catalog\r\ntransfer-encoding: chunked\r\n\r\n";
     client.write(format!("{head}{}", chunk("hello"))).await;
@@ -299,7 +299,7 @@ async fn a_body_that_is_ignored_has_no_copy_in_either_protocol() {
                 sent.extend(frames);
                 client.write(&sent).await;
                 assert!(within(client.status()).await.is_ok(), "{case}");
-                within(rig.handle.idle()).await;
+                within(rig.handle.wait_idle()).await;
                 within(client.closed()).await;
                 rig.end().await.lost(Outcome::Unread, &case);
             }

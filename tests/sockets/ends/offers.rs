@@ -133,7 +133,7 @@ async fn a_connection_that_switches_protocols_has_no_copy() {
         // The connection belongs to the primary and its client.
         client.write("through the mirror").await;
         assert_eq!(within(client.until("mirror")).await, "through the mirror");
-        within(rig.handle.idle()).await;
+        within(rig.handle.wait_idle()).await;
         drop(client);
         let ended = rig.end().await;
         assert!(ended.copies.is_empty(), "{way:?}: {:?}", ended.copies);
@@ -210,7 +210,9 @@ async fn an_empty_body_that_is_relayed_live_keeps_its_framing() {
                 let case = format!("{method} {path} {field}");
                 let (shadow, mut copies) = raw_shadow().await;
                 let (upstream, mut forwarded) = raw_shadow().await;
-                let layer = MirrorLayer::builder(shadow).body(BodyMode::Stream).build();
+                let layer = MirrorLayer::builder(shadow)
+                    .body_mode(BodyMode::Streaming)
+                    .build();
                 let handle = layer.handle();
                 let (server, _events) = tapped(primary(upstream).layer(layer)).await;
                 let mut client = Raw::connect(server.address).await;
@@ -220,7 +222,7 @@ async fn an_empty_body_that_is_relayed_live_keeps_its_framing() {
                     .await;
                 let answer = within(client.rest()).await;
                 assert!(answer.starts_with("HTTP/1.1 200 "), "{case}: {answer}");
-                within(handle.idle()).await;
+                within(handle.wait_idle()).await;
                 let stats = handle.stats();
                 assert_eq!(stats.outcome(Outcome::Completed), 1, "{case}: {stats}");
 

@@ -7,7 +7,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower_mirror::{
-    BodyMode, BufferLayer, HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome,
+    BodyMode, HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, RequestBodyBufferLayer,
 };
 
 use super::primary::{Event, Tap, primary};
@@ -120,10 +120,10 @@ pub(crate) struct Way {
 
 /// Each mode over each protocol.
 pub(crate) const WAYS: [Way; 4] = [
-    way(BodyMode::Tee, false),
-    way(BodyMode::Tee, true),
-    way(BodyMode::Stream, false),
-    way(BodyMode::Stream, true),
+    way(BodyMode::Buffered, false),
+    way(BodyMode::Buffered, true),
+    way(BodyMode::Streaming, false),
+    way(BodyMode::Streaming, true),
 ];
 
 pub(crate) const fn way(mode: BodyMode, is_http2: bool) -> Way {
@@ -175,13 +175,13 @@ impl Rig {
         let (shadow, copies) = recording().await;
         let target = HttpTarget::new(&shadow.url()).unwrap();
         let target = if way.is_http2 { target.http2() } else { target };
-        let layer = configure(MirrorLayer::builder(target).body(way.mode)).build();
+        let layer = configure(MirrorLayer::builder(target).body_mode(way.mode)).build();
         let (upstream, forwarded) = recording().await;
         let app = app(HttpTarget::new(&upstream.url()).unwrap());
         let handle = layer.handle();
         let app = match way.is_buffered {
             false => app.layer(layer),
-            true => app.layer(layer).layer(BufferLayer::new()),
+            true => app.layer(layer).layer(RequestBodyBufferLayer::new()),
         };
         let (primary, events) = tapped(app).await;
         Self {
@@ -219,7 +219,7 @@ impl Rig {
 
     /// Waits until each copy has ended, and each connection. The client's must be closed already.
     pub(crate) async fn end(self) -> Ended {
-        within(self.handle.idle()).await;
+        within(self.handle.wait_idle()).await;
         self.primary.stop().await;
         self.upstream.stop().await;
         let stats = self.handle.stats();

@@ -1,6 +1,6 @@
 //! A copy carries the trailers of its request, or it does not count as complete.
 
-use http::{Uri, request::Parts};
+use http::Uri;
 use hyper_util::{
     client::legacy::{Client as LegacyClient, connect::HttpConnector},
     rt::TokioExecutor,
@@ -51,7 +51,7 @@ async fn trailers_that_no_client_sends_are_never_of_a_complete_copy() {
                 let trailers = trailers(&[("x-sum", "42"), (name, "1")]);
                 client.write(&[head, data(b"hello"), trailers]).await;
                 let _ = within(client.event()).await;
-                within(rig.handle.idle()).await;
+                within(rig.handle.wait_idle()).await;
                 within(client.closed()).await;
                 // Some of them are no field of HTTP/2, and the server resets the stream.
                 let outcome = match name {
@@ -78,7 +78,7 @@ async fn trailers_that_no_client_sends_are_never_of_a_complete_copy_over_http1()
             );
             client.write(sent).await;
             let answer = within(client.rest()).await;
-            within(rig.handle.idle()).await;
+            within(rig.handle.wait_idle()).await;
             let ended = rig.end().await;
             eprintln!(
                 "ZZ1 {case} {:?} {:?} {}",
@@ -96,8 +96,8 @@ async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
     for way in WAYS {
         for declared in [&[][..], &[FIVE], &[TRAILER], &[FIVE, TRAILER]] {
             let case = format!("{declared:?} {way:?}");
-            if declared.is_empty() && way.mode == BodyMode::Stream && !way.is_http2 {
-                continue; // hyper drops them, as `BodyMode::Stream` says
+            if declared.is_empty() && way.mode == BodyMode::Streaming && !way.is_http2 {
+                continue; // hyper drops them, as `BodyMode::Streaming` says
             }
             let _clock = Clock::held();
             let (shadow, copies) = recording().await;
@@ -106,8 +106,8 @@ async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
             builder.http2_only(way.is_http2);
             let client: LegacyClient<HttpConnector, ShadowBody> = builder.build_http();
             let layer = MirrorLayer::builder(client)
-                .body(way.mode)
-                .rewrite(move |copy: &mut Parts| {
+                .body_mode(way.mode)
+                .rewrite(move |copy| {
                     let uri = Uri::builder().scheme("http").authority(&*authority);
                     copy.uri = uri.path_and_query("/").build().unwrap();
                 })
@@ -119,7 +119,7 @@ async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
             let sum = trailers(&[("x-sum", "42")]);
             client.write(&[head, data(b"hello"), sum]).await;
             assert_eq!(within(client.status()).await, Ok(200), "{case}");
-            within(handle.idle()).await;
+            within(handle.wait_idle()).await;
             within(client.closed()).await;
             server.stop().await;
             let stats = handle.stats();
@@ -127,7 +127,7 @@ async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
             shadow.stop().await;
             let mut copies = all(copies);
             let copy = copies.pop().unwrap();
-            let is_late = way.mode == BodyMode::Stream && !way.is_http2;
+            let is_late = way.mode == BodyMode::Streaming && !way.is_http2;
             if is_late && !declared.contains(&TRAILER) {
                 // The copy's head was sent before them.
                 assert_eq!(
@@ -147,7 +147,10 @@ async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
 /// Whether anything follows the declared bytes is known only at the end of the request, so the copy waits for it.
 #[tokio::test(start_paused = true)]
 async fn trailers_that_come_after_the_shadow_has_answered_are_not_lost_unseen() {
-    for way in WAYS.into_iter().filter(|way| way.mode == BodyMode::Stream) {
+    for way in WAYS
+        .into_iter()
+        .filter(|way| way.mode == BodyMode::Streaming)
+    {
         let mut rig = Rig::new(way).await;
         let mut client = Client::connect(rig.primary.address).await;
         client
@@ -167,7 +170,7 @@ async fn trailers_that_come_after_the_shadow_has_answered_are_not_lost_unseen() 
         }
         client.write(&[trailers(&[("x-sum", "42")])]).await;
         assert_eq!(within(client.status()).await, Ok(200));
-        within(rig.handle.idle()).await;
+        within(rig.handle.wait_idle()).await;
         within(client.closed()).await;
         let ended = rig.end().await;
         match way.is_http2 {

@@ -1,5 +1,5 @@
 //~ RequestHead<
-//~ Filter`
+//~ required by a bound in `MirrorBuilder::filter`
 use tower_mirror::MirrorBuilder;
 
 #[cfg(not(right))]

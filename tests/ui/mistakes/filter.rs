@@ -1,5 +1,5 @@
-//~ `&str` cannot be a filter
-//~ ready made are `sample::methods`, `safe_methods`, `paths` and `skip_paths`
+//~ Fn(&'a RequestHead<'b>)`
+//~ required by a bound in `MirrorBuilder::filter`
 use tower_mirror::{MirrorBuilder, sample};
 
 pub fn reads(mirror: MirrorBuilder) -> MirrorBuilder {

@@ -9,5 +9,5 @@ pub fn observed(mirror: MirrorBuilder, told: Sender<Report>) -> MirrorBuilder {
     let told = move |report: &Report| {
         let _ = told.send(report.clone());
     };
-    mirror.observer(told)
+    mirror.observe_with(told)
 }

@@ -1,5 +1,5 @@
-//~ `HeaderName` cannot rewrite copies
-//~ ready made are `rewrite::set_header`, `remove_headers`, `strip_credentials` and `only`
+//~ Parts)`
+//~ required by a bound in `MirrorBuilder::rewrite`
 use http::header::COOKIE;
 use tower_mirror::{MirrorBuilder, rewrite};
 

@@ -120,7 +120,7 @@ fn cases() -> Vec<Case> {
 async fn check(case: Case, mode: BodyMode) {
     let name = format!("{} {mode:?}", case.name);
     let shadow = TestShadow::new(case.shadow);
-    let mirror = MirrorLayer::builder(shadow.share()).body(mode).build();
+    let mirror = MirrorLayer::builder(shadow.share()).body_mode(mode).build();
     let primary = Primary::new(case.primary.0, case.primary.1);
     let before = tokio::time::Instant::now();
     // The client's patience, of which only a client that goes first needs any.
@@ -149,7 +149,7 @@ async fn check(case: Case, mode: BodyMode) {
 
 #[tokio::test(start_paused = true)]
 async fn cases_10_to_17_29_and_30() {
-    for mode in [BodyMode::Tee, BodyMode::Stream] {
+    for mode in [BodyMode::Buffered, BodyMode::Streaming] {
         for case in cases() {
             check(case, mode).await;
         }
@@ -193,7 +193,7 @@ async fn cases_27_and_28() {
     }
 
     for is_primary in [true, false] {
-        for mode in [BodyMode::Tee, BodyMode::Stream] {
+        for mode in [BodyMode::Buffered, BodyMode::Streaming] {
             let (tells, mut told) = tokio::sync::mpsc::unbounded_channel::<Side>();
             let shadow = tower::service_fn(move |request: Request<axum::body::Body>| {
                 let tells = tells.clone();
@@ -210,7 +210,7 @@ async fn cases_27_and_28() {
                     false => doubled(request),
                 })
                 .service(shadow);
-            let mirror = MirrorLayer::builder(shadow).body(mode).build();
+            let mirror = MirrorLayer::builder(shadow).body_mode(mode).build();
             let primary = Primary::reading();
             let side = tower::ServiceBuilder::new()
                 .map_request(move |request: Request<TeeBody<Script>>| match is_primary {

@@ -84,7 +84,7 @@ async fn gateway_02_and_04_modified_headers() {
 async fn copies(rate: SampleRate, request: fn() -> Request<Script>) -> usize {
     let shadow = TestShadow::recording();
     let mirror = MirrorLayer::builder(shadow.share())
-        .sample(rate)
+        .sample_rate(rate)
         .max_in_flight(500)
         .build();
     let mirror = Arc::new(mirror);
@@ -136,7 +136,7 @@ async fn istio_08_over_http() {
         let shadow = TestShadow::recording();
         let mut mirror = MirrorLayer::builder(shadow.share());
         if let Some(rate) = rate {
-            mirror = mirror.sample(rate);
+            mirror = mirror.sample_rate(rate);
         }
         let mirror = mirror.build();
         for _ in 0..100 {
@@ -170,7 +170,7 @@ async fn istio_08_over_grpc() {
         let shadow = HttpTarget::new(&v2).unwrap().http2();
         let mut mirror = MirrorLayer::builder(shadow).timeout(Duration::from_secs(20));
         if let Some(rate) = rate {
-            mirror = mirror.sample(rate);
+            mirror = mirror.sample_rate(rate);
         }
         let mirror = mirror.build();
         let handle = mirror.handle();

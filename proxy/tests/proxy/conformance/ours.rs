@@ -29,7 +29,7 @@ fn arguments(setting: Setting) -> &'static [&'static str] {
         Setting::Keep => &["--preserve-host"],
         Setting::Literal => &["--host", "v2.internal:80"],
         Setting::Limit => &["--max-body-bytes", "65536"],
-        Setting::Omit => &["--body", "omit"],
+        Setting::Omit => &["--body", "head-only"],
     }
 }
 
@@ -85,8 +85,8 @@ async fn check(name: &str) {
     let case = cases().find(|case| case.name == name).unwrap();
     // A live copy is bounded by how far it lags, not by a length.
     let modes: &[_] = match case.setting {
-        Setting::Limit | Setting::Omit => &["tee"],
-        _ => &["tee", "stream"],
+        Setting::Limit | Setting::Omit => &["buffered"],
+        _ => &["buffered", "streaming"],
     };
     for mode in modes {
         let ours = ours(case.setting, mode).await;

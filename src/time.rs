@@ -1,8 +1,7 @@
-//! Deadlines, where there may be no timers.
+//! Deadlines, in runtimes that may have no timers.
 
 use std::{
     future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::Poll,
     time::Duration,
@@ -13,7 +12,9 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// So long after `from`; at the latest in thirty years, in which a body or an answer would end.
+use crate::guard::guarded;
+
+/// The moment `duration` after `from`, but at most thirty years after it: a later one could overflow.
 pub(crate) fn later(from: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     from + duration.min(FAR)
@@ -21,7 +22,7 @@ pub(crate) fn later(from: Instant, duration: Duration) -> Instant {
 
 /// `None` in a runtime without timers, where tokio panics.
 pub(crate) fn try_sleep_until(deadline: Instant) -> Option<Sleep> {
-    catch_unwind(AssertUnwindSafe(|| sleep_until(deadline))).ok()
+    guarded(|| sleep_until(deadline))
 }
 
 /// See [`try_sleep_until`].
@@ -29,8 +30,8 @@ pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
     try_sleep_until(later(Instant::now(), duration))
 }
 
-/// What `work` gives, unless `stop` ends before it. Work that is ready is never
-/// thrown away. Both are pinned where they are, since whatever is moved into a future makes it larger.
+/// The output of `work`, or `None` if `stop` ends first. If both are ready, the output is returned.
+/// Both are pinned by the caller, since a future that is moved into another one enlarges it.
 pub(crate) fn until<W: Future, S: Future>(
     mut work: Pin<&mut W>,
     mut stop: Pin<&mut S>,
@@ -39,7 +40,7 @@ pub(crate) fn until<W: Future, S: Future>(
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        // Unconstrained, or work that uses up tokio's budget would hold off its own deadline.
+        // Unconstrained, because work that uses up tokio's budget would delay its own deadline.
         let stopped = pin!(unconstrained(stop.as_mut())).poll(cx);
         stopped.map(|_| None)
     })

@@ -1,4 +1,4 @@
-//! How long requests and copies take, and how large they are.
+//! `MetricsObserver`: how long requests and copies take, and how large they are.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,55 +13,55 @@ const SHADOW_LATENCY: &str = "tower_mirror_shadow_latency_seconds";
 const REQUEST_BYTES: &str = "tower_mirror_request_bytes";
 const RESPONSE_BYTES: &str = "tower_mirror_response_bytes";
 
-/// How long a recorder is not asked again. Asking is most of what recording costs; but a recorder may be installed late,
-/// or forget a histogram that was idle.
+/// How long the recorder's handles are kept. Obtaining them is most of the cost; but a recorder may be installed late,
+/// or remove a histogram that was idle.
 const KEPT: Duration = Duration::from_secs(1);
 
 /// An [`Observer`] that records latencies and sizes of all requests that have a copy, for
-/// [`MirrorBuilder::observer`](crate::MirrorBuilder::observer).
+/// [`MirrorBuilder::observe_with`](crate::MirrorBuilder::observe_with). See the [module](crate::metrics) for an example.
 ///
-/// The two latencies are of the same requests, and so can be compared, but where the primary fails or the shadow does
-/// not answer. A size is recorded of copies that were [sent](crate::observe::ShadowReport::sent). What is recorded before a recorder is
-/// installed is lost, and up to a second after it.
+/// The two latencies are of the same requests and can be compared, except if the primary fails or the shadow does
+/// not answer. Sizes are recorded for copies that were [sent](crate::observe::ShadowReport::sent). Values are lost if they are
+/// recorded before a recorder is installed, or up to a second after that.
 #[derive(Debug, Default)]
-pub struct Histograms {
-    of_mirror: ArcSwapOption<OfMirror>,
+pub struct MetricsObserver {
+    histograms: ArcSwapOption<MirrorHistograms>,
 }
 
-impl Histograms {
-    /// The observer.
+impl MetricsObserver {
+    /// Makes the observer.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            of_mirror: ArcSwapOption::const_empty(),
+            histograms: ArcSwapOption::const_empty(),
         }
     }
 }
 
-impl Clone for Histograms {
-    /// For another mirror.
+impl Clone for MetricsObserver {
+    /// Makes an observer for another mirror: nothing is shared.
     fn clone(&self) -> Self {
         Self::new()
     }
 }
 
-impl Observer for Histograms {
+impl Observer for MetricsObserver {
     fn on_report(&self, report: &Report) {
         let now = Instant::now();
-        if let Some(kept) = &*self.of_mirror.load() {
+        if let Some(kept) = &*self.histograms.load() {
             if now < kept.until && kept.mirror == report.mirror {
                 return kept.record(report);
             }
         }
-        let asked = OfMirror::ask(&report.mirror, now + KEPT);
+        let asked = MirrorHistograms::ask(&report.mirror, now + KEPT);
         asked.record(report);
-        self.of_mirror.store(Some(Arc::new(asked)));
+        self.histograms.store(Some(Arc::new(asked)));
     }
 }
 
-/// The histograms of one mirror, as the recorder gave them.
+/// The recorder's handles for the histograms of one mirror.
 #[derive(Debug)]
-struct OfMirror {
+struct MirrorHistograms {
     mirror: Arc<str>,
     until: Instant,
     primary_latency: Histogram,
@@ -70,7 +70,7 @@ struct OfMirror {
     response_bytes: Histogram,
 }
 
-impl OfMirror {
+impl MirrorHistograms {
     fn ask(mirror: &Arc<str>, until: Instant) -> Self {
         let ask = |name: &'static str| histogram!(name, "mirror" => mirror.clone());
         Self {

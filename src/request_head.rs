@@ -9,6 +9,8 @@ use http::{
 };
 use http_body::{Body, SizeHint};
 
+use crate::headers::without_user_information;
+
 /// What a policy may look at before a request is served: everything but its bytes.
 ///
 /// Filters, keys and route labels run on the primary's path for every request,
@@ -201,9 +203,7 @@ impl Seen<'_> {
 
 /// Without user information and without a port that a client may leave out.
 fn bare_host(authority: &str) -> Option<&str> {
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
+    let host = without_user_information(authority);
     let host = match host.rsplit_once(':') {
         // An IPv6 address without brackets is no valid host; its last part is no port in any case.
         Some((name, "" | "80" | "443")) if name.ends_with(']') || !name.contains(':') => name,

@@ -1,0 +1,76 @@
+//! `StatusClass`: the class of a response's status.
+
+use std::fmt;
+
+use http::StatusCode;
+
+/// The class of a response's status (RFC 9110, section 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StatusClass {
+    /// 1xx
+    Informational,
+    /// 2xx
+    Success,
+    /// 3xx
+    Redirection,
+    /// 4xx
+    ClientError,
+    /// 5xx
+    ServerError,
+    /// Outside the five classes.
+    Other,
+    /// There was no response.
+    NoAnswer,
+}
+
+impl StatusClass {
+    /// Every class, in order.
+    pub const ALL: &'static [StatusClass] = &[
+        Self::Informational,
+        Self::Success,
+        Self::Redirection,
+        Self::ClientError,
+        Self::ServerError,
+        Self::Other,
+        Self::NoAnswer,
+    ];
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// The class of a status, or of its absence.
+    #[must_use]
+    pub fn of(status: Option<StatusCode>) -> Self {
+        match status.map(|status| status.as_u16()) {
+            None => Self::NoAnswer,
+            Some(100..=199) => Self::Informational,
+            Some(200..=299) => Self::Success,
+            Some(300..=399) => Self::Redirection,
+            Some(400..=499) => Self::ClientError,
+            Some(500..=599) => Self::ServerError,
+            Some(_) => Self::Other,
+        }
+    }
+
+    /// `2xx` and the like; `other`; `none`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Informational => "1xx",
+            Self::Success => "2xx",
+            Self::Redirection => "3xx",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+            Self::Other => "other",
+            Self::NoAnswer => "none",
+        }
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for StatusClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
