@@ -21,9 +21,9 @@
 //! | `two` | mirrors to both shadows |
 //! | `dead` | mirrors to an address where nothing listens |
 //!
-//! `envoy.yaml` and `nginx.conf` in this folder are such configurations; `compare.py` starts both, and this
-//! crate's proxy, and prints what comes of them side by side. One line a case goes to standard output: its name, `passes`,
-//! `fails` or `n/a`, and why. The exit status is 1 where one fails.
+//! `envoy.yaml` and `nginx.conf` in this folder are such configurations. `compare.py` starts both, and the proxy of this
+//! repository, and prints their results side by side. This program prints one line for each case: its name, `passes`, `fails` or
+//! `n/a`, and the reason. The exit status is 1 if a case fails.
 
 use std::{
     collections::BTreeMap,

@@ -13,6 +13,7 @@ fn is_large(head: &RequestHead<'_>) -> bool {
     }
 }
 
+/// The shadow has its own store, so that it may receive writes.
 fn mirrors<R>(shadow: impl Shadow<R> + Clone) -> (MirrorLayer, MirrorLayer) {
     let complete = MirrorLayer::builder(shadow.clone())
         .name("v2-complete")

@@ -1,11 +1,12 @@
 //! An observer that hands over reports of different answers.
 
 use tokio::sync::mpsc;
-use tower_mirror::{MirrorLayer, Outcome, Report, Shadow};
+use tower_mirror::{MirrorLayer, Outcome, Report, Shadow, sample};
 
 fn observed<R>(shadow: impl Shadow<R>) -> (MirrorLayer, mpsc::Receiver<Report>) {
     let (send, differing) = mpsc::channel(1024);
     let mirror = MirrorLayer::builder(shadow)
+        .filter(sample::safe_methods())
         .route_label(|head| Some(head.uri.path().split('/').nth(1)?.to_owned()))
         .observer(move |report| {
             let differs = report.outcome != Outcome::Completed
