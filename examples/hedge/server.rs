@@ -27,6 +27,8 @@ pub(crate) struct Server {
 #[derive(Default)]
 struct State {
     calls: AtomicUsize,
+    /// Slow answers that a client waited for. If the client drops the call, the server drops the answer.
+    slow_answers: AtomicUsize,
     /// The ids of requests that were received before.
     seen: Mutex<HashSet<usize>>,
 }
@@ -53,6 +55,10 @@ impl Server {
     pub(crate) fn calls(&self) -> usize {
         self.state.calls.load(Relaxed)
     }
+
+    pub(crate) fn slow_answers(&self) -> usize {
+        self.state.slow_answers.load(Relaxed)
+    }
 }
 
 impl State {
@@ -74,6 +80,7 @@ impl State {
         };
         if is_slow {
             sleep(SLOW).await;
+            self.slow_answers.fetch_add(1, Relaxed);
         }
         sum(body)
     }
