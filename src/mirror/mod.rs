@@ -71,12 +71,12 @@
 //!
 //! The request as the layer receives it: method, path, query, headers, body and trailers. These things differ on the copy:
 //!
-//! - `Host` has the suffix `-shadow` before its port, unless [`HostRewrite`](crate::HostRewrite) says otherwise. Behind a sidecar or a router
+//! - `Host` has the suffix `-shadow` before its port, unless it is an IP address or [`HostRewrite`](crate::HostRewrite) says otherwise. Behind a sidecar or a router
 //!   that *routes* by host, use `HostRewrite::literal`: no route exists for the name with the suffix.
 //! - `x-mirrored-by: <name>` is added. A request that carries this header is not copied again.
 //! - Hop-by-hop headers and `Expect` are removed. The framing headers are those of the body that is sent. The target is in origin form, so that
 //!   no client can make the shadow's client connect to an address that the client chose.
-//! - The copy has none of the request's extensions, except those of [`carry`](MirrorBuilder::copy_extension).
+//! - The copy has none of the request's extensions, except those of [`copy_extension`](MirrorBuilder::copy_extension).
 //! - A request that offers an upgrade (`Upgrade: h2c`, which Java's client and `curl --http2` send with every request) is copied without the
 //!   offer, after the primary has answered; in [`BodyMode::Streaming`](crate::BodyMode::Streaming) its body is relayed at once.
 //!
@@ -86,6 +86,25 @@
 //! The body is copied while the primary reads it, and the copy is sent when the body has ended; the primary waits for nothing. A body that ends
 //! before its declared length was aborted by its client, and is never sent as a shorter body that looks complete. If the primary answers
 //! without reading the body (an early `401`), the request has no copy: `unread`. See [`BodyMode`](crate::BodyMode) for the other modes.
+//!
+//! # The shadow
+//!
+//! Any [`Shadow`]: an [`HttpTarget`](crate::HttpTarget), an axum `Router` in the same process (with its state), a hyper-util
+//! `Client<_, ShadowBody>`, a `service_fn`, or a stack of tower layers around one of them. A service with another type of request body is
+//! adapted by `map_request`:
+//!
+//! ```
+//! use axum::body::Body;
+//! use http::{Request, Response};
+//! use tower::{BoxError, ServiceBuilder, service_fn};
+//! use tower_mirror::{MirrorLayer, ShadowBody};
+//!
+//! let v2 = service_fn(async |request: Request<Body>| Ok::<_, BoxError>(Response::new(request.into_body())));
+//! let shadow = ServiceBuilder::new()
+//!     .map_request(|copy: Request<ShadowBody>| copy.map(Body::new))
+//!     .service(v2);
+//! let mirror = MirrorLayer::builder(shadow).build();
+//! ```
 //!
 //! # Where in a stack it belongs
 //!
