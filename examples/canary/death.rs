@@ -17,10 +17,6 @@ use crate::{
     stage::Stage,
 };
 
-/// After this time the webapp has noticed that its connections to v2 are closed. Before that, it may write to
-/// one of them, and then the request counts as sent.
-const NOTICE: Duration = Duration::from_millis(50);
-
 pub(crate) async fn v2_is_killed(
     stage: &mut Stage,
     v2: Catalog,
@@ -28,7 +24,7 @@ pub(crate) async fn v2_is_killed(
     facts: &mut Facts,
 ) -> Result<Port> {
     let copies_before = stage.mirror.stats();
-    let done = stage.done.clone();
+    let (done, to_v2) = (stage.done.clone(), stage.to_v2.clone());
     let middle = done.load(Relaxed) + REQUESTS / 3;
     let killing = async {
         while done.load(Relaxed) < middle {
@@ -36,7 +32,11 @@ pub(crate) async fn v2_is_killed(
         }
         let begun = Instant::now();
         let port = v2.kill().await?;
-        sleep(NOTICE).await;
+        // Until the webapp has closed its connections to v2, it may write to one of them, and then the request
+        // counts as sent.
+        while to_v2.connections() > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
         Ok::<_, crate::Error>((begun, Instant::now(), port))
     };
     let (seen, killed) = tokio::join!(stage.load(), killing);
@@ -56,7 +56,7 @@ pub(crate) async fn v2_is_killed(
     let phases = [
         ("answered before", before),
         ("in progress when v2 was killed", meanwhile),
-        ("sent 50 ms after that or later", after),
+        ("sent after its end was noticed", after),
     ];
     report::phases(&phases);
     let [(_, before), _, (_, after)] = &phases;

@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     pub(crate) split: SplitHandle,
     pub(crate) mirror: MirrorHandle,
     webapp: SocketAddr,
+    /// The connections to v2 that serve users.
+    pub(crate) to_v2: HttpTarget,
     /// The log of v2, which continues when v2 starts again.
     pub(crate) log: Log,
     pub(crate) v1: Catalog,
@@ -41,13 +43,15 @@ impl Stage {
 
         // One target for users and one for copies, so that neither waits for connections of the other.
         let mirror = webapp::mirror("within", HttpTarget::new(&v2.url())?);
+        let to_v2 = HttpTarget::new(&v2.url())?;
         let split = webapp::split(
             mirror.layer(HttpTarget::new(&v1.url())?),
-            mirror.layer(HttpTarget::new(&v2.url())?),
+            mirror.layer(to_v2.clone()),
         )?;
         let stage = Self {
             split: split.handle(),
             mirror: mirror.handle(),
+            to_v2,
             webapp: start(webapp::app(split)).await?,
             log,
             v1,
