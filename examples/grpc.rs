@@ -31,9 +31,9 @@ async fn main() -> Result<(), BoxError> {
             .serve_with_incoming(listener),
     );
 
-    // A gRPC shadow speaks HTTP/2. `Stream` relays messages when they arrive; without it a call is copied
+    // A gRPC shadow speaks HTTP/2. `Streaming` relays messages when they arrive; without it a call is copied
     // after the client has sent its last message. Both calls only read, so v2 may receive them.
-    let mirror = MirrorLayer::builder(HttpTarget::new(&v2)?.http2())
+    let mirror = MirrorLayer::builder(HttpTarget::builder(&v2).http2().build()?)
         .name("orders-v2")
         .body_mode(BodyMode::Streaming)
         .timeout(Duration::from_secs(2))

@@ -1,4 +1,4 @@
-//! Where the shadow's answer goes: received whole, counted, dropped.
+//! `Answer`: the shadow's response, which is received, counted and dropped.
 
 use bytes::Buf;
 use http::Response;
@@ -8,15 +8,14 @@ use tokio::time::Instant;
 use super::span::CopySpan;
 use crate::observe::{Outcome, ShadowReport};
 
-/// Is given the head, the frames and the end of one answer. Whatever is to look at
-/// answers one day, looks here.
+/// Receives the head, the frames and the end of one response.
 pub(super) struct Answer<'a> {
     report: &'a mut ShadowReport,
     max_bytes: u64,
 }
 
 impl<'a> Answer<'a> {
-    /// Takes the head, and gives the body back.
+    /// Takes the head, and returns the body.
     pub(super) fn begin<R>(
         answer: Response<R>,
         report: &'a mut ShadowReport,
@@ -31,7 +30,7 @@ impl<'a> Answer<'a> {
         (Self { report, max_bytes }, body)
     }
 
-    /// `Err`: it is enough.
+    /// Returns `Err` once `max_response_bytes` is exceeded. The caller then stops reading.
     pub(super) fn frame<D: Buf>(&mut self, frame: &Frame<D>) -> Result<(), Outcome> {
         let length = frame.data_ref().map_or(0, D::remaining);
         self.report.response_bytes += length as u64;

@@ -7,9 +7,9 @@ use http::{Extensions, header::IntoHeaderName, request};
 use super::{
     admission::Admission,
     layer::MirrorLayer,
-    settings::{Limits, Policy},
+    settings::{Limits, MirrorPolicy},
     shadow::{Launch, Shadow},
-    shared::Shared,
+    state::MirrorState,
 };
 use crate::{
     body::BodyMode,
@@ -65,7 +65,7 @@ pub struct MirrorBuilder {
     shadow: Arc<dyn Launch>,
     name: Arc<str>,
     rate: SampleRate,
-    policy: Policy,
+    policy: MirrorPolicy,
     limits: Limits,
 }
 
@@ -75,7 +75,7 @@ impl MirrorBuilder {
             shadow: shadow.erase().0,
             name: Arc::from("mirror"),
             rate: SampleRate::ALL,
-            policy: Policy::default(),
+            policy: MirrorPolicy::default(),
             limits: Limits::default(),
         }
     }
@@ -306,7 +306,7 @@ impl MirrorBuilder {
             limits,
         } = self;
         policy.draw.settle();
-        let shared = Shared::new(name, rate, policy, limits);
+        let shared = MirrorState::new(name, rate, policy, limits);
         MirrorLayer::from_admission(Admission::new(shared, shadow))
     }
 }

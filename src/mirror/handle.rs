@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 
-use super::shared::Shared;
+use super::state::MirrorState;
 use crate::{
     observe::MirrorStats,
     sample::SampleRate,
@@ -38,11 +38,11 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct MirrorHandle {
-    shared: Arc<Shared>,
+    shared: Arc<MirrorState>,
 }
 
 impl MirrorHandle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<MirrorState>) -> Self {
         Self { shared }
     }
 
@@ -132,6 +132,20 @@ impl MirrorHandle {
 const ABORTING: Duration = Duration::from_millis(250);
 
 /// How a [drain](MirrorHandle::drain) ended.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_mirror::MirrorHandle;
+///
+/// async fn shut_down(mirror: MirrorHandle) {
+///     let report = mirror.drain(Duration::from_secs(5)).await;
+///     println!("{} copies were aborted, {} have not ended", report.aborted, report.left);
+/// }
+/// # let _ = shut_down;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "copies may have been aborted"]
 #[non_exhaustive]

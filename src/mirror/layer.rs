@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::{admission::Admission, handle::MirrorHandle, service::Mirror, shared::Shared};
+use super::{admission::Admission, handle::MirrorHandle, service::Mirror, state::MirrorState};
 
 /// Wraps each service in a [`Mirror`]. All of them share one shadow, one rate, one set of limits and one set of counters.
 ///
@@ -36,7 +36,7 @@ impl MirrorLayer {
         }
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn state(&self) -> &MirrorState {
         &self.admission.shared
     }
 

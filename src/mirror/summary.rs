@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::{layer::MirrorLayer, shared::Shared};
+use super::{layer::MirrorLayer, state::MirrorState};
 use crate::body::BodyMode;
 
 /// One line for the log of a program that starts: what is copied, and within which limits.
@@ -36,13 +36,13 @@ use crate::body::BodyMode;
 /// ```
 impl Display for MirrorLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared {
+        let MirrorState {
             name,
             policy,
             limits,
             ..
-        } = self.shared();
-        let rate = self.shared().rate();
+        } = self.state();
+        let rate = self.state().rate();
         write!(f, "mirror {name:?}: ")?;
         match policy.filters.len() {
             0 => f.write_str("all methods, ")?,

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc, thread};
 
 use http::request::Parts;
 
-use super::{join::Join, shared::Shared, span::CopySpan};
+use super::{join::Join, span::CopySpan, state::MirrorState};
 use crate::{
     body::{CaptureOwner, Charge},
     guard::guarded,
@@ -54,7 +54,7 @@ impl Ticket {
         &self.join
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<MirrorState> {
         self.join.shared()
     }
 

@@ -12,6 +12,7 @@ mod isolation;
 mod metrics;
 mod outcomes;
 mod panics;
+mod said;
 mod stacks;
 mod start_line;
 mod stream;
