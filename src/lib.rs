@@ -35,7 +35,7 @@
 //! | [`client`] | [`HttpTarget`]: one HTTP server with a pool of connections, as a shadow, as a subset, or behind a proxy |
 //! | [`buffer`] | [`RequestBodyBufferLayer`]: the body is read before the service is called, so that it can be sent again |
 //! | [`receive`] | [`ReadOnlyLayer`], for the shadow: refuses copies that would write |
-//! | [`compare`] | what differs between the answers of primary, shadow and a baseline, and a verdict with an error rate |
+//! | `compare` (feature) | what differs between the answers of primary, shadow and a baseline, and a verdict with an error rate |
 //! | [`guide`] | eight chapters: how to decide what the reference describes |
 //!
 //! # Features
@@ -45,7 +45,7 @@
 //! | `client` | yes | [`HttpTarget`], with hyper and hyper-util |
 //! | `rustls` | no | `https` targets, by rustls with ring |
 //! | `tracing` | no | a span for each copy, linked to the span of its primary, and an event for each outcome; see [`observe`] |
-//! | `compare` | no | the module [`compare`], without dependencies |
+//! | `compare` | no | the module `compare`, without dependencies |
 //! | `metrics` | no | counters, gauges and histograms through the `metrics` facade |
 //! | `serde` | no | `Serialize` for statistics, outcomes and weights |
 //!
