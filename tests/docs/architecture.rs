@@ -83,6 +83,8 @@ const FORBIDDEN: &[&str] = &[
     "todo!",
     "unimplemented!",
     "dbg!",
+    "println!",
+    "print!",
     "unsafe ",
 ];
 
