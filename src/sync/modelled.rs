@@ -11,10 +11,10 @@ use std::{
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
 pub(crate) mod atomic {
-    //! Atomics with the ordering that the code asks for. loom treats a `SeqCst` access as an
-    //! `AcqRel` access, which is weaker, but supports `SeqCst` fences. A fence before and after
-    //! such an access makes it sequentially consistent, if all accesses to the same variables have
-    //! these fences.
+    //! Atomics that provide the requested ordering. loom treats a `SeqCst` access as an `AcqRel`
+    //! access, which is weaker, but supports `SeqCst` fences. A fence before and after such an
+    //! access makes it sequentially consistent, if all accesses to the same variables have these
+    //! fences.
 
     pub(crate) use loom::sync::atomic::Ordering;
     use loom::sync::atomic::{self, fence};
