@@ -24,8 +24,8 @@ macro_rules! chapters {
             /// [sizing]: self::sizing
             /// [shutting down]: self::shutting_down
             /// [from a mesh]: self::from_a_mesh
-            /// [conformance]: https://docs.rs/crate/tower-mirror/latest/source/docs/conformance.md
-            /// [comparison]: https://docs.rs/crate/tower-mirror/latest/source/docs/comparison.md
+            /// [conformance]: https://github.com/tower-mirror/tower-mirror/blob/main/docs/conformance.md
+            /// [comparison]: https://github.com/tower-mirror/tower-mirror/blob/main/docs/comparison.md
             ///
             #[doc = include_str!(concat!("../docs/guide/", $file))]
             pub mod $chapter {}
