@@ -90,6 +90,8 @@ const FORBIDDEN: &[&str] = &[
     "todo!",
     "unimplemented!",
     "dbg!",
+    "println!",
+    "print!",
     "unsafe ",
 ];
 

@@ -16,6 +16,7 @@ mod metrics;
 mod mirroring;
 #[cfg(target_os = "linux")] // it reads /proc
 mod neighbours;
+mod program;
 mod promql;
 mod split;
 mod split_admin;
