@@ -8,8 +8,8 @@ use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::io::Gone;
 use super::life::FirstFrame;
+use crate::guard::unpoisoned;
 use crate::time::later;
 
 /// How long a response that may have arrived can take to reach its reader. hyper delivers the head by a separate task, and
@@ -148,7 +149,7 @@ impl Track {
 
     fn set(&self, change: impl FnOnce(&mut State)) {
         let change = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = unpoisoned(self.state.lock());
             let before = state.counts();
             change(&mut state);
             state.counts().wrapping_sub(before)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use futures_util::future::{self, BoxFuture, Either, FutureExt, WeakShared, select};
@@ -20,6 +20,7 @@ use super::life::{Life, MaxStreams, Use};
 use super::response::{self, HeadLimit};
 use super::settings::Settings;
 use super::upload::{RequestBody, Upload, Using, UsingId, watch};
+use crate::guard::unpoisoned;
 use crate::time::within;
 
 /// The connection, as one request uses it.
@@ -359,7 +360,7 @@ impl Shared {
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    unpoisoned(state.lock())
 }
 
 impl State {

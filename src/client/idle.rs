@@ -1,7 +1,7 @@
 //! The HTTP/1.1 connections of a pool: the idle ones, the callers that wait for one, and those in use.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use hyper::client::conn::http1::SendRequest;
@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::io::Wire;
 use super::life::{Life, Use};
 use super::upload::RequestBody;
+use crate::guard::unpoisoned;
 use crate::time::within;
 
 /// A connection without a request.
@@ -134,7 +135,7 @@ impl Idle {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 }
 

@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::vec;
@@ -25,6 +25,7 @@ use tower_service::Service;
 
 use super::error::{Unresolved, into_io};
 use super::resolver::Resolver;
+use crate::guard::unpoisoned;
 
 /// Addresses that are younger than this are not looked up again.
 const FRESH: Duration = Duration::from_secs(5);
@@ -217,7 +218,7 @@ impl OneName {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
@@ -19,6 +19,7 @@ use super::http2::{Dial, Failed, Made, Sender, Shared};
 use super::idle::{Asked, Idle, Lease, SETTLE};
 use super::request;
 use super::upload::RequestBody;
+use crate::guard::unpoisoned;
 use crate::time::within;
 
 /// How often an unprocessed request is sent again. A server under load may close several connections in turn.
@@ -184,7 +185,7 @@ impl Pool {
             match made {
                 Made::Http2(sender) => return Ok(Connection::Http2(self.clone(), sender)),
                 Made::Http1(lease) => {
-                    let first = lease.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let first = unpoisoned(lease.lock()).take();
                     if let Some(lease) = first {
                         return Ok(Connection::Http1(self.clone(), lease));
                     }

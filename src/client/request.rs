@@ -19,7 +19,7 @@ use super::hop::{self, Stripped, UnknownCoding};
 use super::upload::RequestBody;
 use super::url::Endpoint;
 use crate::BoxError;
-use crate::headers::tokens;
+use crate::headers::{tokens, without_user_information};
 use crate::marker::KeepTrailers;
 use crate::stream_end::says_end;
 
@@ -123,19 +123,13 @@ fn strip(head: &mut Parts) -> Result<Stripped, Error> {
 /// The host in the URI of the request, if there is one.
 fn named_host(uri: &Uri) -> Option<&str> {
     uri.authority()
-        .map(|authority| without_userinfo(authority.as_str()))
+        .map(|authority| without_user_information(authority.as_str()))
         .filter(|host| has_host(host))
 }
 
 fn authority(host: &HeaderValue) -> Option<Authority> {
-    let host = without_userinfo(host.to_str().ok()?);
+    let host = without_user_information(host.to_str().ok()?);
     Authority::try_from(host).ok().filter(|_| has_host(host))
-}
-
-fn without_userinfo(authority: &str) -> &str {
-    authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host)
 }
 
 fn has_host(authority: &str) -> bool {

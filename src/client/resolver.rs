@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, io, thread};
 
 use futures_util::FutureExt;
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tower_service::Service;
 
 use crate::BoxError;
+use crate::guard::unpoisoned;
 
 /// The most addresses of each family that are used. A dial shares its time among them, and with very short shares none
 /// of them would be reached.
@@ -85,7 +86,7 @@ type Asked = Shared<oneshot::Receiver<Answer>>;
 static UNDER_WAY: Mutex<BTreeMap<String, Asked>> = Mutex::new(BTreeMap::new());
 
 fn under_way() -> MutexGuard<'static, BTreeMap<String, Asked>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    unpoisoned(UNDER_WAY.lock())
 }
 
 /// Asks the resolver of the system, on a thread of its own.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use super::settings::Settings;
 use super::upload::RequestBody;
 use super::url::Endpoint;
 use crate::BoxError;
+use crate::guard::unpoisoned;
 
 /// One HTTP server, with a pool of connections to it. See the [module docs](super).
 ///
@@ -79,7 +80,7 @@ impl HttpTarget {
                     return Poll::Ready(Ok(()));
                 }
                 Readiness::Obtaining(obtaining) => {
-                    let obtaining = obtaining.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    let obtaining = unpoisoned(obtaining.get_mut());
                     let obtained = ready!(obtaining.as_mut().poll(cx));
                     self.readiness = Readiness::Nothing;
                     self.readiness = Readiness::Have(obtained?);
@@ -120,9 +121,7 @@ where
         }
         let obtaining = match readiness {
             Readiness::Have(connection) => return self.send(connection, request),
-            Readiness::Obtaining(obtaining) => obtaining
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner),
+            Readiness::Obtaining(obtaining) => unpoisoned(obtaining.into_inner()),
             Readiness::Nothing => match self.pool.at_hand() {
                 Some(connection) => return self.send(connection, request),
                 None => Box::pin(self.pool.clone().obtain()),

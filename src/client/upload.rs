@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::ending::Track;
 use super::error::RequestBodyError;
 use crate::BoxError;
+use crate::guard::unpoisoned;
 use crate::time::within;
 
 /// The most bytes of a body that are kept until its request is answered, to be sent again.
@@ -203,7 +204,7 @@ impl Drop for Watched {
             (self.returned.upgrade(), self.read.take(), self.body.take())
         {
             let again = RequestBody::Again(Box::new(Again { read, rest }));
-            *returned.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(again);
+            *unpoisoned(returned.0.lock()) = Some(again);
         }
         // Only now, so that the task that waits for this finds the body.
         self.held = None;
@@ -306,11 +307,7 @@ impl Upload {
     pub(super) async fn returned(mut self) -> Option<RequestBody> {
         let returned = self.returned.take()?;
         within(SOON, &mut self.held).await?.err()?;
-        returned
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        unpoisoned(returned.0.lock()).take()
     }
 
     /// Whether hyper has dropped the body.
