@@ -55,12 +55,10 @@ impl Sending {
     pub(super) fn new(
         mut connection: InUse,
         mut request: Request<RequestBody>,
+        may_replay: bool,
         settings: &Settings,
     ) -> Self {
-        let again = settings
-            .retry
-            .then(|| replay(&connection, &request))
-            .flatten();
+        let again = may_replay.then(|| replay(&connection, &request)).flatten();
         let offer = Offer::of(&mut request);
         connection.is_kept = head_bytes(&request) <= MOST_KEPT;
         let answer = Box::pin(connection.sender.send.try_send_request(request));
@@ -156,16 +154,21 @@ impl Replay {
     }
 }
 
-/// Sends a request for the last time.
-pub(super) async fn send(
+/// Sends a request that was sent before. It fails as unsent only if nothing of it was written.
+pub(super) async fn send_again(
     connection: InUse,
     request: Request<RequestBody>,
     settings: &Settings,
-) -> Result<Response<ResponseBody>, Error> {
-    let mut sending = Sending::new(connection, request, settings);
-    let sent = poll_fn(|cx| sending.poll(cx)).await;
-    sent.map_err(|failed| match failed {
-        Failed::Sent(error) => error,
-        Failed::Unsent(_) => Error::closed(),
-    })
+) -> Result<Response<ResponseBody>, Failed> {
+    let mut sending = Sending::new(connection, request, false, settings);
+    poll_fn(|cx| sending.poll(cx)).await
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Sent(error) => error,
+            Failed::Unsent(_) => Self::closed(),
+        }
+    }
 }

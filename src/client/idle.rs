@@ -174,6 +174,11 @@ impl Lease {
             .is_none_or(|sender| sender.send.is_closed())
     }
 
+    /// Closes the connection, so that another one can be dialled.
+    pub(super) fn close(mut self) {
+        self.sender = None;
+    }
+
     /// Takes the connection into use. From here on, only [`InUse::finish`] returns it to the pool.
     pub(super) fn into_use(mut self) -> Option<InUse> {
         let sender = self.sender.take()?;

@@ -78,21 +78,28 @@ impl Pool {
         }
     }
 
-    /// Sends an unsent request once more, on a fresh connection, which may use the other version of HTTP.
+    /// Sends an unsent request again, on a connection that is dialled for it, which may use the other version of HTTP.
     pub(super) async fn resend(
         self: Arc<Self>,
         mut request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, Error> {
-        let connection = self.obtain_fresh().await?;
-        if request.version() != connection.version() {
-            request = request::fit(request, connection.version(), &self.connector.endpoint)?;
-        }
-        match connection {
-            Connection::Http1(_, lease) => {
-                let connection = lease.into_use().ok_or_else(Error::closed)?;
-                http1::send(connection, request, &self.connector.settings).await
+        let mut tries = 0;
+        loop {
+            let connection = self.obtain_fresh().await?;
+            if request.version() != connection.version() {
+                request = request::fit(request, connection.version(), &self.connector.endpoint)?;
             }
-            Connection::Http2(_, sender) => self.exchange(sender, request).await,
+            let lease = match connection {
+                Connection::Http1(_, lease) => lease,
+                Connection::Http2(_, sender) => return self.exchange(sender, request).await,
+            };
+            let connection = lease.into_use().ok_or_else(Error::closed)?;
+            let sent = http1::send_again(connection, request, &self.connector.settings).await;
+            tries += 1;
+            request = match sent {
+                Err(http1::Failed::Unsent(unsent)) if tries < MOST_TRIES => *unsent,
+                sent => return Ok(sent?),
+            };
         }
     }
 
@@ -125,19 +132,37 @@ impl Pool {
                     let connection = lease.into_use().ok_or(error)?;
                     let request =
                         request::fit(request, Version::HTTP_11, &self.connector.endpoint)?;
-                    return http1::send(connection, request, &self.connector.settings).await;
+                    let sent = http1::send_again(connection, request, &self.connector.settings);
+                    return Ok(sent.await?);
                 }
             }
         }
     }
 
-    /// A connection that was not idle, since a peer that has closed one idle connection may have closed the others too.
+    /// Over HTTP/1.1 a connection that no request has used: a peer that has closed an idle connection may also be closing the
+    /// others, and one that returns may be idle for the peer since it sent the response.
     async fn obtain_fresh(self: &Arc<Self>) -> Result<Connection, Error> {
-        let fresh = self.returned_or_made(self.idle.evict_and_wait()).await;
+        let fresh = if self.speaks_http2() {
+            self.returned_or_made(self.idle.evict_and_wait()).await
+        } else {
+            self.dial_in_place_of_idle().await
+        };
         if fresh.is_err() {
             self.idle.clear();
         }
         fresh
+    }
+
+    /// Dials. At the limit, it closes connections that are idle or return until another one is allowed.
+    async fn dial_in_place_of_idle(self: &Arc<Self>) -> Result<Connection, Error> {
+        let mut permit = pin!(self.connector.permit());
+        loop {
+            let returned = self.idle.evict_and_wait();
+            match select(permit.as_mut(), returned).await {
+                Either::Left((permit, _)) => return self.dial(permit?).await,
+                Either::Right((returned, _)) => drop(returned.map(Lease::close)),
+            }
+        }
     }
 
     /// When a connection returns before the dial has ended, the dial continues: there are too few connections, and the next

@@ -177,7 +177,8 @@ impl ResponseFuture {
         match connection {
             Connection::Http1(pool, lease) => match lease.into_use() {
                 Some(connection) => {
-                    let sending = Sending::new(connection, request, &pool.connector.settings);
+                    let settings = &pool.connector.settings;
+                    let sending = Sending::new(connection, request, settings.retry, settings);
                     Self {
                         state: State::Http1(pool, sending),
                     }

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use futures_util::future::join_all;
 use http::{Method, Version};
 use tokio::io::AsyncWriteExt;
 
@@ -64,5 +65,44 @@ async fn no_other_request_is_sent_once_more() {
         assert_eq!(client.is_answered(request).await, is_answered, "{name}");
         let connections = if is_answered { 2 } else { 1 };
         assert_eq!(accepted.load(SeqCst), connections, "{name}");
+    }
+}
+
+/// Every connection serves one request and closes when a second one has come. A connection that returned to the pool is
+/// therefore no place for a retry, also at the limit of connections.
+#[tokio::test]
+async fn a_get_is_sent_again_on_a_connection_that_no_request_has_used() {
+    const CALLERS: usize = 32;
+    for most in [4, 128] {
+        let (listener, address) = listen().await;
+        accepting(listener, |_, mut stream| async move {
+            read_head(&mut stream).await?;
+            stream.write_all(WHOLE).await?;
+            read_head(&mut stream).await?;
+            stream.shutdown().await
+        });
+        let client = ours(address, |it| it.max_connections(most));
+        let mut lost = 0;
+        for _ in 0..20 {
+            let answers = join_all((0..CALLERS).map(|_| client.is_answered(get(address, "/"))));
+            lost += answers.await.into_iter().filter(|it| !it).count();
+        }
+        assert_eq!(lost, 0, "with {most} connections");
+    }
+}
+
+/// The server closes every connection, but a request that was never written is not sent again for ever.
+#[tokio::test]
+async fn the_retries_end() {
+    let (listener, address) = listen().await;
+    let accepted = accepting(listener, |_, stream| async move {
+        drop(stream);
+        Ok(())
+    });
+    let client = ours(address, |it| it);
+    for _ in 0..20 {
+        let before = accepted.load(SeqCst);
+        assert!(!client.is_answered(get(address, "/")).await);
+        assert!(accepted.load(SeqCst) <= before + 17);
     }
 }
