@@ -220,8 +220,9 @@ impl HttpTargetBuilder {
     /// when the request was sent on it. This applies only to a request of an idempotent method (RFC 9110, section 9.2.2) without a
     /// body, and only if no byte of the response has arrived, as in nginx's `proxy_next_upstream`. Default: `true`.
     ///
-    /// The fresh connection is dialled for the request. A request that was never sent, or that an HTTP/2 server declares unprocessed (RFC 9113, section 8.7), is sent on another
-    /// connection in any case, with the part of its body that was read if this part is at most 64 KiB.
+    /// The fresh connection is dialled for the request. A request that was never sent, or that an HTTP/2 server declares
+    /// unprocessed (RFC 9113, section 8.7), is sent on another connection in any case, with the part of its body that was read if
+    /// this part is at most 64 KiB.
     pub fn retry_idempotent(self, retry: bool) -> Self {
         self.set(|settings| settings.retry = retry)
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -49,13 +49,13 @@ pub fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
 
 /// A server's side of a connection that gives no window but the initial one.
 #[derive(Debug)]
-pub struct Peer {
-    pub stream: TcpStream,
+pub struct Peer<S = TcpStream> {
+    pub stream: S,
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// Past the preface.
-    pub async fn greet(mut stream: TcpStream, said: &[(u16, u32)]) -> io::Result<Self> {
+    pub async fn greet(mut stream: S, said: &[(u16, u32)]) -> io::Result<Self> {
         stream.write_all(&settings(said)).await?;
         stream.read_exact(&mut [0; 24]).await?;
         Ok(Self { stream })
@@ -103,7 +103,9 @@ impl Peer {
     }
 
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        self.stream.write_all(bytes).await?;
+        // A TLS stream can keep bytes until then.
+        self.stream.flush().await
     }
 
     /// Until the client has closed.

@@ -1,5 +1,6 @@
 //! `https` targets against real TLS servers, with certificates made here.
 
+mod beside_legacy;
 mod certificates;
 mod protocols;
 mod server;
