@@ -20,6 +20,8 @@ pub mod body;
 pub mod buffer;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "compare")]
+pub mod compare;
 mod detached;
 mod error;
 mod guard;

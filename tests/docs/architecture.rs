@@ -10,6 +10,7 @@ use std::{
 
 /// Each room with what it may use of the crate. `lib` is the root, which has all.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("compare", &[]),
     ("detached", &[]),
     ("error", &[]),
     ("guard", &[]),

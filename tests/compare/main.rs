@@ -1,0 +1,7 @@
+//! Comparison of answers through the public API: evidence, verdicts, and what differs between two answers.
+
+mod golden;
+mod masks;
+mod tallies;
+mod types;
+mod verdicts;
