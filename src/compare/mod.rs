@@ -31,6 +31,7 @@
 //! arXiv 1912.06116, for averages of e-values; M. Lindon and A. Malek, arXiv 2011.03567, for counts under rates that change.
 
 mod accept;
+mod answers;
 mod blocks;
 mod counts;
 mod evidence;
@@ -45,6 +46,10 @@ mod weights;
 
 pub use self::{
     accept::{Accept, Confidence, InvalidAccept, LatencyLimit},
+    answers::{
+        Answer, Compared, Comparer, Difference, InvalidRules, Json, Kind, NotCompared, NotJudged,
+        PathId, Rules, RulesBuilder, UnknownKind, differences,
+    },
     blocks::{BlockCounter, Finding},
     counts::{Counts, InvalidCounts},
     interval::Interval,

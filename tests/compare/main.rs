@@ -1,5 +1,6 @@
 //! Comparison of answers through the public API: evidence, verdicts, and what differs between two answers.
 
+mod answers;
 mod golden;
 mod masks;
 mod tallies;
