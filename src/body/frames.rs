@@ -51,7 +51,7 @@ impl Sharing {
 /// What a queue slot and an allocation cost beside their bytes.
 const SLOT: usize = 64;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Frames {
     /// Before the others. Most bodies are one frame, which needs no queue.
     first: Option<Data>,
@@ -60,7 +60,7 @@ pub(super) struct Frames {
     trailers: Option<Box<HeaderMap>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Data {
     pub(super) bytes: Bytes,
     /// Bytes of memory, to be charged.

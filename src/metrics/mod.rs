@@ -31,11 +31,22 @@
 //! | `tower_mirror_split_configured_ratio` | gauge | share by weight, from 0 to 1 | `split`, `subset` |
 //! | `tower_mirror_split_generation` | gauge | changes of weights | `split` |
 //!
+//! | of a comparison (feature `compare`) | kind | unit | labels |
+//! |---|---|---|---|
+//! | `tower_mirror_compared_total` | counter | compared requests after the warm-up, over all resets | `mirror`, `route`, `result` |
+//! | `tower_mirror_not_compared_total` | counter | mirrored requests that were not compared | `mirror`, `reason` |
+//! | `tower_mirror_compare_seconds_total` | counter | seconds for which the comparing thread has worked | `mirror` |
+//! | `tower_mirror_evidence` | gauge | nats, of this replica | `mirror`, `route`, `test` |
+//! | `tower_mirror_verdict` | gauge | 1 for the verdict of this replica, else 0 | `mirror`, `verdict` |
+//! | `tower_mirror_verdict_missing` | gauge | requests that PASS still needs, NaN if there is no such number | `mirror` |
+//! | `tower_mirror_compare_held_bytes` | gauge | bytes of answers that wait for their comparison | `mirror` |
+//!
 //! Every label has few values, none of which comes from a request: `mirror` and `split` are the names that these were
 //! built with (two of one name would be one in the metrics), `subset` the names of subsets, `outcome` is one of
 //! [`Outcome`](crate::Outcome), `primary` and `shadow` are classes of status as [`StatusClass`](crate::StatusClass)
 //! writes them. `reason` is `forced`, `keyed`, `weighted` or `fallback` of the served, `no_weight` or `not_ready` of the
-//! refused. A [route](crate::MirrorBuilder::route_label) is none of them. Counters are there from the first time they
+//! refused. A [route](crate::MirrorBuilder::route_label) is a label of comparisons only, which tell at most 64 routes apart;
+//! their `result` is `equal`, `shadow_only`, `baseline_only` or `both`, and `test` is `above` or `below`. Counters are there from the first time they
 //! are published, zeros included.
 //!
 //! Names are as Prometheus wants them, with their unit at the end, see [Metric and label
@@ -76,8 +87,12 @@
 //! # }
 //! ```
 
+#[cfg(feature = "compare")]
+mod compare;
 mod mirror;
 mod observer;
 mod split;
 
+#[cfg(feature = "compare")]
+pub use self::compare::record_compare;
 pub use self::{mirror::record_mirror, observer::MetricsObserver, split::record_split};

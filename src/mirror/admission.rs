@@ -12,8 +12,10 @@ use http_body::Body;
 use tokio::runtime::Handle;
 
 use super::{
+    follow::{Follow, Followed, Token},
     head::{self, copy_head},
     join::{Join, PrimarySide},
+    partner::Partner,
     shadow::Launch,
     shared::Shared,
     span::{self, CopySpan},
@@ -33,6 +35,10 @@ use crate::{
 pub(super) struct Admission {
     pub(super) shared: Arc<Shared>,
     shadow: Arc<dyn Launch>,
+    /// Looks at the responses, if anything does.
+    pub(super) follow: Option<Arc<dyn Follow>>,
+    /// Where the second copy of a followed request goes.
+    pub(super) partner: Option<Arc<Partner>>,
 }
 
 /// What the primary's path keeps of an admitted request.
@@ -40,6 +46,8 @@ pub(super) struct Admitted {
     /// `None`: the body is not captured.
     pub(super) writer: Option<CaptureWriter>,
     pub(super) primary: PrimarySide,
+    /// For the layer around the mirror, if something follows the request.
+    pub(super) token: Option<Token>,
 }
 
 impl Admission {
@@ -47,6 +55,8 @@ impl Admission {
         Self {
             shared: Arc::new(shared),
             shadow,
+            follow: None,
+            partner: None,
         }
     }
 
@@ -175,11 +185,20 @@ impl Admission {
             }
         };
         shared.counters.started();
-        let span = CopySpan::begin(&shared.name, head, route.as_deref());
+        let span = CopySpan::begin(&shared.name, head.method, head.uri, route.as_deref());
+        let followed = self
+            .follow
+            .as_ref()
+            .and_then(|follow| follow.begin(head, route.as_ref()));
         let join = Arc::new(Join::new(Arc::clone(shared), head.method.clone(), route));
         let body = capture.as_ref().map(CaptureOwner::primary);
         let primary = PrimarySide::new(Arc::clone(&join), body);
-        let ticket = Ticket::new(join, capture, head_charge, span);
+        let mut ticket = Ticket::new(join, capture, head_charge, span);
+        let token = followed.map(|Followed { token, side }| {
+            ticket.side = Some(side);
+            ticket.partner = self.partner.clone().map(|partner| partner as _);
+            token
+        });
         let copy = PendingCopy {
             // HTTP/2 has no such field.
             offers_upgrade: fields.upgrade && head.version < Version::HTTP_2,
@@ -187,7 +206,11 @@ impl Admission {
             ticket,
         };
         self.shadow.launch(&runtime, copy);
-        Ok(Admitted { writer, primary })
+        Ok(Admitted {
+            writer,
+            primary,
+            token,
+        })
     }
 
     /// Charges and copies the head, and finds the label of the route.

@@ -4,9 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Extensions, header::IntoHeaderName, request};
 
+#[cfg(feature = "compare")]
+use super::shadow::AnyShadow;
 use super::{
     admission::Admission,
+    follow::Follow,
     layer::MirrorLayer,
+    partner::Partner,
     settings::{Limits, Policy},
     shadow::{Launch, Shadow},
     shared::Shared,
@@ -67,6 +71,8 @@ pub struct MirrorBuilder {
     rate: SampleRate,
     policy: Policy,
     limits: Limits,
+    follow: Option<Arc<dyn Follow>>,
+    partner: Option<Arc<dyn Launch>>,
 }
 
 impl MirrorBuilder {
@@ -77,6 +83,8 @@ impl MirrorBuilder {
             rate: SampleRate::ALL,
             policy: Policy::default(),
             limits: Limits::default(),
+            follow: None,
+            partner: None,
         }
     }
 
@@ -295,6 +303,26 @@ impl MirrorBuilder {
         self
     }
 
+    /// Has copies and responses followed, and each followed request sent to `partner` too.
+    #[cfg(feature = "compare")]
+    pub(crate) fn follow(mut self, follow: Arc<dyn Follow>, partner: Option<AnyShadow>) -> Self {
+        self.follow = Some(follow);
+        self.partner = partner.map(|partner| partner.0);
+        self
+    }
+
+    /// Whether the body of a copy is sent while it is captured.
+    #[cfg(feature = "compare")]
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.policy.body_mode == BodyMode::Streaming
+    }
+
+    /// The name of the mirror.
+    #[cfg(feature = "compare")]
+    pub(crate) fn mirror_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
     /// Makes the layer, with the state that all its services share.
     #[must_use]
     pub fn build(self) -> MirrorLayer {
@@ -304,9 +332,20 @@ impl MirrorBuilder {
             rate,
             policy,
             limits,
+            follow,
+            partner,
         } = self;
         policy.draw.settle();
+        let policy = Arc::new(policy);
+        let partner = partner.map(|partner| {
+            let name = format!("{name}-baseline").into();
+            let (policy, limits) = (Arc::clone(&policy), limits.clone());
+            let shared = Shared::new(name, SampleRate::ALL, policy, limits);
+            Arc::new(Partner::new(shared, partner))
+        });
         let shared = Shared::new(name, rate, policy, limits);
-        MirrorLayer::from_admission(Admission::new(shared, shadow))
+        let mut admission = Admission::new(shared, shadow);
+        (admission.follow, admission.partner) = (follow, partner);
+        MirrorLayer::from_admission(admission)
     }
 }

@@ -135,6 +135,7 @@ where
         deadline.as_mut().reset(later(sent_at, limits.timeout));
     }
 
+    begin_side(copy);
     head::finalize_head(&mut copy.parts, &body, shared);
     let outcome = {
         let sending = pin!(send(shadow, copy, sent_at, shared));
@@ -167,6 +168,7 @@ where
         .capture
         .as_ref()
         .and_then(CaptureOwner::declared);
+    begin_side(copy);
     head::finalize_head(&mut copy.parts, &CopyBody::Streaming { declared }, shared);
 
     // A primary that reads the body may answer only after it, and a live copy cannot wait for that.
@@ -225,6 +227,18 @@ where
     end_report(copy, outcome, Some(&watch), total)
 }
 
+/// The copy is complete as far as it will be before it is sent: prepares what follows it, and has a second copy sent.
+fn begin_side(copy: &mut PendingCopy) {
+    let Some(side) = &mut copy.ticket.side else {
+        return;
+    };
+    side.prepare(&mut copy.parts);
+    let second = side.second();
+    if let (Some(partner), Some(second)) = (&copy.ticket.partner, second) {
+        partner.send_second(copy, second);
+    }
+}
+
 /// Whether the primary has switched protocols. It is not asked again once it has ended otherwise.
 fn poll_has_switched(switching: &mut Option<Arc<Join>>, cx: &mut Context<'_>) -> bool {
     let Some(join) = switching else {
@@ -281,6 +295,9 @@ where
             if let Err(error) = poll_fn(|cx| shadow.poll_ready(cx)).await {
                 return failed(error, failure::of_readiness, &mut copy.ticket);
             }
+            if let Some(side) = &mut copy.ticket.side {
+                poll_fn(|cx| side.poll_turn(cx)).await;
+            }
             call(&mut shadow, copy)
         };
         let ticket = &mut copy.ticket;
@@ -290,15 +307,21 @@ where
         };
         ticket.head_charge = None;
         let max_bytes = shared.limits.max_response_bytes;
-        let (mut answer, body) =
-            Answer::begin(answer, &mut ticket.report, &ticket.span, sent_at, max_bytes);
+        let (mut answer, body) = Answer::begin(
+            answer,
+            &mut ticket.report,
+            ticket.side.as_mut(),
+            &ticket.span,
+            sent_at,
+            max_bytes,
+        );
         let mut body = pin!(body);
         loop {
             match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
                 None => return answer.end(),
                 Some(Err(error)) => return failed(error, |_| Outcome::FailedTransport, ticket),
                 Some(Ok(frame)) => {
-                    if let Err(outcome) = answer.frame(&frame) {
+                    if let Err(outcome) = answer.frame(frame) {
                         return outcome;
                     }
                 }
@@ -323,6 +346,9 @@ where
     let parts = mem::replace(parts, head::empty());
     let answering = shadow.call(Request::from_parts(parts, body));
     ticket.report.sent = true;
+    if let Some(side) = &mut ticket.side {
+        side.called();
+    }
     answering
 }
 

@@ -1,10 +1,10 @@
 //! The `MirrorHandle`, which controls and reads a mirror while it runs.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{iter, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 
-use super::shared::Shared;
+use super::{gate::Gate, shared::Shared};
 use crate::{
     observe::MirrorStats,
     sample::SampleRate,
@@ -39,11 +39,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct MirrorHandle {
     shared: Arc<Shared>,
+    /// Where the second copies go, if there are any. They began before the first ones ended.
+    partner: Option<Arc<Shared>>,
 }
 
 impl MirrorHandle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(super) fn new(shared: Arc<Shared>, partner: Option<Arc<Shared>>) -> Self {
+        Self { shared, partner }
     }
 
     /// The mirror's name.
@@ -91,6 +93,9 @@ impl MirrorHandle {
     /// then, and the reports have been made of all requests whose primary has ended too.
     pub async fn wait_idle(&self) {
         self.shared.gate.empty().await;
+        if let Some(partner) = &self.partner {
+            partner.gate.empty().await;
+        }
     }
 
     /// Ends the mirror: admits no further copy, for good, waits for those in flight,
@@ -107,20 +112,21 @@ impl MirrorHandle {
     /// [`left`](DrainReport::left) above 0. Several drains may run at the same time; each aborted copy is reported by one
     /// of them.
     pub async fn drain(&self, deadline: Duration) -> DrainReport {
-        let gate = &self.shared.gate;
-        gate.close();
+        let partner = self.partner.as_ref().map(|partner| &partner.gate);
+        let gates = || iter::once(&self.shared.gate).chain(partner);
+        gates().for_each(Gate::close);
         if !self.is_empty_within(deadline).await {
-            gate.abort();
+            gates().for_each(Gate::abort);
             self.is_empty_within(ABORTING).await;
         }
         DrainReport {
-            aborted: gate.take_aborted(),
-            left: gate.inside(),
+            aborted: gates().map(Gate::take_aborted).sum(),
+            left: gates().map(Gate::inside).sum(),
         }
     }
 
     async fn is_empty_within(&self, limit: Duration) -> bool {
-        let empty = pin!(self.shared.gate.empty());
+        let empty = pin!(self.wait_idle());
         match try_sleep(limit) {
             Some(limit) => until(empty, pin!(limit)).await.is_some(),
             None => empty.now_or_never().is_some(),

@@ -62,6 +62,10 @@ impl Join {
         }
     }
 
+    pub(super) fn route(&self) -> Option<Arc<str>> {
+        self.route.clone()
+    }
+
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

@@ -39,7 +39,16 @@ impl MirrorLayer {
     /// The handle that controls and reads this mirror while it runs.
     #[must_use]
     pub fn handle(&self) -> MirrorHandle {
-        MirrorHandle::new(Arc::clone(&self.admission.shared))
+        let partner = self.admission.partner.as_ref();
+        let partner = partner.map(|partner| Arc::clone(&partner.shared));
+        MirrorHandle::new(Arc::clone(&self.admission.shared), partner)
+    }
+
+    /// The handle of the partner, which gets the second copies.
+    #[cfg(feature = "compare")]
+    pub(crate) fn partner(&self) -> Option<MirrorHandle> {
+        let partner = self.admission.partner.as_ref()?;
+        Some(MirrorHandle::new(Arc::clone(&partner.shared), None))
     }
 }
 

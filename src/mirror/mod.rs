@@ -72,6 +72,8 @@ mod builder;
 mod capturing;
 mod exchange;
 mod failure;
+#[cfg_attr(not(feature = "compare"), allow(dead_code))]
+mod follow;
 mod framing;
 mod gate;
 #[cfg(all(test, tower_mirror_loom))]
@@ -82,6 +84,8 @@ mod join;
 mod layer;
 #[cfg(feature = "tracing")]
 mod lines;
+#[cfg_attr(not(feature = "compare"), allow(dead_code))]
+mod partner;
 mod service;
 mod settings;
 mod shadow;
@@ -95,4 +99,9 @@ pub use self::{
     layer::MirrorLayer,
     service::{Mirror, Mirroring, ResponseFuture},
     shadow::Shadow,
+};
+#[cfg(feature = "compare")]
+pub(crate) use self::{
+    follow::{Follow, Followed, Side},
+    shadow::AnyShadow,
 };

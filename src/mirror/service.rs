@@ -13,7 +13,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{admission::Admission, join::PrimarySide};
+use super::{admission::Admission, follow::Token, join::PrimarySide};
 use crate::{body::TeeBody, marker::BodyIsBuffered, observe::Outcome};
 
 /// Answers as the primary `S` does, and sends copies to a shadow.
@@ -86,16 +86,31 @@ where
         self.primary.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.call_followed(request).0
+    }
+}
+
+impl<S> Mirror<S> {
+    /// Calls the primary as the service does, and returns the token of a request that something follows.
+    pub(crate) fn call_followed<B, R>(
+        &mut self,
+        mut request: Request<B>,
+    ) -> (ResponseFuture<S::Future>, Option<Token>)
+    where
+        S: Service<Request<TeeBody<B>>, Response = Response<R>>,
+        B: Body<Data = Bytes> + Send + 'static,
+    {
         self.admission.strip_inbound_mark(&mut request);
         match self.admission.admit(&request) {
             Err(outcome) => {
                 let request = request.map(TeeBody::plain);
-                ResponseFuture {
+                let answering = ResponseFuture {
                     side: None,
                     mirroring: self.extension(Mirroring::Skipped(outcome)),
                     primary: self.primary.call(request),
-                }
+                };
+                (answering, None)
             }
             Ok(admitted) => {
                 let buffered = request.extensions().get::<BodyIsBuffered>().copied();
@@ -106,17 +121,16 @@ where
                         None => TeeBody::copied(body, writer),
                     },
                 });
-                ResponseFuture {
+                let answering = ResponseFuture {
                     mirroring: self.extension(Mirroring::Copied),
                     primary: self.primary.call(request),
                     side: Some(admitted.primary),
-                }
+                };
+                (answering, admitted.token)
             }
         }
     }
-}
 
-impl<S> Mirror<S> {
     fn extension(&self, mirroring: Mirroring) -> Option<Mirroring> {
         let is_wanted = self.admission.shared.policy.with_mirroring;
         is_wanted.then_some(mirroring)

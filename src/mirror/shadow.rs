@@ -29,7 +29,11 @@ pub trait Shadow<R>: sealed::Erase<R> {}
 
 impl<S, R> Shadow<R> for S where S: sealed::Erase<R> {}
 
-/// A shadow of any type.
+/// A shadow of any type, for what is configured apart from the mirror.
+#[cfg(feature = "compare")]
+pub(crate) use self::sealed::Erased as AnyShadow;
+
+/// Begins exchanges with a shadow of any type.
 pub(super) trait Launch: Send + Sync {
     /// Begins one exchange on a task of its own.
     fn launch(&self, runtime: &Handle, copy: PendingCopy);

@@ -27,7 +27,7 @@ pub(super) struct Shared {
     pub(super) name: Arc<str>,
     /// The name, as the value of the mark.
     pub(super) mark_value: HeaderValue,
-    pub(super) policy: Policy,
+    pub(super) policy: Arc<Policy>,
     pub(super) limits: Limits,
     pub(super) gate: Gate,
     pub(super) budget: Arc<Budget>,
@@ -41,7 +41,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(name: Arc<str>, rate: SampleRate, policy: Policy, limits: Limits) -> Self {
+    pub(super) fn new(
+        name: Arc<str>,
+        rate: SampleRate,
+        policy: Arc<Policy>,
+        limits: Limits,
+    ) -> Self {
         Self {
             mark_value: mark_value(&name),
             name,

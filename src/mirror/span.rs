@@ -11,14 +11,13 @@ mod on {
 
     use std::future::Future;
 
-    use http::{Method, Version, header::HOST, request, response, uri::Authority};
+    use http::{Method, Uri, Version, header::HOST, request, response, uri::Authority};
     use tracing::{Instrument, Level, Span, event, field::Empty, info_span};
 
     use crate::mirror::shared::Shared;
     use crate::{
         guard::guarded,
         observe::{Outcome, ShadowReport},
-        request_head::RequestHead,
     };
 
     /// What filters call it, whatever its files are called.
@@ -61,22 +60,23 @@ mod on {
         /// Inside the primary's span it would keep that from ending; so the two are linked.
         pub(in crate::mirror) fn begin(
             mirror: &str,
-            head: &RequestHead<'_>,
+            method: &Method,
+            target: &Uri,
             route: Option<&str>,
         ) -> Self {
             let begin = || {
-                let method = known(head.method);
-                let original = method.is_none().then(|| head.method.as_str());
+                let known = known(method);
+                let original = known.is_none().then(|| method.as_str());
                 let span = info_span!(
                     target: target!(),
                     parent: None,
                     "shadow request",
                     otel.kind = "client",
                     otel.status_code = Empty,
-                    http.request.method = method.unwrap_or("_OTHER"),
+                    http.request.method = known.unwrap_or("_OTHER"),
                     http.request.method_original = original,
                     http.route = route,
-                    url.path = head.uri.path(),
+                    url.path = target.path(),
                     server.address = Empty,
                     server.port = Empty,
                     http.response.status_code = Empty,
@@ -263,19 +263,16 @@ mod off {
 
     use std::future::Future;
 
-    use http::{request, response};
+    use http::{Method, Uri, request, response};
 
     use crate::mirror::shared::Shared;
-    use crate::{
-        observe::{Outcome, ShadowReport},
-        request_head::RequestHead,
-    };
+    use crate::observe::{Outcome, ShadowReport};
 
     #[derive(Clone, Debug)]
     pub(in crate::mirror) struct CopySpan;
 
     impl CopySpan {
-        pub(in crate::mirror) fn begin(_: &str, _: &RequestHead<'_>, _: Option<&str>) -> Self {
+        pub(in crate::mirror) fn begin(_: &str, _: &Method, _: &Uri, _: Option<&str>) -> Self {
             Self
         }
 

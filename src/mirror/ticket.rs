@@ -1,10 +1,10 @@
 //! The ticket of an admitted copy: what the copy holds, and releases however it ends.
 
-use std::{mem, sync::Arc, thread};
+use std::{fmt, mem, sync::Arc, thread};
 
 use http::request::Parts;
 
-use super::{join::Join, shared::Shared, span::CopySpan};
+use super::{follow::Side, join::Join, shared::Shared, span::CopySpan};
 use crate::{
     body::{CaptureOwner, Charge},
     guard::guarded,
@@ -29,7 +29,18 @@ pub(super) struct Ticket {
     pub(super) head_charge: Option<Charge>,
     pub(super) report: ShadowReport,
     pub(super) span: CopySpan,
+    /// What follows the copy, if anything does.
+    pub(super) side: Option<Box<dyn Side>>,
+    /// Where the second copy of a followed request goes.
+    pub(super) partner: Option<Arc<dyn SendSecond>>,
     outcome: Option<Outcome>,
+}
+
+/// Sends a second copy of a request, to another shadow.
+pub(super) trait SendSecond: fmt::Debug + Send + Sync {
+    /// Sends what `copy` is about to send. The second copy has its own slot, charge and outcome. The body is captured
+    /// already, so that both copies begin at the same moment.
+    fn send_second(&self, copy: &PendingCopy, side: Box<dyn Side>);
 }
 
 impl Ticket {
@@ -46,6 +57,8 @@ impl Ticket {
             head_charge: Some(head_charge),
             report: ShadowReport::default(),
             span,
+            side: None,
+            partner: None,
             outcome: None,
         }
     }
@@ -75,6 +88,9 @@ impl Drop for Ticket {
         // The destructor of a frame may be a user's code, and may panic.
         let _ = guarded(|| self.capture = None);
         self.head_charge = None;
+        if let Some(side) = self.side.take() {
+            side.ended(outcome);
+        }
         self.span.ended(shared, outcome, &self.report);
         self.join.shadow_ended(outcome, mem::take(&mut self.report));
         // This comes last, so that a drain counts an aborted copy only once, and finds nothing left of copies that have

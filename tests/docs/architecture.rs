@@ -10,7 +10,18 @@ use std::{
 
 /// Each room with what it may use of the crate. `lib` is the root, which has all.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("compare", &[]),
+    (
+        "compare",
+        &[
+            "request_head",
+            "sample",
+            "body",
+            "guard",
+            "observe",
+            "detached",
+            "mirror",
+        ],
+    ),
     ("detached", &[]),
     ("error", &[]),
     ("guard", &[]),
@@ -29,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("buffer", &["body", "marker"]),
     ("observe", &["request_head"]),
-    ("metrics", &["mirror", "split", "observe"]),
+    ("metrics", &["mirror", "split", "observe", "compare"]),
     ("guide", &[]),
     (
         "mirror",
