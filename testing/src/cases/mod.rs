@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each of the three uses what it needs")]
 
 pub mod body;
+pub mod compares;
 pub mod copies;
 pub mod floor;
 pub mod list;
