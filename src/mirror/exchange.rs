@@ -24,6 +24,7 @@ use super::{
     answer::Answer,
     capturing::poll_captured,
     failure,
+    follow::Side,
     framing::CopyBody,
     head,
     join::{Join, PrimaryResult},
@@ -36,7 +37,7 @@ use crate::{
     error::describe,
     guard::drop_guarded,
     observe::Outcome,
-    time::{later, try_sleep_until, until},
+    time::{later, try_sleep, try_sleep_until, until},
 };
 
 /// Runs one copy to its outcome.
@@ -296,7 +297,8 @@ where
                 return failed(error, failure::of_readiness, &mut copy.ticket);
             }
             if let Some(side) = &mut copy.ticket.side {
-                poll_fn(|cx| side.poll_turn(cx)).await;
+                // Boxed, so that it does not enlarge the copies that nothing follows.
+                Box::pin(wait_turn(side)).await;
             }
             call(&mut shadow, copy)
         };
@@ -329,6 +331,19 @@ where
             // A response that never ends and is always ready must not block the thread.
             consume_budget().await;
         }
+    }
+}
+
+/// How long a copy waits for the other copy of its request, whose service may never become ready.
+const LONGEST_TURN: Duration = Duration::from_millis(100);
+
+async fn wait_turn(side: &mut Box<dyn Side>) {
+    let turn = pin!(poll_fn(|cx| side.poll_turn(cx)));
+    match try_sleep(LONGEST_TURN) {
+        Some(limit) => {
+            let _ = until(turn, pin!(limit)).await;
+        }
+        None => turn.await,
     }
 }
 

@@ -109,6 +109,16 @@ impl Compare {
         self
     }
 
+    /// Routes with a smaller share of the compared requests pass together, as if they were one route. Default: none, each route
+    /// must pass by itself.
+    ///
+    /// With a long tail of rare routes, PASS would otherwise take very long. The price: PASS then says about a rare route only that
+    /// the rare routes *together* are within the tolerance. FAIL is not affected.
+    pub fn pool_rare_routes(mut self, below: SampleRate) -> Self {
+        self.settings.rare = below;
+        self
+    }
+
     /// The number of requests at the beginning that are compared but not counted, while caches fill and pools connect. They
     /// teach the masks and the quantiles. Default: 200.
     pub fn warm_up(mut self, requests: u64) -> Self {
@@ -145,7 +155,7 @@ impl Compare {
     ///
     /// # Errors
     ///
-    /// [`CompareError`] if the duty is not in its range, if an in-process baseline is combined with an unsafe method, if a
+    /// [`CompareError`] if the duty is not in its range, if what is accepted needs a baseline and there is none, if an in-process baseline is combined with an unsafe method, if a
     /// mirror with [`BodyMode::Streaming`](crate::BodyMode::Streaming) has a baseline, or if no thread can be started.
     pub fn layer(self, mirror: MirrorBuilder) -> Result<CompareLayer, CompareError> {
         let Self { baseline, settings } = self;
@@ -173,6 +183,12 @@ fn validate(settings: &Settings, mirror: &MirrorBuilder) -> Result<(), CompareEr
             method: method.clone(),
         });
     }
+    if settings.is_alone() && settings.accept.tolerated() == 0.0 {
+        return Err(CompareError::NothingTolerated);
+    }
+    if settings.is_alone() && settings.accept.latency_limit().is_some() {
+        return Err(CompareError::LatencyAlone);
+    }
     if !settings.is_alone() && mirror.is_streaming() {
         return Err(CompareError::StreamedBodies);
     }
@@ -195,6 +211,10 @@ pub enum CompareError {
         /// The method.
         method: Method,
     },
+    /// There is no baseline and no excess is tolerated, so that one difference of any cause would be FAIL.
+    NothingTolerated,
+    /// There is no baseline, and the latency of the shadow can be compared only with that of a baseline.
+    LatencyAlone,
     /// The mirror relays request bodies while they arrive, so a second copy of them cannot be sent.
     StreamedBodies,
     /// The system starts no further thread.
@@ -211,6 +231,12 @@ impl fmt::Display for CompareError {
             Self::UnsafeInProcess { method } => write!(
                 f,
                 "an in-process baseline answers only safe methods, and {method} is not safe: use a second instance as the baseline"
+            ),
+            Self::NothingTolerated => f.write_str(
+                "without a baseline the tolerated excess must be above 0, because every difference counts against the shadow",
+            ),
+            Self::LatencyAlone => f.write_str(
+                "without a baseline no latency can be accepted, because there is none to compare it with",
             ),
             Self::StreamedBodies => f.write_str(
                 "a mirror that streams request bodies cannot be compared with a baseline: use the buffered mode, or compare without a baseline",

@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 #[cfg(feature = "metrics")]
 use super::drop_reason::DropReason;
-use super::{
-    core::Core,
-    difference::DifferenceReport,
-    report::{CompareReport, look},
-};
+use super::{core::Core, difference::DifferenceReport, report::CompareReport};
 use crate::compare::Verdict;
 
 /// Reads and resets one comparison. Made by [`CompareLayer::handle`](super::CompareLayer::handle); clones read the same comparison.
@@ -54,8 +50,9 @@ impl CompareHandle {
     /// The verdict at this moment. A FAIL is latched: it remains until [`reset`](Self::reset).
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let accept = &self.core.settings.accept;
-        look(&mut self.core.ledger.table(), accept)
+        let mut table = self.core.ledger.table();
+        let elapsed = table.began.elapsed();
+        table.look(elapsed)
     }
 
     /// Calls `observer` for each compared request in which a side differs from the primary. It is called on the comparing thread,

@@ -44,9 +44,12 @@ impl Judge {
         let status = |copy: &CopyAnswer| copy.tape.as_ref().map(Tape::status);
         let statuses = [status(&job.shadow), job.baseline.as_ref().and_then(status)];
         let primary_status = job.primary.status();
-        let latency = [Some(&job.shadow), job.baseline.as_ref()]
-            .map(|copy| copy.map_or(Duration::ZERO, |copy| copy.latency));
-        let has_baseline = job.baseline.is_some();
+        // An error that came at once is not a fast answer.
+        let latency = |copy: &CopyAnswer| (copy.end == CopyEnd::Whole).then_some(copy.latency);
+        let latencies = [
+            latency(&job.shadow),
+            job.baseline.as_ref().and_then(latency),
+        ];
 
         // The charges are held as long as the answers.
         let (primary, _primary_charge) = job.primary.into_answer();
@@ -59,7 +62,7 @@ impl Judge {
         // The destructor of the primary's data may be a user's.
         let _ = catch_unwind(AssertUnwindSafe(|| drop((primary, shadow, baseline))));
 
-        let mut judged = self.judged(&compared, latency, has_baseline);
+        let mut judged = self.judged(&compared, latencies);
         judged.features = job.features;
         let (route, finding) = {
             let mut table = ledger.table();
@@ -68,7 +71,9 @@ impl Judge {
                 return Err(DropReason::Reset);
             }
             let at = facts.arrived.saturating_duration_since(table.began);
-            table.record(&facts.method, facts.route.as_ref(), at, &judged)
+            let recorded = table.record(&facts.method, facts.route.as_ref(), at, &judged);
+            table.look_once_in_a_block(at);
+            recorded
         };
         let differs = !(judged.shadow_only.is_empty() && judged.baseline_only.is_empty());
         if differs && ledger.has_observers() {
@@ -87,7 +92,7 @@ impl Judge {
         Ok(())
     }
 
-    fn judged(&self, compared: &Compared, latency: [Duration; 2], has_baseline: bool) -> Judged {
+    fn judged(&self, compared: &Compared, latencies: [Option<Duration>; 2]) -> Judged {
         let found = |keys: &[PathKey]| -> Vec<Found> {
             let found = keys.iter().map(|key| Found {
                 key: *key,
@@ -101,8 +106,7 @@ impl Judge {
             baseline_only: found(&compared.baseline_only),
             both: found(&compared.both),
             expected: found(&compared.expected),
-            shadow_latency: latency[0],
-            baseline_latency: has_baseline.then_some(latency[1]),
+            latencies,
             features: Features::default(),
         }
     }

@@ -16,6 +16,7 @@ mod json;
 mod judge;
 mod layer;
 mod ledger;
+mod rare;
 mod report;
 mod service;
 mod settings;

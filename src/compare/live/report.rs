@@ -10,7 +10,7 @@ use super::{
     drop_reason::DropReason,
     features::InCommon,
     settings::BaselineKind,
-    table::{PathRow, Route, Table},
+    table::{PathRow, Route},
 };
 use crate::compare::{Accept, LatencyHistogram, Quantile, RouteEvidence, Tally, Verdict};
 
@@ -145,8 +145,8 @@ impl CompareReport {
         let settings = &core.settings;
         let accept = settings.accept;
         let mut table = core.ledger.table();
-        let verdict = look(&mut table, &accept);
         let elapsed = table.began.elapsed();
+        let verdict = table.look(elapsed);
         let rows = table.rows(elapsed);
         let routes: Vec<RouteReport> = table
             .routes
@@ -201,16 +201,6 @@ impl CompareReport {
         let each = self.elapsed.as_secs_f64() / compared as f64;
         Duration::try_from_secs_f64(each * missing as f64).ok()
     }
-}
-
-/// The verdict, with the latch and its time.
-pub(super) fn look(table: &mut Table, accept: &Accept) -> Verdict {
-    let rows = table.rows(table.began.elapsed());
-    let verdict = table.latch.look(&rows, accept);
-    if verdict.is_fail() && table.failed_at.is_none() {
-        table.failed_at = Some(SystemTime::now());
-    }
-    verdict
 }
 
 impl RouteReport {

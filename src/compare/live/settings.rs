@@ -52,6 +52,8 @@ pub(super) struct Settings {
     pub(super) methods: Vec<Method>,
     pub(super) rules: Rules,
     pub(super) accept: Accept,
+    /// Routes below this share of the compared requests pass together.
+    pub(super) rare: SampleRate,
     pub(super) warm_up: u64,
     pub(super) duty: f64,
     pub(super) max_answer_bytes: usize,
@@ -66,6 +68,7 @@ impl Settings {
             methods: Vec::new(),
             rules: Rules::default(),
             accept: Accept::default(),
+            rare: SampleRate::NONE,
             warm_up: 200,
             duty: 0.1,
             max_answer_bytes: 256 << 10,

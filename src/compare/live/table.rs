@@ -12,12 +12,14 @@ use tokio::time::Instant;
 use super::{
     features::{FeatureCounts, Features},
     judge::is_blind,
+    rare::pooled,
     settings::Settings,
 };
 use crate::compare::{
-    BlockCounter, Finding, Kind, LatencyHistogram, LatencyTest, NoiseMask, PathId, RouteCounts,
-    VerdictLatch,
+    Accept, BlockCounter, Finding, Kind, LatencyHistogram, LatencyTest, NoiseMask, PathId,
+    RouteCounts, Verdict, VerdictLatch, judge,
 };
+use crate::sample::SampleRate;
 
 /// Routes with a row of their own. All others share one more.
 const MOST_ROUTES: usize = 64;
@@ -42,8 +44,8 @@ pub(super) struct Judged {
     pub(super) expected: Vec<Found>,
     /// Only the heads were judged.
     pub(super) is_without_body: bool,
-    pub(super) shadow_latency: Duration,
-    pub(super) baseline_latency: Option<Duration>,
+    /// Of the shadow and of the baseline, as far as they gave a whole answer.
+    pub(super) latencies: [Option<Duration>; 2],
     pub(super) features: Features,
 }
 
@@ -60,7 +62,11 @@ pub(super) struct Table {
     pub(super) warm_up_left: u64,
     pub(super) routes: Vec<Route>,
     index: HashMap<(Label, Option<Arc<str>>), usize>,
-    pub(super) latch: VerdictLatch,
+    latch: VerdictLatch,
+    accept: Accept,
+    rare: SampleRate,
+    /// The number of the block in which the verdict was looked at.
+    looked_in: u64,
     /// When the comparison was found to have failed.
     pub(super) failed_at: Option<SystemTime>,
     /// By route and finding, over all comparisons until now. A reset does not take them back.
@@ -109,6 +115,9 @@ impl Table {
             routes: Vec::new(),
             index: HashMap::new(),
             latch: VerdictLatch::new(),
+            accept: settings.accept,
+            rare: settings.rare,
+            looked_in: 0,
             failed_at: None,
             totals: HashMap::new(),
             has_baseline: !settings.is_alone(),
@@ -168,6 +177,33 @@ impl Table {
         place
     }
 
+    /// Looks at the verdict once in a block, so that a FAIL is found when it is due, also if nobody looks.
+    pub(super) fn look_once_in_a_block(&mut self, at: Duration) {
+        let block = at.as_secs() / BlockCounter::BLOCK.as_secs();
+        if block > self.looked_in {
+            self.looked_in = block;
+            self.look(at);
+        }
+    }
+
+    /// The verdict. FAIL is latched.
+    pub(super) fn look(&mut self, at: Duration) -> Verdict {
+        let rows = self.rows(at);
+        let verdict = self.latch.look(&rows, &self.accept);
+        if verdict.is_fail() {
+            self.failed_at.get_or_insert_with(SystemTime::now);
+            return verdict;
+        }
+        let Some(pooled) = pooled(&rows, self.rare) else {
+            return verdict;
+        };
+        match judge(&pooled, &self.accept) {
+            // Which routes are rare changes with the traffic, so only the routes themselves can fail.
+            Verdict::Fail(_) => verdict,
+            verdict => verdict,
+        }
+    }
+
     /// What is judged, in the order in which the routes first appeared.
     pub(super) fn rows(&self, at: Duration) -> Vec<RouteCounts> {
         self.routes.iter().map(|route| route.row(at)).collect()
@@ -202,15 +238,18 @@ impl Route {
         let keys = |found: &[Found]| found.iter().map(|found| found.key).collect::<Vec<_>>();
         let (shadow, baseline) = (keys(&judged.shadow_only), keys(&judged.baseline_only));
         let finding = self.mask.judge(&shadow, &baseline);
-        let slow = match (&mut self.test, judged.baseline_latency) {
-            (Some(test), Some(baseline)) => test.record(judged.shadow_latency, baseline),
+        let [shadow_latency, baseline_latency] = judged.latencies;
+        let slow = match (&mut self.test, shadow_latency, baseline_latency) {
+            (Some(test), Some(shadow), Some(baseline)) => test.record(shadow, baseline),
             _ => None,
         };
         if is_warm_up {
             return finding;
         }
-        self.shadow_latency.record(judged.shadow_latency);
-        if let Some(latency) = judged.baseline_latency {
+        if let Some(latency) = shadow_latency {
+            self.shadow_latency.record(latency);
+        }
+        if let Some(latency) = baseline_latency {
             self.baseline_latency.record(latency);
         }
         if let (Some(slow), Some(counter)) = (slow, &mut self.slow) {

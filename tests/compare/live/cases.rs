@@ -9,8 +9,8 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{Layer, ServiceExt};
 use tower_mirror::{
-    BodyMode, BoxError, MirrorLayer, Outcome, SampleRate,
-    compare::{Compare, CompareError, DropReason},
+    BodyMode, BoxError, MirrorLayer, Outcome, SampleRate, ShadowBody,
+    compare::{Accept, Compare, CompareError, DropReason, Quantile},
 };
 
 use super::rig::{AnyBody, App, Rig, assert_differs, assert_dropped, full, get, json, status};
@@ -302,6 +302,48 @@ async fn unsafe_methods_are_compared_where_they_are_named() {
     assert_eq!(baseline.stats().outcome(Outcome::Completed), 1);
 }
 
+/// A service that is never ready.
+#[derive(Clone)]
+struct NeverReady;
+
+impl tower::Service<Request<ShadowBody>> for NeverReady {
+    type Response = Response<AnyBody>;
+    type Error = BoxError;
+    type Future = std::future::Pending<Result<Response<AnyBody>, BoxError>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), BoxError>> {
+        std::task::Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<ShadowBody>) -> Self::Future {
+        pending()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_does_not_wait_long_for_the_other_one() {
+    let rig = Rig::new(Compare::with_baseline(NeverReady), v1(), v1());
+    let report = rig.report_of(get("/items")).await;
+    assert_eq!(
+        report.routes[0].tally.requests().baseline_only(),
+        1,
+        "{report}"
+    );
+    assert_eq!(rig.layer.mirror().stats().outcome(Outcome::Completed), 1);
+    let rig = Rig::with(
+        Compare::with_baseline(v1()),
+        v1(),
+        MirrorLayer::builder(NeverReady),
+    );
+    let report = rig.report_of(get("/items")).await;
+    assert_differs(&report, &[":no answer removed"]);
+    let baseline = rig.layer.baseline().unwrap().stats();
+    assert_eq!(baseline.outcome(Outcome::Completed), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_share_of_the_mirrored_requests_is_compared() {
     let compare = Compare::with_baseline(v1()).share(SampleRate::NONE);
@@ -419,6 +461,15 @@ fn settings_that_cannot_work_are_refused() {
     let compare = Compare::with_in_process_baseline(v1()).methods([Method::PUT]);
     let error = compare.layer(mirror()).unwrap_err();
     assert!(error.to_string().contains("PUT is not safe"), "{error}");
+    let accept = Accept::excess(0.0).unwrap();
+    let error = Compare::alone().accept(accept).layer(mirror()).unwrap_err();
+    assert!(matches!(error, CompareError::NothingTolerated), "{error}");
+    let accept = Accept::excess(0.01)
+        .unwrap()
+        .latency(Quantile::P99, 1.25)
+        .unwrap();
+    let error = Compare::alone().accept(accept).layer(mirror()).unwrap_err();
+    assert!(matches!(error, CompareError::LatencyAlone), "{error}");
     let streaming = || mirror().body_mode(BodyMode::Streaming);
     let error = Compare::with_baseline(v1()).layer(streaming()).unwrap_err();
     assert!(matches!(error, CompareError::StreamedBodies), "{error}");

@@ -12,8 +12,12 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
-use tower_mirror::compare::{
-    Accept, BaselineKind, Compare, DifferenceReport, Finding, Kind, Quantile, Rules, VerdictService,
+use tower_mirror::{
+    MirrorLayer, RequestHead, SampleRate,
+    compare::{
+        Accept, BaselineKind, Compare, DifferenceReport, Finding, Kind, Quantile, Rules,
+        VerdictService,
+    },
 };
 
 use super::rig::{App, Rig, get, json};
@@ -147,6 +151,91 @@ async fn a_fail_is_latched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fail_is_found_while_nobody_looks() {
+    let requests = AtomicU64::new(0);
+    let v2 = App::at_once(move |_| match requests.fetch_add(1, Relaxed) {
+        0..200 => json(V2),
+        _ => json(V1),
+    });
+    let rig = Rig::new(compare(v1()), v1(), v2);
+    for (blocks, requests) in [(20, 10), (5, 1000)] {
+        for _ in 0..blocks {
+            rig.ask_many(requests).await;
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+    }
+    let report = rig.settled().await;
+    assert!(!report.routes[0].evidence.is_fail(), "{report}");
+    assert!(report.verdict.is_fail(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rare_routes_pass_together_where_that_is_wanted() {
+    let label = |head: &RequestHead<'_>| Some(head.uri.path().to_owned());
+    for (compare, is_pass) in [
+        (compare(v1()), false),
+        (
+            compare(v1()).pool_rare_routes(SampleRate::percent(5.0).unwrap()),
+            true,
+        ),
+    ] {
+        let mirror = MirrorLayer::builder(v1()).route_label(label);
+        let compare = compare.warm_up(0).duty(1.0);
+        let layer = compare.layer(mirror).unwrap();
+        for at in 0..400 {
+            // One request in four is for one of forty routes.
+            let path = if at % 4 == 0 {
+                format!("/rare/{}", at / 4 % 40)
+            } else {
+                "/items".into()
+            };
+            let answering = tower::Layer::layer(&layer, v1()).oneshot(get(&path));
+            answering
+                .await
+                .unwrap()
+                .into_body()
+                .collect()
+                .await
+                .unwrap();
+            layer.handle().wait_idle().await;
+        }
+        let report = layer.handle().report();
+        assert_eq!(report.routes.len(), 41);
+        assert_eq!(report.verdict.is_pass(), is_pass, "{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rare_route_that_differs_does_not_pass_with_the_others() {
+    let label = |head: &RequestHead<'_>| Some(head.uri.path().to_owned());
+    let v2 = App::at_once(|request| {
+        json(if request.uri().path() == "/bad" {
+            V2
+        } else {
+            V1
+        })
+    });
+    let compare = compare(v1()).pool_rare_routes(SampleRate::percent(5.0).unwrap());
+    let mirror = MirrorLayer::builder(v2).route_label(label);
+    let layer = compare.warm_up(0).duty(1.0).layer(mirror).unwrap();
+    for at in 0..400 {
+        let path = ["/items", "/items", "/items", "/rare"][at % 4];
+        let path = if at % 40 == 3 { "/bad" } else { path };
+        let answering = tower::Layer::layer(&layer, v1()).oneshot(get(path));
+        answering
+            .await
+            .unwrap()
+            .into_body()
+            .collect()
+            .await
+            .unwrap();
+        layer.handle().wait_idle().await;
+    }
+    let report = layer.handle().report();
+    assert!(!report.verdict.is_pass(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expected_difference_is_counted_and_does_not_fail() {
     let rules = Rules::builder()
         .expect("/image", Kind::Added)
@@ -230,7 +319,7 @@ async fn a_noisy_path_of_v1_is_masked_and_listed() {
 async fn the_warm_up_is_compared_and_not_counted() {
     let layer = Compare::with_baseline(v1()).warm_up(7).duty(1.0);
     let layer = layer
-        .layer(tower_mirror::MirrorLayer::builder(App::constant(V2)))
+        .layer(MirrorLayer::builder(App::constant(V2)))
         .unwrap();
     for _ in 0..10 {
         let answering = tower::Layer::layer(&layer, v1()).oneshot(get("/"));
