@@ -7,7 +7,9 @@ use clap::{
     error::ErrorKind::ValueValidation,
 };
 use tower_mirror::{
-    BodyMode, HostRewrite, HttpTarget, MirrorLayer, SampleRate, metrics::MetricsObserver,
+    BodyMode, BoxError, HostRewrite, HttpTarget, MirrorLayer, SampleRate,
+    client::{HttpTargetBuilder, InvalidUrl},
+    metrics::MetricsObserver,
 };
 
 use crate::{
@@ -32,7 +34,7 @@ pub(crate) struct Args {
 
     /// The server that answers, as http://host[:port]; several are `--subset`.
     #[arg(long, value_name = "URL")]
-    primary: Option<HttpTarget>,
+    primary: Option<HttpTargetBuilder>,
 
     /// Speak HTTP/2 (prior knowledge) to the primary or the subsets, as gRPC needs.
     #[arg(long)]
@@ -67,11 +69,13 @@ pub(crate) enum Backend {
 impl Args {
     /// What answers, or, where the subsets do not fit together, what clap says of bad arguments.
     pub(crate) fn backend(&self) -> Result<Backend, clap::Error> {
-        if let Some(primary) = &self.primary {
-            return Ok(Backend::Primary(wide(primary, self.primary_http2)));
-        }
-        let split = self.split.split(self.primary_http2).map(Backend::Split);
-        split.map_err(|invalid| Self::command().error(ValueValidation, invalid))
+        let backend = match &self.primary {
+            Some(primary) => wide(primary, self.primary_http2)
+                .map(Backend::Primary)
+                .map_err(BoxError::from),
+            None => self.split.split(self.primary_http2).map(Backend::Split),
+        };
+        backend.map_err(|invalid| Self::command().error(ValueValidation, invalid))
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {
@@ -85,7 +89,7 @@ impl Args {
 pub(crate) struct MirrorArgs {
     /// The server that gets copies, as http://host[:port]. Without it, a plain proxy.
     #[arg(long, value_name = "URL")]
-    shadow: Option<HttpTarget>,
+    shadow: Option<HttpTargetBuilder>,
 
     /// The share of requests to copy, in per cent [default: 100]
     #[arg(long, value_name = "P", requires = "shadow", value_parser = percent, allow_negative_numbers = true)]
@@ -143,8 +147,11 @@ pub(crate) struct MirrorArgs {
 
 impl MirrorArgs {
     /// The layer, where there is a shadow.
-    pub(crate) fn layer(&self, is_measured: bool) -> Option<MirrorLayer> {
-        let mut builder = MirrorLayer::builder(self.target()?);
+    pub(crate) fn layer(&self, is_measured: bool) -> Result<Option<MirrorLayer>, InvalidUrl> {
+        let Some(target) = self.target() else {
+            return Ok(None);
+        };
+        let mut builder = MirrorLayer::builder(target.build()?);
         if is_measured {
             builder = builder.observe_with(MetricsObserver::new());
         }
@@ -169,10 +176,10 @@ impl MirrorArgs {
         if let Some(millis) = self.timeout_ms {
             builder = builder.timeout(Duration::from_millis(millis));
         }
-        Some(builder.build())
+        Ok(Some(builder.build()))
     }
 
-    fn target(&self) -> Option<HttpTarget> {
+    fn target(&self) -> Option<HttpTargetBuilder> {
         let mut target = self.shadow.clone()?;
         if self.shadow_http2 {
             target = target.http2();

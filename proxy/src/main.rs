@@ -122,7 +122,7 @@ where
 {
     // Only where somebody can read them.
     let is_measured = args.admin.is_some();
-    let mirror = args.mirror.layer(is_measured);
+    let mirror = args.mirror.layer(is_measured).map_err(io::Error::other)?;
     let limit = args.drain_timeout();
     let proxy = Proxy::new(backend);
     let served = proxy.served();

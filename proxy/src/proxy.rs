@@ -17,7 +17,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower::Service;
-use tower_mirror::{HttpTarget, client};
+use tower_mirror::{
+    HttpTarget,
+    client::{self, HttpTargetBuilder, InvalidUrl},
+};
 
 use crate::hop;
 
@@ -54,11 +57,11 @@ where
 }
 
 /// The target with room for all that a proxy may forward to it.
-pub(crate) fn wide(target: &HttpTarget, is_http2: bool) -> HttpTarget {
+pub(crate) fn wide(target: &HttpTargetBuilder, is_http2: bool) -> Result<HttpTarget, InvalidUrl> {
     let target = target.clone().max_connections(MAX_CONNECTIONS);
     match is_http2 {
-        true => target.http2(),
-        false => target,
+        true => target.http2().build(),
+        false => target.build(),
     }
 }
 

@@ -109,10 +109,15 @@ async fn what_the_failing_requests_have_in_common_is_named() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slower_shadow_fails() {
+    // From once to twice as long, in turn.
     let slow = |millis| {
-        App::new(move |_| async move {
-            tokio::time::sleep(Duration::from_millis(millis)).await;
-            Ok(json(V1))
+        let requests = AtomicU64::new(0);
+        App::new(move |_| {
+            let at = requests.fetch_add(1, Relaxed) % 10;
+            async move {
+                tokio::time::sleep(Duration::from_millis(millis + millis * at / 10)).await;
+                Ok(json(V1))
+            }
         })
     };
     let accept = || {
