@@ -31,7 +31,6 @@ pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
 }
 
 /// The output of `work`, or `None` after `limit`. A runtime without timers polls `work` once.
-#[cfg(feature = "client")]
 pub(crate) async fn within<W: Future>(limit: Duration, work: W) -> Option<W::Output> {
     let mut work = pin!(work);
     match try_sleep(limit) {
