@@ -1,16 +1,18 @@
-//! The guide: how to decide what the reference describes. No code lives here; the chapters are the files of
-//! `docs/guide`, and their examples are tests.
+//! The guide, which helps with the decisions about the settings that the reference describes. The
+//! chapters are the files of `docs/guide`, and their examples are tests.
 //!
-//! 1. [Choosing a body mode](body_mode): whole, live, or none
-//! 2. [Sampling and stickiness](sampling): how many, and which
-//! 3. [Safe writes](safe_writes): what a shadow may do
-//! 4. [Rolling out a version](rolling_out): from 1 % mirrored to 100 % served
-//! 5. [Reading the outcomes](outcomes): what the numbers say, and what they do not
-//! 6. [Sizing the limits](sizing): with worked numbers
-//! 7. [Shutting down](shutting_down): in which order
-//! 8. [Coming from a mesh](from_a_mesh): the settings of Istio, Envoy, Gateway API, nginx and Traefik, and ours
+//! 1. [Choosing a body mode](body_mode): the whole body, a live body, or no body
+//! 2. [Sampling and stickiness](sampling): how many requests are copied, and which
+//! 3. [Safe writes](safe_writes): how a shadow must treat copies that write
+//! 4. [Rolling out a version](rolling_out): from 1 % mirrored requests to 100 % served requests
+//! 5. [Reading the outcomes](outcomes): what the numbers mean, and what they do not mean
+//! 6. [Sizing the limits](sizing): calculations with example numbers
+//! 7. [Shutting down](shutting_down): the order of the steps
+//! 8. [Coming from a mesh](from_a_mesh): the settings of Istio, Envoy, Gateway API, nginx and
+//!    Traefik, and those of this crate
 
-// A definition that comes first wins: here the chapters link to modules, in the repository to files.
+// The first definition of a link is used. So the links of a chapter lead to modules in this
+// documentation, and to files in the repository.
 macro_rules! chapters {
     ($($(#[$summary:meta])* $chapter:ident $file:literal)*) => {
         $(
@@ -34,20 +36,20 @@ macro_rules! chapters {
 }
 
 chapters! {
-    /// Whole, live, or none.
+    /// The choice between the whole body, a live body, and no body.
     body_mode "body-mode.md"
-    /// How many requests, and which.
+    /// The choice of how many requests are copied, and which.
     sampling "sampling.md"
-    /// What a shadow may do with what it is sent.
+    /// How a shadow must treat copies that write.
     safe_writes "safe-writes.md"
-    /// Step by step, from 1 % mirrored to 100 % served.
+    /// The steps from 1 % mirrored requests to 100 % served requests.
     rolling_out "rolling-out.md"
-    /// What the numbers say, and what they do not.
+    /// What the numbers mean, and what they do not mean.
     outcomes "outcomes.md"
-    /// In flight, memory and connections, with worked numbers.
+    /// The limits for copies in flight, memory and connections, with example calculations.
     sizing "sizing.md"
-    /// In which order, and for how long.
+    /// The order of the steps of a shutdown, and their duration.
     shutting_down "shutting-down.md"
-    /// Settings of Istio, Envoy, Gateway API, nginx and Traefik, and ours.
+    /// The settings of Istio, Envoy, Gateway API, nginx and Traefik, and those of this crate.
     from_a_mesh "from-a-mesh.md"
 }

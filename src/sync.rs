@@ -1,8 +1,9 @@
-//! The lock, the atomics and the notification that a copy's parts share: those of the standard library and of tokio,
-//! or loom's where the models run.
+//! The lock, the atomics and the notification that the parts of a copy share. They are those of the
+//! standard library and of tokio, or those of loom in the models.
 //!
-//! What is modelled takes them from here, so that a model runs the code itself. `cd models && cargo test --release`
-//! runs the models, which lie beside what they check: `body/models/` and `mirror/gate_models.rs`.
+//! Code that has a model imports them from here, so that the model runs the real code. `cd models
+//! && cargo test --release` runs the models, which are next to the code that they check:
+//! `body/models/` and `mirror/gate_models.rs`.
 
 #[cfg(tower_mirror_loom)]
 mod modelled;
