@@ -1,4 +1,4 @@
-//! The requests.
+//! The requests of the cases, and their bodies.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Request, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 
-/// A body of so many frames of so many bytes.
+/// The number of frames of a body, and their length in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub frames: usize,
@@ -35,7 +35,7 @@ impl Shape {
     }
 }
 
-/// `no body`, `8 KiB`, `64 x 16 KiB`.
+/// Examples are `no body`, `8 KiB` and `64 x 16 KiB`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.frames {
@@ -46,7 +46,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// A body that is all there, frame by frame.
+/// A body whose frames are all available.
 #[derive(Debug)]
 pub struct Frames {
     frames: VecDeque<Bytes>,
@@ -59,7 +59,8 @@ impl Frames {
         Self { frames, left }
     }
 
-    /// Slices of a buffer that is shared already, as hyper's frames are: a clone of one allocates nothing.
+    /// The frames are slices of a shared buffer, as hyper's frames are. So a clone of a frame does
+    /// not allocate.
     pub fn of(shape: Shape) -> Self {
         static BUFFER: OnceLock<Bytes> = OnceLock::new();
         let buffer = BUFFER.get_or_init(|| {
@@ -94,7 +95,7 @@ impl Body for Frames {
     }
 }
 
-/// With as many headers as asked for, `host` and `x-user` among them.
+/// Creates a request with this number of headers, which include `host` and `x-user`.
 pub fn request(headers: usize, shape: Shape) -> Request<Frames> {
     const COMMON: [(&str, &str); 8] = [
         ("host", "catalog:8000"),
@@ -123,7 +124,7 @@ pub fn request(headers: usize, shape: Shape) -> Request<Frames> {
     request
 }
 
-/// With four headers, as most cases have it.
+/// Creates a request with four headers, which most cases use.
 pub fn usual(shape: Shape) -> Request<Frames> {
     request(4, shape)
 }

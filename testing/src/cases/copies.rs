@@ -1,4 +1,4 @@
-//! Requests that are copied, each in all the ways there are.
+//! The cases of requests that are copied, in all modes and with all implementations.
 
 use http::Request;
 use tower::{Layer, Service};
@@ -12,7 +12,7 @@ use super::{
     services::{Reader, runtime},
 };
 
-/// The service by itself: what all of the others do too.
+/// The case of the service without a mirror. All other cases also contain this work.
 pub fn bare(shape: Shape) -> Case {
     let runtime = runtime();
     Case::new(
@@ -25,7 +25,7 @@ pub fn by_hand(shape: Shape) -> Case {
     by_hand_of(shape, usual)
 }
 
-/// With another host and a mark.
+/// The case of the copy by hand with another host and a mark.
 pub fn marked_by_hand(shape: Shape) -> Case {
     floor_of(Floor::new(Reader).marking(), shape, usual)
 }
@@ -73,7 +73,7 @@ pub fn streaming(shape: Shape) -> Case {
     mirrored(shape, usual, |mirror| mirror.body_mode(BodyMode::Streaming))
 }
 
-/// With the body read whole before the mirror sees it.
+/// The case of a mirror behind a layer that reads the whole body first.
 pub fn behind_a_buffer(shape: Shape) -> Case {
     let layer = MirrorLayer::new(Reader);
     let service = RequestBodyBufferLayer::new().layer(layer.layer(Reader));
@@ -113,7 +113,8 @@ where
     )
 }
 
-/// A case whose copies failed would have measured something else.
+/// Asserts at the end that all copies have completed, because failed copies would make the
+/// measurement wrong.
 struct Ends(MirrorLayer);
 
 impl Drop for Ends {

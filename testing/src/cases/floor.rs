@@ -1,7 +1,8 @@
-//! The cheapest correct copy, written by hand for one case: method, URI and headers cloned, small
-//! frames copied and large ones shared, one permit, one task, one timer.
+//! The cheapest correct copy, written by hand for one case. It clones the method, the URI and the
+//! headers, copies small frames and shares large ones, and uses one permit, one task and one timer.
 //!
-//! It rewrites and marks nothing, unless told to, counts nothing, and nobody can steer it.
+//! It counts nothing and has no settings. It rewrites and marks the copy only after a call of
+//! `marking`.
 
 use std::{
     collections::VecDeque,
@@ -44,7 +45,7 @@ impl<S> Floor<S> {
         }
     }
 
-    /// With the two headers that a copy has to have beside: another host, and a mark.
+    /// Also writes the two headers that a copy needs: another host, and a mark.
     pub fn marking(self) -> Self {
         Self {
             marks: true,
@@ -57,12 +58,12 @@ impl<S> Floor<S> {
     }
 }
 
-/// Until no copy is left.
+/// Waits until no copy is in flight.
 pub async fn idle(permits: &Semaphore) {
     let _all = permits.acquire_many(MAX_IN_FLIGHT).await;
 }
 
-/// Copies what is read of it, and sends the copy once it is whole.
+/// A body that copies the frames that are read, and sends the copy when the body is complete.
 pub struct FloorBody<B> {
     inner: B,
     copy: Option<(Request<()>, OwnedSemaphorePermit)>,
@@ -121,7 +122,7 @@ fn send(copy: Request<()>, frames: VecDeque<Bytes>, permit: OwnedSemaphorePermit
     });
 }
 
-/// Known beforehand, which is cheapest.
+/// Writes headers that are known in advance, which is the cheapest way.
 fn mark(headers: &mut HeaderMap) {
     const SHADOW: HeaderValue = HeaderValue::from_static("catalog-shadow:8000");
     const NAME: HeaderName = HeaderName::from_static("x-mirrored-by");

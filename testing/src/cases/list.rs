@@ -1,4 +1,4 @@
-//! The cases that are counted, by name.
+//! The list of the cases that are counted, with their names.
 
 use super::{Case, Named, Shaped, body::Shape, copies, splits, unsampled};
 
@@ -6,7 +6,7 @@ pub type Make = Box<dyn Fn() -> Case>;
 
 pub const SHAPES: [Shape; 4] = [Shape::EMPTY, Shape::SMALL, Shape::SHARED, Shape::MEBIBYTE];
 
-/// All of them, each with the name it has in `tests/allocations.txt`.
+/// Returns all cases with their names in `tests/allocations.txt`.
 pub fn all() -> Vec<(String, Make)> {
     let mut all: Vec<(String, Make)> = Vec::new();
     let calls: [Named; 11] = [
@@ -42,10 +42,10 @@ pub fn all() -> Vec<(String, Make)> {
     all
 }
 
-/// A case by its name.
+/// Returns the case with this name.
 pub fn case(name: &str) -> Case {
     let all = all();
     let found = all.iter().find(|(known, _)| known == name);
-    let (_, make) = found.unwrap_or_else(|| panic!("no case is called {name}"));
+    let (_, make) = found.unwrap_or_else(|| panic!("no case has the name {name}"));
     make()
 }

@@ -1,10 +1,10 @@
-//! What is measured, once for all: criterion takes the times, `instructions` the instructions and
-//! `tests/allocations.rs` the allocations of the same cases.
+//! The cases that are measured. criterion measures their times, `instructions` counts their
+//! instructions, and `tests/allocations.rs` counts their allocations.
 //!
-//! A case is one request's whole life: the call, the answer, and its copy until nothing is left of
-//! it, on a runtime of one thread. Making the request is not part of it.
+//! A case is the whole life of one request, on a runtime with one thread: the call, the response,
+//! and the copy until it has ended. The creation of the request is not part of it.
 
-#![allow(dead_code, reason = "each of the three uses what it needs")]
+#![allow(dead_code, reason = "each of the three programs uses a part of it")]
 
 pub mod answers;
 pub mod body;
@@ -22,12 +22,12 @@ use http::Request;
 
 use self::body::{Frames, Shape};
 
-/// A row of a table of cases.
+/// A row of a table of cases: the name, and the function that creates the case.
 pub type Named = (&'static str, fn() -> Case);
-/// One for bodies of each shape.
+/// A row whose case is created for bodies of each shape.
 pub type Shaped = (&'static str, fn(Shape) -> Case);
 
-/// One way to treat a request, ready for any number of them.
+/// One way to handle a request, which can be repeated any number of times.
 pub struct Case {
     request: Rc<dyn Fn() -> Request<Frames>>,
     run: Box<dyn FnMut(Request<Frames>)>,
@@ -42,18 +42,18 @@ impl Case {
         Self { request, run }
     }
 
-    /// A request for [`run`](Self::run), not measured.
+    /// Creates a request for [`run`](Self::run). This is not measured.
     pub fn request(&self) -> Request<Frames> {
         (self.request)()
     }
 
-    /// As [`request`](Self::request), while the case runs.
+    /// Returns a function like [`request`](Self::request), for use while the case runs.
     pub fn maker(&self) -> impl Fn() -> Request<Frames> + 'static {
         let request = Rc::clone(&self.request);
         move || request()
     }
 
-    /// What is measured.
+    /// Runs the part that is measured.
     #[inline(never)]
     pub fn run(&mut self, request: Request<Frames>) {
         (self.run)(request);

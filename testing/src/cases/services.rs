@@ -1,4 +1,4 @@
-//! The services around and inside of what is measured.
+//! The services around the measured layer and inside it.
 
 use std::{
     convert::Infallible,
@@ -17,7 +17,7 @@ use tower::Service;
 
 use super::body::Frames;
 
-/// Answers at once, without a look at the body.
+/// Answers immediately, and does not read the body.
 #[derive(Clone)]
 pub struct Null;
 
@@ -36,7 +36,7 @@ impl<B> Service<Request<B>> for Null {
     }
 }
 
-/// Reads the body to its end, frame by frame, then answers.
+/// Reads the body to its end, frame by frame, and then answers.
 #[derive(Clone)]
 pub struct Reader;
 
@@ -66,7 +66,7 @@ impl<B: Body + Unpin> Future for Reading<B> {
         while !self.body.is_end_stream() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => drop(black_box(frame)),
-                Some(Err(_)) => panic!("a body broke off"),
+                Some(Err(_)) => panic!("a body ended with an error"),
                 None => break,
             }
         }
@@ -74,7 +74,7 @@ impl<B: Body + Unpin> Future for Reading<B> {
     }
 }
 
-/// Changes the body's type, and nothing else: the least that a layer around bodies does.
+/// Changes only the type of the body, which is the minimum work of a layer that wraps bodies.
 #[derive(Clone)]
 pub struct Identity<S>(pub S);
 
@@ -95,7 +95,7 @@ impl<S: Service<Request<Mapped>>> Service<Request<Frames>> for Identity<S> {
     }
 }
 
-/// One call that is answered at once.
+/// Makes one call, which must be answered immediately.
 pub fn call<S>(service: &mut S, request: Request<Frames>)
 where
     S: Service<Request<Frames>>,

@@ -1,4 +1,4 @@
-//! Requests of which one of two subsets is chosen.
+//! The cases of requests for which one of two subsets is chosen.
 
 use std::{
     sync::{
@@ -14,7 +14,8 @@ use tower_mirror::{Draw, Key, WeightedSplit, split::WeightedSplitBuilder};
 
 use super::{Case, services::Null, unsampled::called};
 
-/// The least that choosing costs: an `Arc` cloned for the future to hold, an atomic add, the call.
+/// The minimum cost of a choice: a clone of an `Arc` for the future, an atomic addition, and the
+/// call.
 pub fn by_hand() -> Case {
     called(Turns(Arc::new(AtomicUsize::new(0))))
 }

@@ -1,4 +1,4 @@
-//! Requests that are not copied.
+//! The cases of requests that are not copied.
 
 use http::Method;
 use tower::{Layer, Service};
@@ -38,8 +38,8 @@ pub fn filtered() -> Case {
     mirrored(|mirror| mirror.filter(|head| head.method == Method::PUT))
 }
 
-/// At a rate that leaves every request to the draw, and takes none that is measured: the chance is
-/// one in a million, and outside a runtime such a request is not copied either.
+/// A rate at which every request takes part in the draw, but no measured request is copied. The
+/// chance is one in a million, and outside a runtime a request is not copied even then.
 fn drawn(draw: Draw) -> Case {
     mirrored(|mirror| mirror.sample_rate(rare()).draw(draw))
 }
