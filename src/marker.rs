@@ -15,8 +15,8 @@ pub(crate) static MARK: HeaderName = HeaderName::from_static("x-mirrored-by");
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeepTrailers;
 
-/// An extension of a request whose whole body was read before the request was forwarded. To read
-/// this body never waits, and reads nothing more from the client.
+/// An extension of a request whose whole body was read before the request was forwarded. Reading
+/// this body never waits, and takes nothing more from the client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyIsBuffered {
     /// The length of the body in bytes.

@@ -103,7 +103,7 @@ impl Admission {
         if !policy.filters.iter().all(|filter| filter(head)) {
             return Err(Outcome::Filtered);
         }
-        // To look at each name once is cheaper than to look up several names in the map.
+        // A loop over all names is cheaper than several look-ups in the map.
         let mut fields = NotedFields::default();
         for name in head.headers.keys() {
             if policy.mark.as_ref() == Some(name) {

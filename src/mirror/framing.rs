@@ -25,7 +25,7 @@ pub(super) enum CopyBody {
     },
 }
 
-/// Which of these fields a head has. To look at each name once is cheaper than to look up each of
+/// Which of these fields a head has. A loop over all names is cheaper than a look-up of each of
 /// these fields.
 #[derive(Default)]
 pub(super) struct FramingFields {
@@ -134,8 +134,8 @@ fn states_length(headers: &HeaderMap, bytes: u64) -> bool {
         && length.to_str().is_ok_and(|it| it.parse() == Ok(bytes))
 }
 
-/// RFC 9110, section 8.6: requests of these methods have `Content-Length: 0` if their body is
-/// empty.
+/// Whether requests with this method have `Content-Length: 0` if their body is empty (RFC 9110,
+/// section 8.6).
 fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }

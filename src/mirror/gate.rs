@@ -100,8 +100,8 @@ impl Gate {
         self.inside.load(SeqCst)
     }
 
-    /// Counts a copy that has ended as `aborted`, if a drain has aborted it. Drains do not report
-    /// other copies.
+    /// Counts one copy that a drain has aborted. It does nothing if no drain aborts copies, because
+    /// drains do not report copies that ended as `aborted` for another reason.
     pub(super) fn aborted_one(&self) {
         if self.state.load(SeqCst) & ABORTING != 0 {
             self.aborted.fetch_add(1, SeqCst);

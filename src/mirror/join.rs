@@ -154,7 +154,7 @@ impl PrimarySide {
         }
     }
 
-    /// The primary has answered, or failed.
+    /// Records that the primary has answered or failed.
     pub(super) fn ended<R>(mut self, answer: Option<&Response<R>>) {
         let Some(join) = self.join.take() else {
             return;

@@ -26,7 +26,7 @@ use crate::{
 
 pub(super) struct MirrorState {
     pub(super) name: Arc<str>,
-    /// The name, as the value of the mark.
+    /// The value of the mark, which is made from the name.
     pub(super) mark_value: HeaderValue,
     pub(super) policy: MirrorPolicy,
     pub(super) limits: Limits,

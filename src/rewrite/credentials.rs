@@ -10,7 +10,7 @@ use super::remove_headers;
 
 /// Removes the headers that carry credentials from the copy:
 ///
-/// | header | used by |
+/// | header | defined or used by |
 /// |---|---|
 /// | `authorization`, `proxy-authorization` | RFC 9110, sections 11.6.2 and 11.7.2 |
 /// | `cookie`; `cookie2`, which some clients still send | RFC 6265; RFC 2965 |

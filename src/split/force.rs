@@ -89,9 +89,9 @@ impl Force {
 }
 
 impl ForceSource {
-    /// Accepts the name only from requests for which `trusted` returns `true`. An example are the
-    /// requests of testers, if the edge adds a header to these and removes it from all others. A
-    /// trusted client can send all its requests to a canary with the weight 0.
+    /// Accepts the name only from requests for which `trusted` returns `true`. For example, these
+    /// are the requests of testers, if the edge adds a header to them and removes it from all other
+    /// requests. A trusted client can send all its requests to a canary with the weight 0.
     ///
     /// The closure runs on the path of every request that contains a name: it must not block. A
     /// panic in it is caught and counted, and the subset of the request is then chosen by weight.
