@@ -242,6 +242,6 @@ impl AsRef<[u8]> for DataThatPanics {
 
 impl Drop for DataThatPanics {
     fn drop(&mut self) {
-        panic!("as told");
+        panic!("a deliberate panic");
     }
 }

@@ -138,7 +138,7 @@ impl TestShadow {
 
     fn panics_in(&self, place: Place) {
         if matches!(self.act, Act::Panics(at) if at == place) {
-            panic!("a panic in the shadow, as told: {place:?}");
+            panic!("a deliberate panic in the shadow: {place:?}");
         }
     }
 }
@@ -245,7 +245,7 @@ impl Body for Reply {
         }
         match self.then {
             Some(Act::Hangs(_)) => Poll::Pending,
-            Some(Act::Panics(place)) => panic!("a panic in the shadow, as told: {place:?}"),
+            Some(Act::Panics(place)) => panic!("a deliberate panic in the shadow: {place:?}"),
             Some(Act::Fails(_, fault)) => Poll::Ready(Some(Err(fault.error()))),
             _ => Poll::Ready(None),
         }
