@@ -8,7 +8,7 @@ async fn the_release_shows_what_it_says() {
         "ok      3000 right answers: 3000 by v1 and 0 by v2, as the split counted",
         "ok      v2 was sent 3000 copies, as `catalog-shadow`, of what v1 served",
         "ok      v2 behaves: it answered every copy, and where v1 said 2xx it said 2xx",
-        // Keys are the same on every machine.
+        // The keys are the same on every machine.
         "ok      with a cookie: 42 of 500 users on v2, configured are 10.0%; nobody on both",
         "ok      42 users moved to v2: 8.4%, previewed were 10.1%; moved back: 0",
         "ok      202 users moved to v2: 40.4%, previewed were 39.9%; moved back: 0",

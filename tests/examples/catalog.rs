@@ -22,7 +22,7 @@ async fn the_exercise_shows_what_it_says() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    // Whoever holds it, it is held.
+    // The port is in use, either by this test or by another program.
     let _holder = TcpListener::bind("127.0.0.1:9000");
     let output = run("catalog", &["--serve"]).await;
     assert_eq!(output.status.code(), Some(2));

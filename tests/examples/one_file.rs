@@ -1,4 +1,4 @@
-//! The examples of one file each, which check themselves.
+//! The examples with one file each, which check their own results.
 
 use super::shows;
 

@@ -1,6 +1,6 @@
 use super::run;
 
-/// Every outcome that this traffic has is there for a reason; these it must have, or it shows nothing.
+/// The outcomes that this traffic must have. Without them the example would show nothing.
 const MET: [&str; 6] = [
     "  completed\n",
     "  failed_connect\n",
