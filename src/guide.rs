@@ -1,18 +1,16 @@
-//! The guide, which helps with the decisions about the settings that the reference describes. The
-//! chapters are the files of `docs/guide`, and their examples are tests.
+//! The guide: how to decide what the reference describes. This module contains no code. The chapters are the files of
+//! `docs/guide`; their examples are compiled as documentation tests, and `tests/docs/guide` runs the functions in them.
 //!
-//! 1. [Choosing a body mode](body_mode): the whole body, a live body, or no body
-//! 2. [Sampling and stickiness](sampling): how many requests are copied, and which
-//! 3. [Safe writes](safe_writes): how a shadow must treat copies that write
-//! 4. [Rolling out a version](rolling_out): from 1 % mirrored requests to 100 % served requests
-//! 5. [Reading the outcomes](outcomes): what the numbers mean, and what they do not mean
-//! 6. [Sizing the limits](sizing): calculations with example numbers
-//! 7. [Shutting down](shutting_down): the order of the steps
-//! 8. [Coming from a mesh](from_a_mesh): the settings of Istio, Envoy, Gateway API, nginx and
-//!    Traefik, and those of this crate
+//! 1. [Choosing a body mode](body_mode): Is the body copied whole, live, or not at all? What about gRPC?
+//! 2. [Sampling and stickiness](sampling): How many requests are copied, and which ones?
+//! 3. [Safe writes](safe_writes): What may a shadow do with the requests that it receives?
+//! 4. [Rolling out a version](rolling_out): How do I get from 1 % mirrored to 100 % served?
+//! 5. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
+//! 6. [Sizing the limits](sizing): How large should the limits be?
+//! 7. [Shutting down](shutting_down): In which order does a process shut down?
+//! 8. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
 
-// The first definition of a link is used. So the links of a chapter lead to modules in this
-// documentation, and to files in the repository.
+// The first definition of a link counts: in rustdoc the chapters link to modules, in the repository to files.
 macro_rules! chapters {
     ($($(#[$summary:meta])* $chapter:ident $file:literal)*) => {
         $(
@@ -26,8 +24,8 @@ macro_rules! chapters {
             /// [sizing]: self::sizing
             /// [shutting down]: self::shutting_down
             /// [from a mesh]: self::from_a_mesh
-            /// [conformance]: https://docs.rs/crate/tower-mirror/latest/source/docs/conformance.md
-            /// [comparison]: https://docs.rs/crate/tower-mirror/latest/source/docs/comparison.md
+            /// [conformance]: https://github.com/tower-mirror/tower-mirror/blob/main/docs/conformance.md
+            /// [comparison]: https://github.com/tower-mirror/tower-mirror/blob/main/docs/comparison.md
             ///
             #[doc = include_str!(concat!("../docs/guide/", $file))]
             pub mod $chapter {}
@@ -36,20 +34,20 @@ macro_rules! chapters {
 }
 
 chapters! {
-    /// The choice between the whole body, a live body, and no body.
+    /// Whole bodies, live bodies, or no bodies.
     body_mode "body-mode.md"
-    /// The choice of how many requests are copied, and which.
+    /// How many requests are copied, and which ones.
     sampling "sampling.md"
-    /// How a shadow must treat copies that write.
+    /// What a shadow may do with the requests that it receives.
     safe_writes "safe-writes.md"
-    /// The steps from 1 % mirrored requests to 100 % served requests.
+    /// From 1 % mirrored to 100 % served, step by step.
     rolling_out "rolling-out.md"
-    /// What the numbers mean, and what they do not mean.
+    /// What the numbers say, and what they do not say.
     outcomes "outcomes.md"
-    /// The limits for copies in flight, memory and connections, with example calculations.
+    /// Copies in flight, memory and connections, with calculations.
     sizing "sizing.md"
-    /// The order of the steps of a shutdown, and their duration.
+    /// In which order a process shuts down, and how long it takes.
     shutting_down "shutting-down.md"
-    /// The settings of Istio, Envoy, Gateway API, nginx and Traefik, and those of this crate.
+    /// Settings of Istio, Envoy, Gateway API, nginx and Traefik, with their names here.
     from_a_mesh "from-a-mesh.md"
 }

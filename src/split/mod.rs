@@ -105,6 +105,9 @@
 //! a new connection. If that fails, its error [is a connect
 //! error](crate::client::Error::is_connect), and nothing was sent. A `tower::retry` around the
 //! split can then send the request again, if the request can be cloned.
+//!
+//! tower's `Steer` is ready only when all its services are ready, and it fails if one of them fails. A
+//! split polls only the selected subset.
 
 mod builder;
 mod counters;

@@ -85,6 +85,8 @@ const FORBIDDEN: &[&str] = &[
     "todo!",
     "unimplemented!",
     "dbg!",
+    "println!",
+    "print!",
     "unsafe ",
 ];
 

@@ -1,4 +1,4 @@
-//! The cases of requests that are copied, in all modes and with all implementations.
+//! Requests that are copied, in every way.
 
 use http::Request;
 use tower::{Layer, Service};
@@ -12,7 +12,7 @@ use super::{
     services::{Reader, runtime},
 };
 
-/// The case of the service without a mirror. All other cases also contain this work.
+/// The service without a layer, which is a part of all other cases.
 pub fn bare(shape: Shape) -> Case {
     let runtime = runtime();
     Case::new(
@@ -25,7 +25,7 @@ pub fn by_hand(shape: Shape) -> Case {
     by_hand_of(shape, usual)
 }
 
-/// The case of the copy by hand with another host and a mark.
+/// A copy by hand with another host and a mark.
 pub fn marked_by_hand(shape: Shape) -> Case {
     floor_of(Floor::new(Reader).marking(), shape, usual)
 }
@@ -73,7 +73,7 @@ pub fn streaming(shape: Shape) -> Case {
     mirrored(shape, usual, |mirror| mirror.body_mode(BodyMode::Streaming))
 }
 
-/// The case of a mirror behind a layer that reads the whole body first.
+/// The body is read completely before the mirror receives it.
 pub fn behind_a_buffer(shape: Shape) -> Case {
     let layer = MirrorLayer::new(Reader);
     let service = RequestBodyBufferLayer::new().layer(layer.layer(Reader));
@@ -113,8 +113,7 @@ where
     )
 }
 
-/// Asserts at the end that all copies have completed, because failed copies would make the
-/// measurement wrong.
+/// Checks that no copy failed, because the case would then have measured something else.
 struct Ends(MirrorLayer);
 
 impl Drop for Ends {

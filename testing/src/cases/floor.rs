@@ -1,8 +1,7 @@
 //! The cheapest correct copy, written by hand for one case. It clones the method, the URI and the
 //! headers, copies small frames and shares large ones, and uses one permit, one task and one timer.
 //!
-//! It counts nothing and has no settings. It rewrites and marks the copy only after a call of
-//! `marking`.
+//! It rewrites and marks nothing by default, counts nothing, and cannot be controlled.
 
 use std::{
     collections::VecDeque,
@@ -45,7 +44,7 @@ impl<S> Floor<S> {
         }
     }
 
-    /// Also writes the two headers that a copy needs: another host, and a mark.
+    /// With the two headers that a copy must also have: another host, and a mark.
     pub fn marking(self) -> Self {
         Self {
             marks: true,
@@ -58,12 +57,12 @@ impl<S> Floor<S> {
     }
 }
 
-/// Waits until no copy is in flight.
+/// Waits until no copy is left.
 pub async fn idle(permits: &Semaphore) {
     let _all = permits.acquire_many(MAX_IN_FLIGHT).await;
 }
 
-/// A body that copies the frames that are read, and sends the copy when the body is complete.
+/// Copies the frames that are read, and sends the copy when it is complete.
 pub struct FloorBody<B> {
     inner: B,
     copy: Option<(Request<()>, OwnedSemaphorePermit)>,
@@ -122,7 +121,7 @@ fn send(copy: Request<()>, frames: VecDeque<Bytes>, permit: OwnedSemaphorePermit
     });
 }
 
-/// Writes headers that are known in advance, which is the cheapest way.
+/// They are known beforehand, which is the cheapest way.
 fn mark(headers: &mut HeaderMap) {
     const SHADOW: HeaderValue = HeaderValue::from_static("catalog-shadow:8000");
     const NAME: HeaderName = HeaderName::from_static("x-mirrored-by");

@@ -6,7 +6,7 @@ pub type Make = Box<dyn Fn() -> Case>;
 
 pub const SHAPES: [Shape; 4] = [Shape::EMPTY, Shape::SMALL, Shape::SHARED, Shape::MEBIBYTE];
 
-/// Returns all cases with their names in `tests/allocations.txt`.
+/// All cases, with their names in `tests/allocations.txt`.
 pub fn all() -> Vec<(String, Make)> {
     let mut all: Vec<(String, Make)> = Vec::new();
     let calls: [Named; 11] = [
@@ -42,7 +42,7 @@ pub fn all() -> Vec<(String, Make)> {
     all
 }
 
-/// Returns the case with this name.
+/// Finds a case by its name.
 pub fn case(name: &str) -> Case {
     let all = all();
     let found = all.iter().find(|(known, _)| known == name);

@@ -1,8 +1,8 @@
-//! The cases that are measured. criterion measures their times, `instructions` counts their
-//! instructions, and `tests/allocations.rs` counts their allocations.
+//! The measured cases. Criterion measures their times, `instructions` counts their instructions, and
+//! `tests/allocations.rs` their allocations.
 //!
-//! A case is the whole life of one request, on a runtime with one thread: the call, the response,
-//! and the copy until it has ended. The creation of the request is not part of it.
+//! A case is the entire life of one request: the call, the answer, and its copy until nothing of it is
+//! left, on a runtime with one thread. The creation of the request is not a part of it.
 
 #![allow(dead_code, reason = "each of the three programs uses a part of it")]
 
@@ -24,10 +24,10 @@ use self::body::{Frames, Shape};
 
 /// A row of a table of cases: the name, and the function that creates the case.
 pub type Named = (&'static str, fn() -> Case);
-/// A row whose case is created for bodies of each shape.
+/// One column for each shape of bodies.
 pub type Shaped = (&'static str, fn(Shape) -> Case);
 
-/// One way to handle a request, which can be repeated any number of times.
+/// One way to handle requests, for any number of requests.
 pub struct Case {
     request: Rc<dyn Fn() -> Request<Frames>>,
     run: Box<dyn FnMut(Request<Frames>)>,
@@ -42,12 +42,12 @@ impl Case {
         Self { request, run }
     }
 
-    /// Creates a request for [`run`](Self::run). This is not measured.
+    /// Creates a request for [`run`](Self::run), which is not measured.
     pub fn request(&self) -> Request<Frames> {
         (self.request)()
     }
 
-    /// Returns a function like [`request`](Self::request), for use while the case runs.
+    /// Like [`request`](Self::request), while the case runs.
     pub fn maker(&self) -> impl Fn() -> Request<Frames> + 'static {
         let request = Rc::clone(&self.request);
         move || request()

@@ -1,5 +1,5 @@
-//! The mirror that is usually written by hand: it collects the whole body into one piece, clones
-//! the parts, and spawns a task. It has no limit and no deadline.
+//! A mirror as people usually write it by hand: it collects the body into one piece, clones the parts, and
+//! spawns a task. It has no bound and no deadline.
 
 use std::{
     convert::Infallible,
@@ -21,12 +21,12 @@ use super::{body::Frames, services::Reader};
 
 #[derive(Clone, Default)]
 pub struct Naive {
-    /// This is only for the measurement, which must know when a copy has ended.
+    /// Used only by the measurement, which must know when a copy has ended.
     in_flight: Arc<AtomicUsize>,
 }
 
 impl Naive {
-    /// Waits until no copy is in flight.
+    /// Waits until no copy is left.
     pub async fn idle(&self) {
         while self.in_flight.load(Relaxed) > 0 {
             tokio::task::yield_now().await;

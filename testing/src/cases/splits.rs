@@ -1,4 +1,4 @@
-//! The cases of requests for which one of two subsets is chosen.
+//! Requests for which one of two subsets is selected.
 
 use std::{
     sync::{
@@ -14,8 +14,7 @@ use tower_mirror::{Draw, Key, WeightedSplit, split::WeightedSplitBuilder};
 
 use super::{Case, services::Null, unsampled::called};
 
-/// The minimum cost of a choice: a clone of an `Arc` for the future, an atomic addition, and the
-/// call.
+/// The least cost of a selection: an `Arc` that is cloned for the future, an atomic add, the call.
 pub fn by_hand() -> Case {
     called(Turns(Arc::new(AtomicUsize::new(0))))
 }

@@ -38,8 +38,8 @@ pub fn filtered() -> Case {
     mirrored(|mirror| mirror.filter(|head| head.method == Method::PUT))
 }
 
-/// A rate at which every request takes part in the draw, but no measured request is copied. The
-/// chance is one in a million, and outside a runtime a request is not copied even then.
+/// At a rate with which every request is drawn and no measured request is selected: the probability is
+/// one in a million, and outside a runtime such a request is not copied either.
 fn drawn(draw: Draw) -> Case {
     mirrored(|mirror| mirror.sample_rate(rare()).draw(draw))
 }
