@@ -1,7 +1,8 @@
 //! The gate, the budget and the counters, under threads that make random calls at random times.
 //!
-//! No model of it runs under a checker of interleavings: the atomics would have to be other types
-//! in `src/` for that, and a copy of them here would prove something about the copy.
+//! loom checks all interleavings of small models of the gate and of the budget
+//! (`src/mirror/gate_models.rs` and `src/body/models/`). These tests add many threads, and the
+//! counters, which have no model.
 
 use std::{
     sync::{
