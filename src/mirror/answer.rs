@@ -1,4 +1,4 @@
-//! `Answer`: the shadow's response, which is received, counted and dropped.
+//! `Answer`: receives the shadow's response, counts its bytes, and drops it.
 
 use bytes::Buf;
 use http::Response;
@@ -15,7 +15,7 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// Takes the head, and returns the body.
+    /// Records the head in the report, and returns the body.
     pub(super) fn begin<R>(
         answer: Response<R>,
         report: &'a mut ShadowReport,
