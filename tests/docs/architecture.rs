@@ -71,7 +71,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "client",
-        &["BoxError", "headers", "marker", "stream_end", "time"],
+        &[
+            "BoxError",
+            "guard",
+            "headers",
+            "marker",
+            "stream_end",
+            "time",
+        ],
     ),
 ];
 
