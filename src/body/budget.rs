@@ -59,6 +59,22 @@ impl Charge {
     }
 }
 
+#[cfg_attr(not(feature = "compare"), allow(dead_code))]
+impl Charge {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes more. `false`: it does not fit, and nothing was taken.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let is_taken = self.budget.try_take(bytes);
+        if is_taken {
+            self.bytes += bytes;
+        }
+        is_taken
+    }
+}
+
 impl Drop for Charge {
     fn drop(&mut self) {
         self.budget.give_back(self.bytes);

@@ -163,6 +163,15 @@ impl CaptureOwner {
         }
     }
 
+    /// The same body for a second shadow, charged to `budget`. `None`: it does not fit, or the body is not captured whole.
+    #[cfg_attr(not(feature = "compare"), allow(dead_code))]
+    pub(crate) fn twin(&self, budget: &Arc<Budget>) -> Option<Self> {
+        let queue = self.queue.twin(budget)?;
+        Some(Self {
+            queue: Arc::new(queue),
+        })
+    }
+
     /// Returns the queue, through which the shadow reads the frames.
     pub(super) fn queue(&self) -> Arc<Queue> {
         Arc::clone(&self.queue)

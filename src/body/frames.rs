@@ -57,7 +57,7 @@ impl Sharing {
 /// The memory that a queue slot and an allocation cost in addition to their bytes.
 const SLOT: usize = 64;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Frames {
     /// The frame before `others`. Most bodies consist of one frame, which needs no queue.
     first: Option<Data>,
@@ -66,7 +66,7 @@ pub(super) struct Frames {
     trailers: Option<Box<HeaderMap>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Data {
     pub(super) bytes: Bytes,
     /// The bytes of memory that are charged.

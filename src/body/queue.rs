@@ -90,6 +90,31 @@ impl Queue {
         unpoisoned(self.state.lock())
     }
 
+    /// The same captured body, charged to `budget`. `None`: it does not fit, or it is not captured whole.
+    #[cfg_attr(not(feature = "compare"), allow(dead_code))]
+    pub(super) fn twin(&self, budget: &Arc<Budget>) -> Option<Self> {
+        let (frames, phase) = {
+            let state = self.lock();
+            match (state.phase, self.live) {
+                // A clone of `Bytes` counts a reference and runs no code of a user.
+                (Phase::Captured(_), None) => (state.frames.clone(), state.phase),
+                _ => return None,
+            }
+        };
+        let cost = frames.cost();
+        if !budget.try_take(cost) {
+            frames.discard();
+            return None;
+        }
+        let twin = Self::new(Arc::clone(budget), None);
+        twin.charged.fetch_add(cost, Relaxed);
+        {
+            let mut state = twin.lock();
+            (state.frames, state.phase) = (frames, phase);
+        }
+        Some(twin)
+    }
+
     /// Adds one frame of the body. `may_stop_at` is the length of the body in bytes, if the body is
     /// complete without anything further.
     pub(super) fn push(&self, piece: FrameCopy, may_stop_at: Option<u64>) -> Result<(), Lost> {

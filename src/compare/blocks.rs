@@ -27,6 +27,14 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Every finding.
+    pub const ALL: [Self; 4] = [
+        Self::Equal,
+        Self::ShadowOnly,
+        Self::BaselineOnly,
+        Self::Both,
+    ];
+
     /// From the two sets of differences without what is in both: is there anything left on the side of the shadow, and on the
     /// side of the baseline?
     #[must_use]

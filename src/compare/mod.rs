@@ -5,7 +5,45 @@
 //! request and is cancelled. A request where only the shadow differs counts against the shadow, and a request where only the baseline
 //! differs counts against the baseline. If v2 behaves like v1, each of these requests is a toss of a fair coin.
 //!
-//! This module contains the pure part: from answers to differences, and from counts to a verdict. It has no clock, no state that is shared and no I/O.
+//! [`Compare`] is where to begin: [`Compare::with_baseline`] and [`Compare::layer`] make a [`CompareLayer`], which takes the place of a
+//! [`MirrorLayer`](crate::MirrorLayer). Its [`CompareHandle`] gives the [`CompareReport`] and the [`Verdict`], and a
+//! [`VerdictService`] serves them.
+//!
+//! # Example
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::Request;
+//! use http_body_util::BodyExt;
+//! use tower::{Layer, ServiceExt};
+//! use tower_mirror::{MirrorLayer, compare::{Accept, Compare}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Two versions of an application; in use, the second v1 and v2 are usually an `HttpTarget` each.
+//! let app = |body: &'static str| Router::new().route("/items", get(async move || body));
+//! let (v1, second_v1, v2) = (app("[1, 2]"), app("[1, 2]"), app("[1, 3]"));
+//!
+//! let layer = Compare::with_baseline(second_v1)
+//!     .accept(Accept::excess(0.01)?)
+//!     .warm_up(0)
+//!     .layer(MirrorLayer::builder(v2).name("catalog-v2").route_label(|_| Some("/items")))?;
+//! let request = Request::get("/items").body(Body::empty())?;
+//! let answer = layer.layer(v1).oneshot(request).await?;
+//! assert_eq!(answer.into_body().collect().await?.to_bytes(), "[1, 2]");
+//!
+//! layer.handle().wait_idle().await;
+//! let report = layer.handle().report();
+//! assert_eq!(report.routes[0].tally.requests().shadow_only(), 1);
+//! // One request is not evidence.
+//! assert_eq!(report.verdict.as_str(), "inconclusive");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The parts
+//!
+//! From answers to differences, and from counts to a verdict, everything is pure: it has no clock, no state that is shared and no I/O.
 //!
 //! - [`Comparer`] turns the three [`Answer`]s to a request into differences by path and [`Kind`], by the [`Rules`]; [`differences`] compares one pair.
 //! - [`BlockCounter`] counts [`Finding`]s, and its [`Tally`] is seven integers.
@@ -39,6 +77,7 @@ mod evidence;
 mod interval;
 mod judge;
 mod latency;
+mod live;
 mod mask;
 mod route;
 mod rows;
@@ -57,6 +96,11 @@ pub use self::{
     interval::Interval,
     judge::judge,
     latency::{LatencyHistogram, LatencyTest, Quantile},
+    live::{
+        BaselineKind, Compare, CompareError, CompareFuture, CompareHandle, CompareLayer,
+        CompareReport, CompareService, ComparedBody, DifferenceReport, DropReason, InCommon,
+        NoisyPath, PathReport, RouteReport, VerdictBody, VerdictFuture, VerdictService,
+    },
     mask::NoiseMask,
     route::RouteEvidence,
     rows::{PathCounts, RouteCounts},

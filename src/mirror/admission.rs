@@ -1,4 +1,4 @@
-//! The admission of requests: decides whether a request is copied, and begins the copy.
+//! `Admission`: decides whether a request is copied, and begins the copy.
 
 use std::sync::Arc;
 
@@ -12,8 +12,10 @@ use http_body::Body;
 use tokio::runtime::Handle;
 
 use super::{
+    follow::{Follow, Followed, Token},
     head::{self, copy_head},
     join::{Join, PrimarySide},
+    partner::Partner,
     shadow::Launch,
     span::{self, CopySpan},
     state::MirrorState,
@@ -28,18 +30,25 @@ use crate::{
     sample::SampleRate,
 };
 
-/// Decides on each request, and sends the copies to the shadow.
+/// Decides for each request whether it is copied, and begins the exchanges of the copies with the
+/// shadow.
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) shared: Arc<MirrorState>,
     shadow: Arc<dyn Launch>,
+    /// Looks at the responses, if anything does.
+    pub(super) follow: Option<Arc<dyn Follow>>,
+    /// Where the second copy of a followed request goes.
+    pub(super) partner: Option<Arc<Partner>>,
 }
 
-/// What the primary's path keeps of an admitted request.
+/// The parts of an admitted request that stay on the primary's path.
 pub(super) struct Admitted {
-    /// `None`: the body is not captured.
+    /// `None` means that the body is not captured.
     pub(super) writer: Option<CaptureWriter>,
     pub(super) primary: PrimarySide,
+    /// For the layer around the mirror, if something follows the request.
+    pub(super) token: Option<Token>,
 }
 
 impl Admission {
@@ -47,6 +56,8 @@ impl Admission {
         Self {
             shared: Arc::new(shared),
             shadow,
+            follow: None,
+            partner: None,
         }
     }
 
@@ -60,12 +71,12 @@ impl Admission {
         }
     }
 
-    /// Begins a copy, or counts and returns the reason why there is none.
+    /// Begins a copy. If the request is not copied, the reason is counted and returned.
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Admitted, Outcome>
     where
         B: Body<Data = Bytes>,
     {
-        // The hints of a body may be a user's code, and so are the policies.
+        // The policies are code of the user, and the size hint of a body may be as well.
         let head = guarded(|| RequestHead::of(request));
         let is_sound = head.is_some();
         let head = head.unwrap_or_else(|| RequestHead::without_hint(request));
@@ -91,7 +102,8 @@ impl Admission {
         Err(outcome)
     }
 
-    /// Runs the checks in the documented order. The draw advances only if all earlier checks passed.
+    /// Runs the checks in the documented order. The draw advances only if all earlier checks
+    /// passed.
     #[inline]
     fn decide(&self, head: &RequestHead<'_>) -> Result<NotedFields, Outcome> {
         let policy = &self.shared.policy;
@@ -101,7 +113,7 @@ impl Admission {
         if !policy.filters.iter().all(|filter| filter(head)) {
             return Err(Outcome::Filtered);
         }
-        // One look at each name is cheaper than a look-up of some of them.
+        // A loop over all names is cheaper than several look-ups in the map.
         let mut fields = NotedFields::default();
         for name in head.headers.keys() {
             if policy.mark.as_ref() == Some(name) {
@@ -117,7 +129,7 @@ impl Admission {
             return Err(Outcome::TransferCoding);
         }
         let is_sampled = match self.shared.rate() {
-            // At both ends there is nothing to draw.
+            // At 0 % and at 100 % the result is known without a draw.
             SampleRate::NONE => false,
             SampleRate::ALL => true,
             rate => rate.takes(policy.draw.point(head)),
@@ -129,7 +141,7 @@ impl Admission {
         }
     }
 
-    /// Begins a copy. It is not on the path of requests that are not sampled.
+    /// Begins a copy. Requests that are not sampled do not reach this function.
     #[inline(never)]
     fn begin(
         &self,
@@ -146,7 +158,8 @@ impl Admission {
         if !has_body && mode != BodyMode::HeadOnly && !announced.is_whole(0) {
             return Err(Outcome::ClientAborted);
         }
-        // Bytes that must be held until the body is whole, as far as they are known.
+        // The bytes that must stay in memory until the body is complete, as far as their number is
+        // known.
         let held = if is_captured && !is_live {
             announced.length.unwrap_or_default().max(head.body.lower())
         } else {
@@ -156,7 +169,7 @@ impl Admission {
             return Err(Outcome::TooLarge);
         }
         shared.gate.enter()?;
-        // From here on the slot is released by the ticket, or by this function if it fails.
+        // From here on the ticket releases the slot. If `prepare` fails, this function releases it.
         let (head_charge, parts, route) = self
             .prepare(head, held)
             .inspect_err(|_| shared.gate.leave())?;
@@ -175,22 +188,35 @@ impl Admission {
             }
         };
         shared.counters.started();
-        let span = CopySpan::begin(&shared.name, head, route.as_deref());
+        let span = CopySpan::begin(&shared.name, head.method, head.uri, route.as_deref());
+        let followed = self
+            .follow
+            .as_ref()
+            .and_then(|follow| follow.begin(head, route.as_ref()));
         let join = Arc::new(Join::new(Arc::clone(shared), head.method.clone(), route));
         let body = capture.as_ref().map(CaptureOwner::primary);
         let primary = PrimarySide::new(Arc::clone(&join), body);
-        let ticket = Ticket::new(join, capture, head_charge, span);
+        let mut ticket = Ticket::new(join, capture, head_charge, span);
+        let token = followed.map(|Followed { token, side }| {
+            ticket.side = Some(side);
+            ticket.partner = self.partner.clone().map(|partner| partner as _);
+            token
+        });
         let copy = PendingCopy {
-            // HTTP/2 has no such field.
+            // HTTP/2 does not have the field `Upgrade`.
             offers_upgrade: fields.upgrade && head.version < Version::HTTP_2,
             parts,
             ticket,
         };
         self.shadow.launch(&runtime, copy);
-        Ok(Admitted { writer, primary })
+        Ok(Admitted {
+            writer,
+            primary,
+            token,
+        })
     }
 
-    /// Charges and copies the head, and finds the label of the route.
+    /// Charges the budget for the head, copies the head, and obtains the label of the route.
     fn prepare(
         &self,
         head: &RequestHead<'_>,
@@ -209,7 +235,7 @@ impl Admission {
     }
 }
 
-/// Which fields a head has that matter for the decision on a copy.
+/// Which of the fields that influence the decision a head has.
 #[derive(Clone, Copy, Default)]
 struct NotedFields {
     coding: bool,
@@ -232,14 +258,15 @@ impl NotedFields {
 }
 
 fn announced<B>(head: &RequestHead<'_>, fields: &NotedFields) -> Announced {
-    // Most requests have none of these fields.
+    // Most requests have neither of these fields.
     match fields.length || fields.trailer {
         true => Announced::of::<B>(head.version, head.headers, &head.body),
         false => Announced::without_fields::<B>(head.version, &head.body),
     }
 }
 
-/// Whether the body is framed by `chunked`, and has no coding that the copy would lose (RFC 9112, section 6.1).
+/// Whether `chunked` is the only transfer coding of the body. A copy would lose any other coding
+/// (RFC 9112, section 6.1).
 fn is_chunked_only(headers: &HeaderMap) -> bool {
     let mut codings = tokens(headers, &TRANSFER_ENCODING).filter(|coding| !coding.is_empty());
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");

@@ -6,9 +6,11 @@ use tower_layer::Layer;
 
 use super::{admission::Admission, handle::MirrorHandle, service::Mirror, state::MirrorState};
 
-/// Wraps each service in a [`Mirror`]. All of them share one shadow, one rate, one set of limits and one set of counters.
+/// Wraps each service in a [`Mirror`]. All of them share one shadow, one rate, one set of limits
+/// and one set of counters.
 ///
-/// It is made once and cloned as often as necessary; see the [module](crate::mirror) for more examples.
+/// Create it once, and clone it as often as necessary. The [module](crate::mirror) has more
+/// examples.
 ///
 /// # Example
 ///
@@ -43,7 +45,16 @@ impl MirrorLayer {
     /// The handle that controls and reads this mirror while it runs.
     #[must_use]
     pub fn handle(&self) -> MirrorHandle {
-        MirrorHandle::new(Arc::clone(&self.admission.shared))
+        let partner = self.admission.partner.as_ref();
+        let partner = partner.map(|partner| Arc::clone(&partner.shared));
+        MirrorHandle::new(Arc::clone(&self.admission.shared), partner)
+    }
+
+    /// The handle of the partner, which gets the second copies.
+    #[cfg(feature = "compare")]
+    pub(crate) fn partner(&self) -> Option<MirrorHandle> {
+        let partner = self.admission.partner.as_ref()?;
+        Some(MirrorHandle::new(Arc::clone(&partner.shared), None))
     }
 }
 

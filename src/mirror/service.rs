@@ -1,4 +1,4 @@
-//! The `Mirror` service, its future, and what it says in the extensions of a response.
+//! The `Mirror` service, its future, and `Mirroring`, the extension of a response.
 
 use std::{
     future::Future,
@@ -13,15 +13,16 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{admission::Admission, join::PrimarySide};
+use super::{admission::Admission, follow::Token, join::PrimarySide};
 use crate::{body::TeeBody, marker::BodyIsBuffered, observe::Outcome};
 
 /// Answers as the primary `S` does, and sends copies to a shadow.
 ///
-/// Made by [`MirrorLayer`](super::MirrorLayer). Response, error and readiness are
-/// the primary's. Only the body that the primary reads is wrapped, in [`TeeBody`]: called with a
-/// `Request<B>`, the mirror calls `S` with a `Request<TeeBody<B>>`. `B` is any body that is `Send + 'static` and whose data is
-/// [`Bytes`], as those of hyper, axum and tonic are.
+/// A [`MirrorLayer`](super::MirrorLayer) creates it. Its responses, errors and readiness are those
+/// of the primary. Only the body that the primary reads is wrapped, in a [`TeeBody`]: when the
+/// mirror is called with a `Request<B>`, it calls `S` with a `Request<TeeBody<B>>`. `B` is any body
+/// that is `Send + 'static` and has [`Bytes`] as its data, as the bodies of hyper, axum and tonic
+/// have.
 ///
 /// # Example
 ///
@@ -55,18 +56,18 @@ impl<S> Mirror<S> {
         Self { primary, admission }
     }
 
-    /// The primary.
+    /// Returns a reference to the primary.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.primary
     }
 
-    /// The primary, mutably.
+    /// Returns a mutable reference to the primary.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.primary
     }
 
-    /// Takes the primary out of the mirror.
+    /// Drops the mirror and returns the primary.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.primary
@@ -86,16 +87,31 @@ where
         self.primary.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.call_followed(request).0
+    }
+}
+
+impl<S> Mirror<S> {
+    /// Calls the primary as the service does, and returns the token of a request that something follows.
+    pub(crate) fn call_followed<B, R>(
+        &mut self,
+        mut request: Request<B>,
+    ) -> (ResponseFuture<S::Future>, Option<Token>)
+    where
+        S: Service<Request<TeeBody<B>>, Response = Response<R>>,
+        B: Body<Data = Bytes> + Send + 'static,
+    {
         self.admission.strip_inbound_mark(&mut request);
         match self.admission.admit(&request) {
             Err(outcome) => {
                 let request = request.map(TeeBody::plain);
-                ResponseFuture {
+                let answering = ResponseFuture {
                     side: None,
                     mirroring: self.extension(Mirroring::Skipped(outcome)),
                     primary: self.primary.call(request),
-                }
+                };
+                (answering, None)
             }
             Ok(admitted) => {
                 let buffered = request.extensions().get::<BodyIsBuffered>().copied();
@@ -106,25 +122,24 @@ where
                         None => TeeBody::copied(body, writer),
                     },
                 });
-                ResponseFuture {
+                let answering = ResponseFuture {
                     mirroring: self.extension(Mirroring::Copied),
                     primary: self.primary.call(request),
                     side: Some(admitted.primary),
-                }
+                };
+                (answering, admitted.token)
             }
         }
     }
-}
 
-impl<S> Mirror<S> {
     fn extension(&self, mirroring: Mirroring) -> Option<Mirroring> {
         let is_wanted = self.admission.shared.policy.with_mirroring;
         is_wanted.then_some(mirroring)
     }
 }
 
-/// Whether a request was copied: an extension of the response that the primary gives, if the mirror was built with
-/// [`with_mirroring`](crate::MirrorBuilder::with_mirroring).
+/// Whether a request was copied. The primary's response contains this extension if the mirror was
+/// built with [`with_mirroring`](crate::MirrorBuilder::with_mirroring).
 ///
 /// # Example
 ///
@@ -161,19 +176,21 @@ impl<S> Mirror<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mirroring {
-    /// A copy was begun. How it ends is in the [`Report`](crate::Report), and is usually not known yet.
+    /// A copy was begun. Its outcome is usually not known yet; the [`Report`](crate::Report)
+    /// contains it.
     Copied,
-    /// There is no copy, for this reason.
+    /// The request was not copied, for this reason.
     Skipped(Outcome),
 }
 
 pin_project! {
-    /// The future of the primary, whose output is passed on.
+    /// The future of the primary. Its output is returned unchanged, except for the extension
+    /// [`Mirroring`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
-        // Dropped before the primary's future and the body in it. This distinguishes an abort by the client
-        // from a body that the primary has left unread.
+        // This is dropped before the primary's future and the body in it. The order distinguishes
+        // an abort by the client from a body that the primary has left unread.
         side: Option<PrimarySide>,
         mirroring: Option<Mirroring>,
         #[pin]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod golden;
+mod live;
 mod masks;
 mod rates;
 mod tallies;

@@ -1,6 +1,6 @@
-//! The cases that are counted, by name.
+//! The list of the cases that are counted, with their names.
 
-use super::{Case, Named, Shaped, body::Shape, copies, splits, unsampled};
+use super::{Case, Named, Shaped, body::Shape, compares, copies, splits, unsampled};
 
 pub type Make = Box<dyn Fn() -> Case>;
 
@@ -9,7 +9,7 @@ pub const SHAPES: [Shape; 4] = [Shape::EMPTY, Shape::SMALL, Shape::SHARED, Shape
 /// All cases, with their names in `tests/allocations.txt`.
 pub fn all() -> Vec<(String, Make)> {
     let mut all: Vec<(String, Make)> = Vec::new();
-    let calls: [Named; 11] = [
+    let calls: [Named; 15] = [
         ("call, bare", unsampled::bare),
         ("call, identity", unsampled::identity),
         ("unsampled, 0 %", unsampled::at_zero),
@@ -17,6 +17,10 @@ pub fn all() -> Vec<(String, Make)> {
         ("unsampled, random", unsampled::random),
         ("unsampled, keyed", unsampled::keyed),
         ("unsampled, filtered", unsampled::filtered),
+        ("unsampled, compared", compares::unsampled),
+        ("compare, range", compares::not_compared),
+        ("compare, alone", compares::alone),
+        ("compare, paired", compares::paired),
         ("split, by hand", splits::by_hand),
         ("split, even", splits::even),
         ("split, keyed", splits::keyed),
@@ -46,6 +50,6 @@ pub fn all() -> Vec<(String, Make)> {
 pub fn case(name: &str) -> Case {
     let all = all();
     let found = all.iter().find(|(known, _)| known == name);
-    let (_, make) = found.unwrap_or_else(|| panic!("no case is called {name}"));
+    let (_, make) = found.unwrap_or_else(|| panic!("no case has the name {name}"));
     make()
 }
