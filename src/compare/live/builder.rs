@@ -141,7 +141,8 @@ impl Compare {
         self
     }
 
-    /// The bytes that all answers together may hold until they are compared. An answer that does not fit is not compared. A frame is
+    /// The bytes that all answers together may hold until they are compared. An answer that does not fit is not compared. An answer
+    /// is held until its client has read it, both copies have ended, and it was compared. A frame is
     /// charged with its length and 64 bytes; a frame of the primary of 8 KiB or more with twice its length. Default: 16 MiB.
     pub fn max_held_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_held_bytes = bytes;
