@@ -6,9 +6,10 @@
 //! 3. [Safe writes](safe_writes): What may a shadow do with the requests that it receives?
 //! 4. [Rolling out a version](rolling_out): How do I get from 1 % mirrored to 100 % served?
 //! 5. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
-//! 6. [Sizing the limits](sizing): How large should the limits be?
-//! 7. [Shutting down](shutting_down): In which order does a process shut down?
-//! 8. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
+//! 6. [Is v2 right?](is_v2_right): Are the answers of v2 those of v1? How long does it take to know?
+//! 7. [Sizing the limits](sizing): How large should the limits be?
+//! 8. [Shutting down](shutting_down): In which order does a process shut down?
+//! 9. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
 
 // The first definition of a link counts: in rustdoc the chapters link to modules, in the repository to files.
 macro_rules! chapters {
@@ -21,6 +22,7 @@ macro_rules! chapters {
             /// [safe writes]: self::safe_writes
             /// [rolling out]: self::rolling_out
             /// [outcomes]: self::outcomes
+            /// [is v2 right]: self::is_v2_right
             /// [sizing]: self::sizing
             /// [shutting down]: self::shutting_down
             /// [from a mesh]: self::from_a_mesh
@@ -44,6 +46,8 @@ chapters! {
     rolling_out "rolling-out.md"
     /// What the numbers say, and what they do not say.
     outcomes "outcomes.md"
+    /// The answers of v1, v2 and a second v1 side by side, and a verdict.
+    is_v2_right "is-v2-right.md"
     /// Copies in flight, memory and connections, with calculations.
     sizing "sizing.md"
     /// In which order a process shuts down, and how long it takes.
