@@ -6,7 +6,7 @@
 //! 3. [Safe writes](safe_writes): What may a shadow do with the requests that it receives?
 //! 4. [Rolling out a version](rolling_out): How do I get from 1 % mirrored to 100 % served?
 //! 5. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
-//! 6. [Is v2 right?](is_v2_right): Are the answers of v2 those of v1? How long does it take to know?
+//! 6. [Is v2 right?](is_v2_right): Are the answers of v2 those of v1, and with which certainty? (feature `compare`)
 //! 7. [Sizing the limits](sizing): How large should the limits be?
 //! 8. [Shutting down](shutting_down): In which order does a process shut down?
 //! 9. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
@@ -26,8 +26,8 @@ macro_rules! chapters {
             /// [sizing]: self::sizing
             /// [shutting down]: self::shutting_down
             /// [from a mesh]: self::from_a_mesh
-            /// [conformance]: https://docs.rs/crate/tower-mirror/latest/source/docs/conformance.md
-            /// [comparison]: https://docs.rs/crate/tower-mirror/latest/source/docs/comparison.md
+            /// [conformance]: https://github.com/tower-mirror/tower-mirror/blob/main/docs/conformance.md
+            /// [comparison]: https://github.com/tower-mirror/tower-mirror/blob/main/docs/comparison.md
             ///
             #[doc = include_str!(concat!("../docs/guide/", $file))]
             pub mod $chapter {}
@@ -46,7 +46,7 @@ chapters! {
     rolling_out "rolling-out.md"
     /// What the numbers say, and what they do not say.
     outcomes "outcomes.md"
-    /// The answers of v1, v2 and a second v1 side by side, and a verdict.
+    /// The answers of v1 and v2 side by side, with a verdict. Needs the feature `compare`.
     is_v2_right "is-v2-right.md"
     /// Copies in flight, memory and connections, with calculations.
     sizing "sizing.md"

@@ -65,6 +65,14 @@ pub(crate) fn wide(target: &HttpTargetBuilder, is_http2: bool) -> Result<HttpTar
     }
 }
 
+/// The target's `host[:port]`, for a line of the log. Building a target dials nothing.
+pub(crate) fn authority(target: &HttpTargetBuilder) -> String {
+    match target.clone().build() {
+        Ok(target) => target.authority().to_string(),
+        Err(invalid) => invalid.to_string(),
+    }
+}
+
 /// Sends every request to the backend and never fails: what that cannot answer is a response of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy<S> {

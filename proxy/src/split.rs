@@ -1,5 +1,7 @@
 //! The subsets, where there are several servers to answer.
 
+use std::fmt;
+
 use clap::Args as ClapArgs;
 use http::{HeaderName, Response, StatusCode};
 use tower_mirror::{
@@ -8,7 +10,7 @@ use tower_mirror::{
     split::Unavailable,
 };
 
-use crate::proxy::wide;
+use crate::proxy::{authority, wide};
 
 /// Its name, which is the salt of its keys: proxies with the same subsets keep a user in the same one.
 const NAME: &str = "proxy";
@@ -80,6 +82,26 @@ impl SplitArgs {
             (Some(header), Some(cookie)) => Some(header.or(cookie)),
             (header, cookie) => header.or(cookie),
         }
+    }
+}
+
+/// The subsets, each with its address and its weight.
+impl fmt::Display for SplitArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, subset) in self.subset.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            let Subset {
+                name,
+                weight,
+                target,
+            } = subset;
+            write!(
+                f,
+                "{comma}{name} at {} (weight {weight})",
+                authority(target)
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -94,6 +94,8 @@ const FORBIDDEN: &[&str] = &[
     "todo!",
     "unimplemented!",
     "dbg!",
+    "println!",
+    "print!",
     "unsafe ",
 ];
 
