@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Puts the conformance cases to the proxy example in both modes, to Envoy and to nginx, and prints a
+"""Puts the conformance cases to the proxy in both modes, to Envoy and to nginx, and prints a
 table. `--write` puts it into docs/conformance.md as well.
 
-    cargo build --examples
+    cargo build --bins --examples
     python3 examples/conformance/compare.py --envoy envoy --nginx nginx --write
 
 Uses the ports 19001 to 19004, 19200 to 19211 and 19300 to 19311 on the loopback device, and ends what it started.

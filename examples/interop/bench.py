@@ -14,7 +14,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-BUILT = ROOT / "target/debug/examples"
+BUILT = ROOT / "target/debug"
 WORK = ROOT / "target/interop"
 VENV = WORK / "venv"
 LIMIT = 60
@@ -72,7 +72,7 @@ class Bench:
         return (said or "").strip().rsplit("\n", 1)[-1]
 
     def ours(self, program, log, *arguments):
-        """One of this crate's examples, and the address it listens on."""
+        """One of this workspace's programs, and the address it listens on."""
         process = self.start([BUILT / program, *arguments], log, stdout=subprocess.PIPE, text=True)
         line = process.stdout.readline().split()
         if not line:
@@ -82,7 +82,7 @@ class Bench:
     def recorder(self, name, *arguments):
         record = self.folder / f"{name}.jsonl"
         record.write_bytes(b"")
-        process, address = self.ours("interop", f"{name}.log", "--record", record, *arguments)
+        process, address = self.ours("examples/interop", f"{name}.log", "--record", record, *arguments)
         return process, address, record
 
     def listens(self, port, process, what):

@@ -2,11 +2,11 @@
 """Runs software that is not ours against the mirror and prints tables of what came of it. `--write` puts them into
 docs/conformance.md as well.
 
-    cargo build --examples
+    cargo build --bins --examples
     python3 examples/interop/run.py --write
 
 Clients send the cases of `plan.py` to the application of the `interop` example, without the mirror, with it in mode tee
-and with it in mode stream. Servers stand behind the `proxy` example, as its primary and as its shadow. Where something is
+and with it in mode stream. Servers stand behind the proxy, as its primary and as its shadow. Where something is
 not installed it says so, and how to install it. All traffic is on the loopback device, on free ports;
 whatever is started is ended. It leaves logs and records in target/interop.
 """
@@ -77,7 +77,7 @@ def behind_the_proxy(client, server, mode, role, http2):
             command += ["--shadow", f"http://{shadow_address}", "--body", mode]
             # Apache answers 400 to a host like `127.0.0.1-shadow`.
             command += ["--preserve-host", *(["--shadow-http2"] if http2 else [])]
-        proxy, address = bench.ours("proxy", "proxy.log", *command)
+        proxy, address = bench.ours("tower-mirror-proxy", "proxy.log", *command)
         answers = client.run(f"http://{address}", folder, cases)
         outcomes, _ = outcomes_of(bench.end(proxy))
         for one in (process, primary, shadow):

@@ -32,7 +32,8 @@ pub(crate) fn router(
         Some(split) => split::router(split),
         None => absent(["/split"], "there is no split: no --subset\n"),
     };
-    Ok(metrics.merge(mirror).merge(split))
+    let health = Router::new().route("/healthz", get(async || "ok\n"));
+    Ok(metrics.merge(mirror).merge(split).merge(health))
 }
 
 /// Serves for as long as the process lives, its drain included.

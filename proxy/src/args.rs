@@ -1,16 +1,18 @@
 //! What the proxy can be told.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use clap::{
-    ArgGroup, Args as ClapArgs, CommandFactory, Parser, ValueEnum,
-    error::ErrorKind::ValueValidation,
+    ArgAction, ArgGroup, Args as ClapArgs, Command, CommandFactory, FromArgMatches, Parser,
+    ValueEnum, builder::BoolishValueParser, error::ErrorKind::ValueValidation,
 };
 use tower_mirror::{
     BodyMode, HostRewrite, HttpTarget, MirrorLayer, SampleRate, metrics::MetricsObserver,
+    rewrite::strip_credentials, sample::safe_methods,
 };
 
 use crate::{
+    log::Failures,
     proxy::wide,
     split::{Split, SplitArgs},
 };
@@ -18,10 +20,17 @@ use crate::{
 /// The library's default, which the shadow's pool must know too.
 const MAX_IN_FLIGHT: usize = 128;
 
+const ENVIRONMENT: &str = "\
+Each option can also be set by the environment variable that is named with it. The command line has precedence. The \
+value for a switch is true or false. Several values for one option are separated by commas. An empty variable counts as \
+not set.";
+
 /// A reverse proxy that splits traffic between subsets, and mirrors it to a shadow.
 #[derive(Debug, Parser)]
 #[command(
     name = "tower-mirror-proxy",
+    version,
+    after_help = ENVIRONMENT,
     group = ArgGroup::new("backend").args(["primary", "subset"]).required(true),
     group = ArgGroup::new("steered").args(["shadow", "subset"]).multiple(true),
 )]
@@ -38,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long)]
     primary_http2: bool,
 
-    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /metrics`.
+    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /metrics`, `GET /healthz`.
     #[arg(long, value_name = "ADDR", requires = "steered")]
     pub(crate) admin: Option<SocketAddr>,
 
@@ -65,6 +74,12 @@ pub(crate) enum Backend {
 }
 
 impl Args {
+    /// From the command line and the environment. Where these are invalid, the process ends as clap defines it.
+    pub(crate) fn of_process() -> Self {
+        let matches = with_environment(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// What answers, or, where the subsets do not fit together, what clap says of bad arguments.
     pub(crate) fn backend(&self) -> Result<Backend, clap::Error> {
         if let Some(primary) = &self.primary {
@@ -76,6 +91,43 @@ impl Args {
 
     pub(crate) fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+/// The values that leave a switch off: clap's, and none.
+const FALSE: [&str; 7] = ["", "n", "no", "f", "false", "off", "0"];
+
+/// Adds the variable `TOWER_MIRROR_SOME_OPTION` to each `--some-option`.
+fn with_environment(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let Some(long) = arg.get_long() else {
+            return arg;
+        };
+        let variable = format!("TOWER_MIRROR_{}", long.replace('-', "_")).to_ascii_uppercase();
+        let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+        // clap would count a switch that is false as given, and refuse what conflicts with it.
+        let off: &[&str] = if is_switch { &FALSE } else { &[""] };
+        let value = std::env::var(&variable);
+        if value.is_ok_and(|value| off.contains(&value.to_ascii_lowercase().as_str())) {
+            return arg;
+        }
+        let arg = arg.env(variable).hide_env_values(true);
+        match arg.get_action() {
+            ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
+            ArgAction::Append => arg.value_delimiter(','),
+            _ => arg,
+        }
+    })
+}
+
+/// The start-up line: what answers, and what is copied where.
+impl fmt::Display for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.primary {
+            Some(primary) => write!(f, "{} answers", primary.authority())?,
+            None => write!(f, "{} answer", self.split)?,
+        }
+        write!(f, "; {}", self.mirror)
     }
 }
 
@@ -120,6 +172,14 @@ pub(crate) struct MirrorArgs {
     #[arg(long, requires = "shadow")]
     body: Option<Body>,
 
+    /// Copy only GET, HEAD, OPTIONS and TRACE requests. Without it, the shadow repeats every write.
+    #[arg(long, requires = "shadow")]
+    safe_methods: bool,
+
+    /// Remove credentials (`Authorization`, `Cookie` and the like) from copies.
+    #[arg(long, requires = "shadow")]
+    strip_credentials: bool,
+
     /// Speak HTTP/2 (prior knowledge) to the shadow.
     #[arg(long, requires = "shadow")]
     shadow_http2: bool,
@@ -143,13 +203,19 @@ pub(crate) struct MirrorArgs {
 
 impl MirrorArgs {
     /// The layer, where there is a shadow.
-    pub(crate) fn layer(&self, is_measured: bool) -> Option<MirrorLayer> {
-        let mut builder = MirrorLayer::builder(self.target()?);
+    pub(crate) fn layer(&self, is_measured: bool, failures: Failures) -> Option<MirrorLayer> {
+        let mut builder = MirrorLayer::builder(self.target()?).observe_with(failures);
         if is_measured {
             builder = builder.observe_with(MetricsObserver::new());
         }
         if let Some(rate) = self.percent {
             builder = builder.sample_rate(rate);
+        }
+        if self.safe_methods {
+            builder = builder.filter(safe_methods());
+        }
+        if self.strip_credentials {
+            builder = builder.rewrite(strip_credentials());
         }
         if let Some(host) = self.host_rewrite() {
             builder = builder.host_rewrite(host);
@@ -187,6 +253,28 @@ impl MirrorArgs {
             return Some(HostRewrite::preserve());
         }
         self.host_suffix.clone().or_else(|| self.host.clone())
+    }
+}
+
+impl fmt::Display for MirrorArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(shadow) = &self.shadow else {
+            return write!(f, "nothing is copied (no --shadow)");
+        };
+        let rate = self.percent.unwrap_or(SampleRate::ALL);
+        let methods = match self.safe_methods {
+            true => "safe methods only",
+            false => "all methods",
+        };
+        let credentials = match self.strip_credentials {
+            true => "without credentials",
+            false => "credentials included",
+        };
+        let shadow = shadow.authority();
+        write!(
+            f,
+            "{rate} of the requests are copied to {shadow}: {methods}, {credentials}"
+        )
     }
 }
 

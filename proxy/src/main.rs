@@ -7,6 +7,7 @@
 //!
 //! curl http://127.0.0.1:8080/                                             # through the proxy
 //! curl http://127.0.0.1:8081/stats                                        # what became of the copies
+//! curl http://127.0.0.1:8081/healthz                                      # 200 for as long as the process lives
 //! curl http://127.0.0.1:8081/metrics                                      # the same and more, for Prometheus
 //! curl -X PUT -d '{"percent": 12.5}' http://127.0.0.1:8081/mirror         # or {"paused": true}
 //! ```
@@ -35,6 +36,10 @@
 //! reason in one line; when the request is at fault, its body breaking off say, a 400; when no subset has weight, or the
 //! chosen one is not ready in time, a 503.
 //!
+//! It writes to standard error what it copies where, the first copy that failed for each reason (then the 2nd, 4th, 8th
+//! and so on), and at the end how many failed. Each option has a variable in the environment: `--shadow` is
+//! `TOWER_MIRROR_SHADOW`.
+//!
 //! Once it listens it says so on standard output, with the port it got where it was told to choose. SIGTERM or Ctrl-C
 //! ends it: what is in flight, copies included, has `--drain-timeout-ms` to finish (a second signal cuts that short), a
 //! last line sums up, and the exit status is 0. It is 2 for bad arguments and for an address that cannot be had.
@@ -42,6 +47,7 @@
 mod admin;
 mod args;
 mod hop;
+mod log;
 mod proxy;
 mod serve;
 mod split;
@@ -57,7 +63,6 @@ use std::{
     time::Duration,
 };
 
-use clap::Parser;
 use hyper::body::Incoming;
 use mimalloc::MiMalloc;
 use tokio::net::TcpListener;
@@ -68,6 +73,7 @@ use tower_mirror::{
 
 use crate::{
     args::{Args, Backend},
+    log::Log,
     proxy::{Forward, Proxy},
     stop::Stop,
 };
@@ -77,7 +83,7 @@ use crate::{
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::of_process();
     let outcome = match args.backend() {
         Ok(Backend::Primary(primary)) => block_on(args.workers, run(args, primary, None)),
         Ok(Backend::Split(split)) => {
@@ -122,7 +128,8 @@ where
 {
     // Only where somebody can read them.
     let is_measured = args.admin.is_some();
-    let mirror = args.mirror.layer(is_measured);
+    let log = Log::start();
+    let mirror = args.mirror.layer(is_measured, log.failures());
     let limit = args.drain_timeout();
     let proxy = Proxy::new(backend);
     let served = proxy.served();
@@ -141,6 +148,8 @@ where
         tokio::spawn(admin::serve(listener, router));
     }
 
+    log.line(&args);
+
     let mirrored = match mirror {
         None => {
             serve::serve(listener, proxy, limit, &mut stop).await;
@@ -152,6 +161,13 @@ where
             Some((mirror.handle(), drained))
         }
     };
+    if let Some(failed) = mirrored
+        .as_ref()
+        .and_then(|(mirror, _)| log::total(&mirror.stats()))
+    {
+        log.line(failed);
+    }
+    log.finish().await;
     say(Summary {
         served: served.load(Relaxed),
         split: split.map(|split| split.stats()),

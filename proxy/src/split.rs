@@ -1,5 +1,7 @@
 //! The subsets, where there are several servers to answer.
 
+use std::fmt;
+
 use clap::Args as ClapArgs;
 use http::{HeaderName, Response, StatusCode};
 use tower_mirror::{
@@ -78,6 +80,26 @@ impl SplitArgs {
             (Some(header), Some(cookie)) => Some(header.or(cookie)),
             (header, cookie) => header.or(cookie),
         }
+    }
+}
+
+/// The subsets, each with its address and its weight.
+impl fmt::Display for SplitArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, subset) in self.subset.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            let Subset {
+                name,
+                weight,
+                target,
+            } = subset;
+            write!(
+                f,
+                "{comma}{name} at {} (weight {weight})",
+                target.authority()
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -91,6 +91,8 @@ const FORBIDDEN: &[&str] = &[
     "todo!",
     "unimplemented!",
     "dbg!",
+    "println!",
+    "print!",
     "unsafe ",
 ];
 

@@ -151,6 +151,7 @@ async fn a_body_read_to_its_end_stays_at_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::mem_forget, reason = "a leak is the subject")]
 async fn what_is_leaked_is_in_flight_until_its_deadline() {
     let mirror = MirrorLayer::new(TestShadow::recording());
     let primary = service_fn(async |request: Request<TeeBody<Script>>| {

@@ -103,7 +103,7 @@ async fn whatever_the_mark_says_it_is_one() {
     let headers = copy("GET").body(()).unwrap().into_parts().0.headers;
     assert_eq!(Mirrored::from_headers(&headers).unwrap().mirror(), "v2");
     assert_eq!(
-        Mirrored::from_headers_named(&headers, &HeaderName::from_static("x-copy")),
+        Mirrored::from_headers_named(&headers, HeaderName::from_static("x-copy")),
         None
     );
 }

@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    process::{Child, ChildStderr, ChildStdout, Command},
 };
 
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Proxy {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    /// Standard error, where a test reads it.
+    log: Option<Lines<BufReader<ChildStderr>>>,
     pub(crate) address: SocketAddr,
     admin: Option<SocketAddr>,
 }
@@ -30,11 +32,36 @@ impl Proxy {
         if is_steered {
             command.args(["--admin", "127.0.0.1:0"]);
         }
+        command.stderr(Stdio::piped());
+        let mut proxy = Self::spawn(command, is_steered).await;
+        // As the test's own output, so that it is seen only where the test fails.
+        if let Some(mut log) = proxy.log.take() {
+            tokio::spawn(async move {
+                while let Ok(Some(line)) = log.next_line().await {
+                    eprintln!("{line}");
+                }
+            });
+        }
+        proxy
+    }
+
+    /// With these variables in its environment, which must name the addresses too. What it logs can be read.
+    pub(crate) async fn start_by_environment(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = command(args);
+        command
+            .envs(variables.iter().copied())
+            .stderr(Stdio::piped());
+        Self::spawn(command, true).await
+    }
+
+    async fn spawn(mut command: Command, is_steered: bool) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let log = child.stderr.take().map(|log| BufReader::new(log).lines());
         let mut proxy = Self {
             child,
             lines,
+            log,
             address: SocketAddr::from(([0; 4], 0)),
             admin: None,
         };
@@ -60,6 +87,12 @@ impl Proxy {
         let rest = line.strip_prefix(beginning);
         rest.unwrap_or_else(|| panic!("expected {beginning:?}, got {line:?}"))
             .to_owned()
+    }
+
+    /// The next line that it logs, if there is one more.
+    pub(crate) async fn logs(&mut self) -> Option<String> {
+        let log = self.log.as_mut().unwrap();
+        within("a line of the log", log.next_line()).await.unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -144,11 +177,25 @@ impl Stats {
 
 /// Runs it to its end: its exit status and what it said on standard error.
 pub(crate) async fn run(args: &[&str]) -> (Option<i32>, String) {
-    let output = within("running the proxy", command(args).output()).await;
-    let output = output.unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code(), said)
+    let (code, output, said) = run_by_environment(args, &[]).await;
+    assert_eq!(output, "");
+    (code, said)
+}
+
+/// Runs it to its end with these variables: its exit status, its output and what it said on standard error.
+pub(crate) async fn run_by_environment(
+    args: &[&str],
+    variables: &[(&str, &str)],
+) -> (Option<i32>, String, String) {
+    let mut command = command(args);
+    let output = command.envs(variables.iter().copied()).output();
+    let output = within("running the proxy", output).await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }
 
 fn command(args: &[&str]) -> Command {

@@ -14,6 +14,7 @@ mod headers;
 mod http2;
 mod metrics;
 mod mirroring;
+mod program;
 mod promql;
 mod split;
 mod split_admin;

@@ -187,7 +187,7 @@ async fn a_proxy_passes_on_the_break_of_an_upload_that_was_answered_already() {
             upstream.stop().await;
             let forwarded = forwarded.recv().await.unwrap();
             assert_eq!(forwarded.bytes, [b'x'; 10], "{case}");
-            // In axum's box no end can be told from this reset; the proxy example, which has hyper's own body, can.
+            // In axum's box no end can be told from this reset; the proxy, which has hyper's own body, can.
             let is_hidden = broken.declared.is_none() && broken.end == End::Reset(0);
             assert!(is_hidden || !forwarded.is_whole, "{case}");
         }
