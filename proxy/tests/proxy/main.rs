@@ -7,6 +7,7 @@ mod admin;
 mod arguments;
 mod child;
 mod client;
+mod compare;
 mod conformance;
 mod ending;
 mod forwarding;
