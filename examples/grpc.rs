@@ -33,7 +33,7 @@ async fn main() -> Result<(), BoxError> {
 
     // A gRPC shadow speaks HTTP/2. `Stream` relays messages as they come; without it a call is copied
     // once the client has sent its last.
-    let mirror = MirrorLayer::builder(HttpTarget::new(&v2)?.http2())
+    let mirror = MirrorLayer::builder(HttpTarget::builder(&v2).http2().build()?)
         .name("orders-v2")
         .body_mode(BodyMode::Streaming)
         .timeout(Duration::from_secs(2))

@@ -1,4 +1,4 @@
-//! Copies of headers and targets that hold nothing of the buffer that they were read into.
+//! Copies of headers and targets that do not keep the buffer that they were read into.
 //!
 //! A server's header values are slices of its connection's read buffer, which may be a hundred times larger and would
 //! live as long as the copy.
@@ -52,7 +52,7 @@ fn copy_headers(headers: &HeaderMap, text: &mut Bytes) -> HeaderMap {
     copied
 }
 
-/// `None` for what is no target, which none is that was one before.
+/// `None` if the parts do not make a target. That cannot happen, because they are those of a valid target.
 fn copy_target(target: &Uri, path: Bytes, authority: Bytes) -> Option<Uri> {
     let mut parts = uri::Parts::default();
     if let Some(scheme) = target.scheme() {

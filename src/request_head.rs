@@ -1,4 +1,4 @@
-//! The borrowed view of a request that every policy decides on.
+//! `RequestHead`: the borrowed view of a request that every policy decides on.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,10 +11,10 @@ use http_body::{Body, SizeHint};
 
 use crate::headers::without_user_information;
 
-/// What a policy may look at before a request is served: everything but its bytes.
+/// What a policy may read before a request is served: everything except the bytes of its body.
 ///
 /// Filters, keys and route labels run on the primary's path for every request,
-/// so they get references. Taking a request apart to show it costs more than
+/// so they receive references. To take a request apart would cost more than
 /// the decision itself.
 ///
 /// # Example
@@ -75,7 +75,7 @@ impl<'a> RequestHead<'a> {
     /// It is the authority of the target, as HTTP/2 and the absolute form of HTTP/1.1 have it (RFC 9113, section 8.3.1;
     /// RFC 9112, section 3.2.2), else the first `Host` field. User information is left out, and so is a port of 80 or
     /// 443: some clients write the default port and others do not, and HTTP/1.1 does not say which of the two
-    /// it is. Any other port is part of the host. `None` if it is empty, is no visible ASCII, or is missing.
+    /// it is. Any other port is part of the host. `None` if it is empty, is not visible ASCII, or is missing.
     ///
     /// The case is the client's, and hosts are case-insensitive: compare them by
     /// [`eq_ignore_ascii_case`](str::eq_ignore_ascii_case).
@@ -119,7 +119,7 @@ impl<'a> RequestHead<'a> {
     ///
     /// ```
     /// use http::{Request, header::{COOKIE, HOST}};
-    /// use tower_mirror::{RequestHead, sample::Filter};
+    /// use tower_mirror::RequestHead;
     ///
     /// let of_the_shop = |head: &RequestHead<'_>| head.header(HOST).as_deref() == Some(b"shop.example");
     ///
@@ -129,7 +129,7 @@ impl<'a> RequestHead<'a> {
     ///     .body(String::new())
     ///     .unwrap();
     /// let head = RequestHead::of(&over_http2);
-    /// assert!(of_the_shop.passes(&head));
+    /// assert!(of_the_shop(&head));
     /// assert_eq!(head.header("cookie").as_deref(), Some(&b"a=1; b=2"[..]));
     /// ```
     #[must_use]
@@ -205,7 +205,7 @@ impl Seen<'_> {
 fn bare_host(authority: &str) -> Option<&str> {
     let host = without_user_information(authority);
     let host = match host.rsplit_once(':') {
-        // An IPv6 address without brackets is no valid host; its last part is no port in any case.
+        // An IPv6 address without brackets is not a valid host, and its last part is not a port.
         Some((name, "" | "80" | "443")) if name.ends_with(']') || !name.contains(':') => name,
         _ => host,
     };

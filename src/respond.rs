@@ -54,6 +54,16 @@ where
 /// A response of this status with an empty body: `R::default()`.
 ///
 /// See [`MakeResponse`] for an example.
+///
+/// # Example
+///
+/// ```
+/// use http::StatusCode;
+/// use tower_mirror::{EmptyResponse, ReadOnlyLayer};
+///
+/// let layer = ReadOnlyLayer::new().refusal(EmptyResponse(StatusCode::METHOD_NOT_ALLOWED));
+/// # let _ = layer;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmptyResponse(pub StatusCode);
 

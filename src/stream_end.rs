@@ -1,4 +1,4 @@
-//! Whether a body says when its HTTP/2 stream has ended, by which an end is known from a reset.
+//! Whether a body reports the end of its HTTP/2 stream, which distinguishes an end from a reset.
 
 use std::any::type_name;
 

@@ -30,6 +30,21 @@ pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
     try_sleep_until(later(Instant::now(), duration))
 }
 
+/// What `work` gives within `limit`. In a runtime without timers there is no time to wait.
+pub(crate) async fn within<W: Future>(limit: Duration, work: W) -> Option<W::Output> {
+    let mut work = pin!(work);
+    match try_sleep(limit) {
+        Some(sleep) => until(work, pin!(sleep)).await,
+        None => {
+            poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending => Poll::Ready(None),
+            })
+            .await
+        }
+    }
+}
+
 /// The output of `work`, or `None` if `stop` ends first. If both are ready, the output is returned.
 /// Both are pinned by the caller, since a future that is moved into another one enlarges it.
 pub(crate) fn until<W: Future, S: Future>(

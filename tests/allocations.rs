@@ -151,6 +151,21 @@ fn a_key_allocates_nothing_however_a_client_writes_it() {
     }
 }
 
+/// A request that is not sampled costs allocations only if its response is to say so, which is off by default.
+#[test]
+fn a_response_that_says_that_it_was_not_copied_costs_three() {
+    let mirror = MirrorLayer::builder(Null)
+        .sample_rate(SampleRate::NONE)
+        .with_mirroring()
+        .build();
+    let mut service = mirror.layer(Null);
+    call(&mut service, usual(Shape::SMALL)); // thread locals
+    let request = usual(Shape::SMALL);
+    let counted = measure(|| call(&mut service, request));
+    assert_eq!(mirror.handle().stats().outcome(Outcome::NotSampled), 2);
+    assert_eq!(counted.count_total, 3);
+}
+
 #[test]
 fn nor_does_it_where_everything_is_traced() {
     let subscriber = tracing_subscriber::registry();

@@ -25,7 +25,7 @@ use tokio::{
     sync::{Barrier, mpsc},
 };
 use tower::{Service, ServiceExt};
-use tower_mirror::HttpTarget;
+use tower_mirror::{HttpTarget, client::HttpTargetBuilder};
 use tower_mirror_testing::frames::{
     DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NOTHING, Peer, RST_STREAM, STATUS_200, frame,
 };
@@ -63,8 +63,12 @@ where
     accepted
 }
 
+fn builder(address: SocketAddr) -> HttpTargetBuilder {
+    HttpTarget::builder(format!("http://{address}"))
+}
+
 fn target(address: SocketAddr) -> HttpTarget {
-    HttpTarget::new(&format!("http://{address}")).unwrap()
+    builder(address).build().unwrap()
 }
 
 type Legacy = legacy::Client<legacy::connect::HttpConnector, Full<Bytes>>;
@@ -148,7 +152,7 @@ async fn an_answer_that_arrived_is_delivered_whatever_ends_its_connection() {
                 peer.read_on().await
             }
         });
-        let (target, legacy) = (target(address).http2(), legacy_http2());
+        let (target, legacy) = (builder(address).http2().build().unwrap(), legacy_http2());
         let (mut lost, mut lost_by_legacy) = (0, 0);
         for _ in 0..ROUNDS {
             // A request may meet the end of a connection and not be answered; an answer may not be lost.
@@ -191,7 +195,7 @@ async fn a_graceful_shutdown_under_load_loses_nothing() {
             Ok(())
         }
     });
-    let target = target(address).http2();
+    let target = builder(address).http2().build().unwrap();
     for _ in 0..40 {
         let asked = (0..16).map(|_| by_target(&target, get(address)));
         let answers = join_all(asked).await;
@@ -219,7 +223,7 @@ async fn what_a_server_says_it_has_not_processed_goes_to_another_connection() {
             peer.write(&[goaway(first), whole(first)].concat()).await?;
             peer.read_on().await
         });
-        let target = target(address).http2();
+        let target = builder(address).http2().build().unwrap();
         let both = join_all([
             by_target(&target, request(address)),
             by_target(&target, request(address)),
@@ -249,7 +253,7 @@ async fn a_refused_stream_goes_to_another_connection_but_not_for_ever() {
                     .await?;
             }
         });
-        let answer = by_target(&target(address).http2(), get(address)).await;
+        let answer = by_target(&builder(address).http2().build().unwrap(), get(address)).await;
         assert_eq!(answer.is_some(), refusing == 1);
         let connections = if refusing == 1 { 2 } else { 3 };
         assert_eq!(accepted.load(SeqCst), connections);
@@ -272,7 +276,7 @@ async fn a_burst_on_a_cold_connection_is_served_whole() {
             served.map_err(io::Error::other)
         }
     });
-    let (target, legacy) = (target(address).http2(), legacy_http2());
+    let (target, legacy) = (builder(address).http2().build().unwrap(), legacy_http2());
     let answers = join_all((0..80).map(|_| by_target(&target, get(address)))).await;
     let by_legacy = join_all((0..80).map(|_| by_legacy(&legacy, get(address)))).await;
     let lost = |answers: &[Option<Bytes>]| answers.iter().filter(|it| it.is_none()).count();
@@ -337,7 +341,7 @@ async fn an_idempotent_request_that_met_a_closing_connection_is_sent_once_more()
         ),
     ] {
         let (address, accepted) = closing_as_asked(before).await;
-        let target = target(address).retry_idempotent(retries);
+        let target = builder(address).retry_idempotent(retries).build().unwrap();
         assert!(by_target(&target, get(address)).await.is_some(), "{name}");
         let answer = by_target(&target, request(address)).await;
         assert_eq!(answer.is_some(), is_answered, "{name}");
@@ -365,7 +369,7 @@ async fn a_peer_that_answers_no_request_loses_its_connection() {
             }
         }
     });
-    let target = target(address).http2();
+    let target = builder(address).http2().build().unwrap();
     assert!(by_target(&target, get(address)).await.is_some());
     for _ in 0..3 {
         let mut target = target.clone();
@@ -395,8 +399,11 @@ async fn connections_expire() {
         }
     });
     for target in [
-        target(address).idle_timeout(Duration::ZERO),
-        target(address).max_age(Duration::ZERO),
+        builder(address)
+            .idle_timeout(Duration::ZERO)
+            .build()
+            .unwrap(),
+        builder(address).max_age(Duration::ZERO).build().unwrap(),
     ] {
         let before = accepted.load(SeqCst);
         for _ in 0..3 {
@@ -445,7 +452,7 @@ async fn answers_that_nobody_reads_hold_up_no_other() {
         .route("/", axum::routing::get(async || "whole"))
         .route("/large", axum::routing::get(async || vec![b'x'; 16 << 20]));
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let target = target(address).http2();
+    let target = builder(address).http2().build().unwrap();
     let mut unread = Vec::new();
     for _ in 0..8 {
         let large = Request::get("/large").body(Empty::<Bytes>::new()).unwrap();

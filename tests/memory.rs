@@ -21,7 +21,10 @@ use tokio::{
     task::yield_now,
 };
 use tower::service_fn;
-use tower_mirror::{HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, SampleRate, ShadowBody};
+use tower_mirror::{
+    HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, SampleRate, ShadowBody,
+    client::HttpTargetBuilder,
+};
 use tower_mirror_testing::{Act, Place, TestShadow};
 
 const KIB: usize = 1 << 10;
@@ -66,8 +69,8 @@ impl Holds {
             Self::Back => MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Ready))),
             Self::Request => MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Call))),
             Self::Frames => MirrorLayer::builder(service_fn(keep_frames)),
-            Self::Http1 => MirrorLayer::builder(never_reading().await),
-            Self::Http2 => MirrorLayer::builder(never_reading().await.http2()),
+            Self::Http1 => MirrorLayer::builder(never_reading().await.build().unwrap()),
+            Self::Http2 => MirrorLayer::builder(never_reading().await.http2().build().unwrap()),
         }
     }
 
@@ -88,11 +91,10 @@ async fn keep_frames(request: Request<ShadowBody>) -> Result<Response<Empty<Byte
     pending().await
 }
 
-async fn never_reading() -> HttpTarget {
+async fn never_reading() -> HttpTargetBuilder {
     let (listener, address) = tower_mirror_testing::net::listen().await;
     tokio::spawn(accept(listener));
-    let target = HttpTarget::new(&format!("http://{address}")).unwrap();
-    target
+    HttpTarget::builder(format!("http://{address}"))
         .max_connections(1000)
         .connect_timeout(NEVER)
         .write_timeout(NEVER)

@@ -143,8 +143,8 @@ fn in_the_namespace() {
 }
 
 async fn copies_to_a_name_that_does_not_resolve() {
-    let target = HttpTarget::new("http://slow.test").unwrap();
-    let mirror = MirrorLayer::new(target.connect_timeout(Duration::from_millis(20)));
+    let target = HttpTarget::builder("http://slow.test").connect_timeout(Duration::from_millis(20));
+    let mirror = MirrorLayer::new(target.build().unwrap());
     let handle = mirror.handle();
     let app = Router::new()
         .route("/", get(async || "primary"))
@@ -169,8 +169,11 @@ async fn copies_to_a_name_that_does_not_resolve() {
 }
 
 async fn no_connection_to(url: &str) {
-    let target = HttpTarget::new(url).unwrap();
-    let mut target = target.connect_timeout(Duration::from_millis(20));
+    let target = HttpTarget::builder(url);
+    let mut target = target
+        .connect_timeout(Duration::from_millis(20))
+        .build()
+        .unwrap();
     let ready = poll_fn(|cx| Service::<Request<Empty<Bytes>>>::poll_ready(&mut target, cx));
     assert!(within(ready).await.unwrap_err().is_connect());
 }

@@ -1,5 +1,6 @@
 //! What criterion runs: a module a topic.
 
+mod answers;
 mod application;
 mod buffer;
 mod clone;
@@ -14,7 +15,7 @@ use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
 
 use tower_mirror_testing::cases::Case;
 
-pub(crate) const TOPICS: [fn(&mut Criterion); 9] = [
+pub(crate) const TOPICS: [fn(&mut Criterion); 10] = [
     passthrough::bench,
     clone::bench,
     buffer::bench,
@@ -24,6 +25,7 @@ pub(crate) const TOPICS: [fn(&mut Criterion); 9] = [
     observers::bench,
     application::bench,
     threads::bench,
+    answers::bench,
 ];
 
 /// One row of a group.

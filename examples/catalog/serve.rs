@@ -34,7 +34,7 @@ pub(crate) async fn run() -> Result<()> {
         Catalog::start(Version::V2, V2, |request| println!("{request}")),
     )?;
 
-    let mirror = webapp::mirror(HttpTarget::new(&v2.url())?, |_| ());
+    let mirror = webapp::mirror(HttpTarget::builder(v2.url()), |_| ())?;
     let handle = mirror.handle();
     let app = webapp::app(HttpTarget::new(&v1.url())?).layer(mirror);
     println!(

@@ -48,9 +48,9 @@ impl Stage {
 
         let answer_bytes = Arc::new(AtomicU64::new(0));
         let bytes = Arc::clone(&answer_bytes);
-        let mirror = webapp::mirror(HttpTarget::new(&v2.url())?, move |report: &Report| {
+        let mirror = webapp::mirror(HttpTarget::builder(v2.url()), move |report: &Report| {
             bytes.fetch_add(report.shadow.response_bytes, Relaxed);
-        });
+        })?;
         let (client, address) = (
             Client::builder(TokioExecutor::new()).build_http(),
             v2.address,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use axum::{Router, error_handling::HandleError};
 use http::StatusCode;
-use tower_mirror::{HttpTarget, MirrorLayer, Report, client};
+use tower_mirror::{
+    HttpTarget, MirrorLayer, Report,
+    client::{self, HttpTargetBuilder, InvalidUrl},
+};
 
 /// How long v2 may take to answer.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(500);
@@ -20,15 +23,16 @@ pub(crate) fn app(v1: HttpTarget) -> Router {
 
 /// Mirrors every request to v2, under the host `catalog-shadow`.
 pub(crate) fn mirror(
-    v2: HttpTarget,
+    v2: HttpTargetBuilder,
     observer: impl Fn(&Report) + Send + Sync + 'static,
-) -> MirrorLayer {
-    MirrorLayer::builder(v2.max_connections(MAX_CONNECTIONS))
+) -> Result<MirrorLayer, InvalidUrl> {
+    let v2 = v2.max_connections(MAX_CONNECTIONS).build()?;
+    let mirror = MirrorLayer::builder(v2)
         .name("catalog-v2")
         .max_in_flight(MAX_IN_FLIGHT)
         .timeout(TIMEOUT)
-        .observer(observer)
-        .build()
+        .observer(observer);
+    Ok(mirror.build())
 }
 
 async fn bad_gateway(error: client::Error) -> (StatusCode, String) {

@@ -33,7 +33,10 @@ use axum::{Router, middleware};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower_mirror::{BodyMode, HttpTarget, MirrorHandle, MirrorLayer};
+use tower_mirror::{
+    BodyMode, MirrorHandle, MirrorLayer,
+    client::{HttpTargetBuilder, InvalidUrl},
+};
 
 use crate::{record::Recorder, stop::Stop};
 
@@ -57,7 +60,7 @@ struct Args {
 
     /// The server that gets copies. Without it nothing is mirrored.
     #[arg(long, value_name = "URL")]
-    shadow: Option<HttpTarget>,
+    shadow: Option<HttpTargetBuilder>,
 
     /// What body copies have.
     #[arg(long, requires = "shadow", default_value = "buffered")]
@@ -97,7 +100,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let counts = Counts::default();
     let mut handle = None;
     if let Some(target) = &args.shadow {
-        let mirror = mirror(&args, target.clone(), counts.clone());
+        let mirror = mirror(&args, target.clone(), counts.clone())?;
         handle = Some(mirror.handle());
         app = app.layer(mirror);
     }
@@ -122,7 +125,11 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(())
 }
 
-fn mirror(args: &Args, target: HttpTarget, counts: Counts) -> MirrorLayer {
+fn mirror(
+    args: &Args,
+    target: HttpTargetBuilder,
+    counts: Counts,
+) -> Result<MirrorLayer, InvalidUrl> {
     let target = match args.shadow_http2 {
         true => target.http2(),
         false => target,
@@ -131,7 +138,7 @@ fn mirror(args: &Args, target: HttpTarget, counts: Counts) -> MirrorLayer {
         Body::Buffered => BodyMode::Buffered,
         Body::Streaming => BodyMode::Streaming,
     };
-    MirrorLayer::builder(target)
+    let mirror = MirrorLayer::builder(target.build()?)
         .body_mode(body)
         .route_label(|head| Some(case(head.headers.get("x-case")?.to_str().ok()?).to_owned()))
         .observer(move |report| {
@@ -139,8 +146,8 @@ fn mirror(args: &Args, target: HttpTarget, counts: Counts) -> MirrorLayer {
             let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
             let count = counts.entry(case).or_default();
             *count.entry(report.outcome.to_string()).or_default() += 1;
-        })
-        .build()
+        });
+    Ok(mirror.build())
 }
 
 /// The name, without the number of the request that follows it.

@@ -46,7 +46,7 @@ pub fn layer() -> MirrorLayer {
 
 fn start() -> Process {
     let target = match env::var("MIRROR_SHADOW") {
-        Ok(url) => HttpTarget::new(&url).expect("a URL").http2(),
+        Ok(url) => HttpTarget::builder(&url).http2().build().expect("a URL"),
         Err(_) => HttpTarget::new(&format!("http://{}", shadow())).expect("a URL"),
     };
     let body = match env::var("MIRROR_BODY").as_deref() {

@@ -145,12 +145,12 @@ impl Stage {
 
     /// With limits that this traffic reaches.
     fn mirror(&self, is_live: bool, is_http2: bool, chance: &mut Rng) -> Result<MirrorLayer> {
-        let shadow = HttpTarget::new(&self.shadow.url())?
+        let shadow = HttpTarget::builder(self.shadow.url())
             .max_connections(48)
             .connect_timeout(Duration::from_millis(100))
             .write_timeout(Duration::from_millis(200));
         let shadow = if is_http2 { shadow.http2() } else { shadow };
-        Ok(MirrorLayer::builder(shadow)
+        Ok(MirrorLayer::builder(shadow.build()?)
             .name("round")
             .sample_rate(any_rate(chance)?)
             .draw(any_draw(chance))
@@ -172,8 +172,9 @@ impl Stage {
 }
 
 fn target(server: &Server, is_http2: bool) -> Result<HttpTarget> {
-    let target = HttpTarget::new(&format!("http://{}", server.address))?;
-    Ok(if is_http2 { target.http2() } else { target })
+    let target = HttpTarget::builder(format!("http://{}", server.address));
+    let target = if is_http2 { target.http2() } else { target };
+    Ok(target.build()?)
 }
 
 fn any_draw(chance: &mut Rng) -> Draw {

@@ -7,8 +7,12 @@ use clap::{
     ValueEnum, builder::BoolishValueParser, error::ErrorKind::ValueValidation,
 };
 use tower_mirror::{
-    BodyMode, HostRewrite, HttpTarget, MirrorLayer, SampleRate, compare::CompareLayer,
-    metrics::MetricsObserver, mirror::MirrorBuilder, rewrite::strip_credentials,
+    BodyMode, BoxError, HostRewrite, HttpTarget, MirrorLayer, SampleRate,
+    client::{HttpTargetBuilder, InvalidUrl},
+    compare::CompareLayer,
+    metrics::MetricsObserver,
+    mirror::MirrorBuilder,
+    rewrite::strip_credentials,
     sample::safe_methods,
 };
 
@@ -16,7 +20,7 @@ use crate::{
     admin::Handles,
     compare::{CompareArgs, Invalid},
     log::Failures,
-    proxy::wide,
+    proxy::{authority, wide},
     split::{Split, SplitArgs},
 };
 
@@ -44,7 +48,7 @@ pub(crate) struct Args {
 
     /// The server that answers, as http://host[:port]; several are `--subset`.
     #[arg(long, value_name = "URL")]
-    primary: Option<HttpTarget>,
+    primary: Option<HttpTargetBuilder>,
 
     /// Speak HTTP/2 (prior knowledge) to the primary, the subsets and the baseline, as gRPC needs.
     #[arg(long)]
@@ -115,18 +119,20 @@ impl Args {
 
     /// What answers, or, where the subsets do not fit together, what clap says of bad arguments.
     pub(crate) fn backend(&self) -> Result<Backend, clap::Error> {
-        if let Some(primary) = &self.primary {
-            return Ok(Backend::Primary(wide(primary, self.primary_http2)));
-        }
-        let split = self.split.split(self.primary_http2).map(Backend::Split);
-        split.map_err(|invalid| Self::command().error(ValueValidation, invalid))
+        let backend = match &self.primary {
+            Some(primary) => wide(primary, self.primary_http2)
+                .map(Backend::Primary)
+                .map_err(BoxError::from),
+            None => self.split.split(self.primary_http2).map(Backend::Split),
+        };
+        backend.map_err(|invalid| Self::command().error(ValueValidation, invalid))
     }
 
     /// The layer, or why the options for it do not fit together.
     pub(crate) fn around(&self, failures: Failures) -> Result<Around, Invalid> {
         // Only where somebody can read them.
         let is_measured = self.admin.is_some();
-        let Some(mirror) = self.mirror.builder(is_measured, failures) else {
+        let Some(mirror) = self.mirror.builder(is_measured, failures)? else {
             return Ok(Around::Nothing);
         };
         if !self.compare.is_on() {
@@ -139,6 +145,7 @@ impl Args {
         }
         let baseline = self.compare.baseline.as_ref();
         let baseline = baseline.map(|target| self.mirror.pooled(target, self.primary_http2));
+        let baseline = baseline.transpose()?;
         self.compare.layer(mirror, baseline).map(Around::Compare)
     }
 
@@ -177,7 +184,7 @@ fn with_environment(command: Command) -> Command {
 impl fmt::Display for Args {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.primary {
-            Some(primary) => write!(f, "{} answers", primary.authority())?,
+            Some(primary) => write!(f, "{} answers", authority(primary))?,
             None => write!(f, "{} answer", self.split)?,
         }
         write!(f, "; {}{}", self.mirror, self.compare)
@@ -190,7 +197,7 @@ impl fmt::Display for Args {
 pub(crate) struct MirrorArgs {
     /// The server that gets copies, as http://host[:port]. Without it, a plain proxy.
     #[arg(long, value_name = "URL")]
-    shadow: Option<HttpTarget>,
+    shadow: Option<HttpTargetBuilder>,
 
     /// The share of requests to copy, in per cent [default: 100]
     #[arg(long, value_name = "P", requires = "shadow", value_parser = percent, allow_negative_numbers = true)]
@@ -256,8 +263,15 @@ pub(crate) struct MirrorArgs {
 
 impl MirrorArgs {
     /// The mirror, where there is a shadow.
-    fn builder(&self, is_measured: bool, failures: Failures) -> Option<MirrorBuilder> {
-        let shadow = self.pooled(self.shadow.as_ref()?, self.shadow_http2);
+    fn builder(
+        &self,
+        is_measured: bool,
+        failures: Failures,
+    ) -> Result<Option<MirrorBuilder>, InvalidUrl> {
+        let Some(shadow) = &self.shadow else {
+            return Ok(None);
+        };
+        let shadow = self.pooled(shadow, self.shadow_http2)?;
         let mut builder = MirrorLayer::builder(shadow).observe_with(failures);
         if is_measured {
             builder = builder.observe_with(MetricsObserver::new());
@@ -289,18 +303,18 @@ impl MirrorArgs {
         if let Some(millis) = self.timeout_ms {
             builder = builder.timeout(Duration::from_millis(millis));
         }
-        Some(builder)
+        Ok(Some(builder))
     }
 
     /// The target with room for all copies.
-    fn pooled(&self, target: &HttpTarget, is_http2: bool) -> HttpTarget {
+    fn pooled(&self, target: &HttpTargetBuilder, is_http2: bool) -> Result<HttpTarget, InvalidUrl> {
         let target = match is_http2 {
             true => target.clone().http2(),
             false => target.clone(),
         };
         // Over HTTP/1.1 each copy in flight has a connection of its own, worth keeping for the next.
         let copies = self.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
-        target.max_connections(copies).max_idle(copies)
+        target.max_connections(copies).max_idle(copies).build()
     }
 
     fn host_rewrite(&self) -> Option<HostRewrite> {
@@ -325,7 +339,7 @@ impl fmt::Display for MirrorArgs {
             true => "without credentials",
             false => "credentials included",
         };
-        let shadow = shadow.authority();
+        let shadow = authority(shadow);
         write!(
             f,
             "{rate} of the requests are copied to {shadow}: {methods}, {credentials}"

@@ -6,9 +6,12 @@ use clap::Args as ClapArgs;
 use http::Method;
 use tower_mirror::{
     HttpTarget,
+    client::{HttpTargetBuilder, InvalidUrl},
     compare::{Accept, Compare, CompareError, CompareLayer, Json, Kind, Quantile, Rules},
     mirror::MirrorBuilder,
 };
+
+use crate::proxy::authority;
 
 /// What means nothing without `--compare`. Where an option is not given, the library's own default holds.
 #[derive(Debug, ClapArgs)]
@@ -21,7 +24,7 @@ pub(crate) struct CompareArgs {
     /// A second instance of the primary's version, as http://host[:port]. What differs between the two is noise, and does
     /// not count against the shadow. Without it, every difference counts.
     #[arg(long, value_name = "URL", requires = "compare")]
-    pub(crate) baseline: Option<HttpTarget>,
+    pub(crate) baseline: Option<HttpTargetBuilder>,
 
     /// Do not compare this path of JSON answers, such as /items/*/etag. Can be repeated.
     #[arg(long, value_name = "PATH", requires = "compare", value_parser = ignored)]
@@ -121,7 +124,7 @@ impl fmt::Display for CompareArgs {
             (Some(baseline), true) => write!(
                 f,
                 "; the answers are compared, with {} as the baseline",
-                baseline.authority()
+                authority(baseline)
             ),
             (None, true) => f.write_str("; the answers are compared, without a baseline"),
         }
@@ -150,7 +153,7 @@ macro_rules! from {
     )*};
 }
 
-from! { CompareError tower_mirror::compare::InvalidAccept tower_mirror::compare::InvalidRules }
+from! { InvalidUrl CompareError tower_mirror::compare::InvalidAccept tower_mirror::compare::InvalidRules }
 
 fn ignored(path: &str) -> Result<String, Invalid> {
     checked(path, Json::new().ignore(path))

@@ -17,7 +17,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower::Service;
-use tower_mirror::{HttpTarget, client};
+use tower_mirror::{
+    HttpTarget,
+    client::{self, HttpTargetBuilder, InvalidUrl},
+};
 
 use crate::hop;
 
@@ -54,12 +57,21 @@ where
 }
 
 /// The target with room for all that a proxy may forward to it.
-pub(crate) fn wide(target: &HttpTarget, is_http2: bool) -> HttpTarget {
+pub(crate) fn wide(target: &HttpTargetBuilder, is_http2: bool) -> Result<HttpTarget, InvalidUrl> {
     let target = target.clone().max_connections(MAX_CONNECTIONS);
     match is_http2 {
-        true => target.http2(),
-        false => target,
+        true => target.http2().build(),
+        false => target.build(),
     }
+}
+
+/// Where it is, for people. An address that no target can be made of is refused before it is shown.
+pub(crate) fn authority(target: &HttpTargetBuilder) -> String {
+    let target = target.clone().build();
+    target.map_or_else(
+        |invalid| invalid.to_string(),
+        |target| target.authority().to_string(),
+    )
 }
 
 /// Sends every request to the backend and never fails: what that cannot answer is a response of its own.

@@ -5,11 +5,12 @@ use std::fmt;
 use clap::Args as ClapArgs;
 use http::{HeaderName, Response, StatusCode};
 use tower_mirror::{
-    Draw, Force, HttpTarget, Key, WeightedSplit, client,
-    split::{InvalidSplit, Unavailable},
+    BoxError, Draw, Force, HttpTarget, Key, WeightedSplit,
+    client::{self, HttpTargetBuilder, InvalidUrl},
+    split::Unavailable,
 };
 
-use crate::proxy::wide;
+use crate::proxy::{authority, wide};
 
 /// Its name, which is the salt of its keys: proxies with the same subsets keep a user in the same one.
 const NAME: &str = "proxy";
@@ -50,17 +51,18 @@ pub(crate) struct SplitArgs {
 struct Subset {
     name: String,
     weight: u32,
-    target: HttpTarget,
+    target: HttpTargetBuilder,
 }
 
 impl SplitArgs {
     /// The split, if all names fit together.
-    pub(crate) fn split(&self, is_http2: bool) -> Result<Split, InvalidSplit> {
+    pub(crate) fn split(&self, is_http2: bool) -> Result<Split, BoxError> {
         let mut builder = WeightedSplit::builder(NAME)
             .unavailable(refuse as Refuse)
             .response_header(SERVED_BY);
         for subset in &self.subset {
-            builder = builder.subset(&subset.name, subset.weight, wide(&subset.target, is_http2));
+            let target = wide(&subset.target, is_http2)?;
+            builder = builder.subset(&subset.name, subset.weight, target);
         }
         for (from, to) in &self.fallback {
             builder = builder.fallback(from, to);
@@ -71,7 +73,7 @@ impl SplitArgs {
         if let Some(name) = &self.force_header {
             builder = builder.force(Force::header(name.clone()).when(|_| true));
         }
-        builder.build()
+        Ok(builder.build()?)
     }
 
     fn key(&self) -> Option<Key> {
@@ -96,7 +98,7 @@ impl fmt::Display for SplitArgs {
             write!(
                 f,
                 "{comma}{name} at {} (weight {weight})",
-                target.authority()
+                authority(target)
             )?;
         }
         Ok(())
@@ -118,7 +120,7 @@ fn subset(text: &str) -> Result<Subset, String> {
     let weight = weight
         .parse()
         .map_err(|_| format!("a weight must be a whole number from 0 to {}", u32::MAX))?;
-    let target = HttpTarget::new(url).map_err(|error| error.to_string())?;
+    let target = url.parse().map_err(|error: InvalidUrl| error.to_string())?;
     Ok(Subset {
         name: name.to_owned(),
         weight,

@@ -1,4 +1,4 @@
-//! What a request's head says of its body, and whether a body that ended is what was announced.
+//! `Announced`: what the head of a request says about its body, and whether a body that ended is complete.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,

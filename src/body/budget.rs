@@ -1,4 +1,4 @@
-//! The bytes that all copies together may hold.
+//! `Budget`: the bytes that all copies together may hold.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The two ends of a copy's queue on this side of the shadow: the tee writes, the exchange owns.
+//! The two ends of a queue that the shadow does not read: `CaptureWriter` for the tee, `CaptureOwner` for the exchange.
 
 use std::{
     pin::Pin,
@@ -63,7 +63,7 @@ impl CaptureWriter {
         self.push(taken)
     }
 
-    /// Takes what nobody has read: an end without data is that of the copy, as an error is, and data is left.
+    /// Takes a frame that the primary has not read: an end without data ends the copy, as an error does, and data is not taken.
     pub(super) fn skim<E>(
         &mut self,
         polled: &Option<Result<Frame<Bytes>, E>>,

@@ -1,4 +1,4 @@
-//! How a capture ends.
+//! `Captured` and `Lost`: how a capture ends.
 
 use http::HeaderMap;
 

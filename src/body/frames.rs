@@ -1,4 +1,4 @@
-//! The frames that a copy holds, and what they cost.
+//! The frames that a copy holds, and the memory that they cost.
 
 use std::collections::VecDeque;
 

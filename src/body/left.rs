@@ -1,4 +1,4 @@
-//! How the primary has ended, and what of its request's body is still read after it has dropped it.
+//! How the primary has ended, and which part of the request's body is still read after the primary has dropped it.
 
 use std::{
     mem,

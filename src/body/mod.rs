@@ -1,8 +1,7 @@
-//! What carries bytes: [`TeeBody`] is what the primary reads, [`ShadowBody`]
-//! what the shadow reads.
+//! Bodies: the primary reads a [`TeeBody`], and the shadow reads a [`ShadowBody`].
 //!
 //! The frames of a copy belong to neither. They lie in a queue that the exchange
-//! owns and empties when the copy ends, whoever still holds the shadow's view of it:
+//! owns and empties when the copy ends, even if the shadow's client still holds its view of the queue:
 //! hyper keeps the body of an aborted request for as long as an HTTP/1 peer does
 //! not read. The end of a copy is an explicit mark; without it the view ends in
 //! an error, so that a broken copy never looks like a shorter whole one.
@@ -40,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! In another [mode](BodyMode), for a shadow that needs the head alone:
+//! In another [mode](BodyMode), for a shadow that needs only the head:
 //!
 //! ```
 //! use bytes::Bytes;

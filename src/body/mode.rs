@@ -1,6 +1,19 @@
-//! How the copy's body comes about.
+//! `BodyMode`: which body a copy has.
 
-/// What body the copy has.
+/// Which body the copy has.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{BodyMode, HttpTarget, MirrorLayer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shadow = HttpTarget::new("http://127.0.0.1:9002")?;
+/// let uploads = MirrorLayer::builder(shadow).body_mode(BodyMode::Streaming).build();
+/// # let _ = uploads;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyMode {
@@ -11,18 +24,18 @@ pub enum BodyMode {
     Buffered,
     /// The request's own, relayed live: the copy begins with the head, and frames go to the
     /// shadow as the primary reads them, trailers included, through a window of what the shadow may be
-    /// [behind](crate::MirrorBuilder::lag_window). A shadow that falls further behind is given up
+    /// [behind](crate::MirrorBuilder::lag_window). The copy of a shadow that falls further behind is aborted
     /// (`lagged`), and the primary never waits for it. A body that breaks off, or that the primary does not read to its end, reaches
     /// the shadow as an aborted request, never as a shorter whole one.
     ///
-    /// HTTP/1.1 carries those trailers alone that the head names. An [`HttpTarget`](crate::client::HttpTarget)
-    /// breaks off a copy that would lose one; other clients may drop it unseen.
+    /// HTTP/1.1 carries only the trailers that the head names. An [`HttpTarget`](crate::client::HttpTarget)
+    /// aborts a copy that would lose one; other clients may drop it silently.
     ///
     /// For uploads too large to hold, and for streams that both sides write at once. `max_body_bytes` does not apply;
     /// [`capture_timeout`](crate::MirrorBuilder::capture_timeout) bounds the pauses between frames, and `timeout` runs from the end of the
     /// request's body.
     Streaming,
-    /// None: the copy is the head alone, sent at once, with `Content-Length: 0`
-    /// where the method expects a body.
+    /// No body: the copy is only the head. It is sent at once, with `Content-Length: 0`
+    /// if the method expects a body.
     HeadOnly,
 }

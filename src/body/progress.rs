@@ -1,4 +1,4 @@
-//! How far a body has been read, and what each of its frames means for the copy.
+//! `Progress`: how far a body has been read, and what each of its frames means for the copy.
 
 use bytes::Bytes;
 use http_body::Frame;
@@ -9,7 +9,7 @@ use super::{
     frames::{FrameCopy, Sharing},
 };
 
-/// One body on its way into a copy, whoever reads it.
+/// The progress of one body on its way into a copy. The primary reads the body, or the exchange.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     /// Bytes of the body so far.

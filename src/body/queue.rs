@@ -1,4 +1,4 @@
-//! The frames of one copy, under their lock.
+//! `Queue`: the frames of one copy, and the lock that protects them.
 
 use std::{
     fmt, mem,
@@ -277,7 +277,7 @@ impl Queue {
         self.budget.give_back(before.min(cost));
     }
 
-    /// What the shadow may be told of the bytes left to read.
+    /// The size hint of the bytes that the shadow has not read.
     pub(super) fn size_hint(&self) -> SizeHint {
         let state = self.lock();
         let held = state.frames.data_length();

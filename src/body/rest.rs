@@ -1,4 +1,4 @@
-//! What the primary leaves of a body that it has begun to read, and the reading on of it for the copy.
+//! `Rest`: the part of a body that the primary has not read, and how it is read for the copy.
 
 use std::{
     fmt,
@@ -36,7 +36,7 @@ pub(super) struct Rest {
     empty: usize,
 }
 
-/// A body, whatever its error.
+/// A body with any error type.
 pub(super) trait Remainder: Send {
     fn poll_next(
         self: Pin<&mut Self>,
@@ -46,7 +46,7 @@ pub(super) trait Remainder: Send {
     fn says_ended(&self) -> bool;
 }
 
-/// The body's error, which means the same whatever it is.
+/// The body's error. All errors have the same meaning here.
 pub(super) struct Broken;
 
 impl<B: Body<Data = Bytes> + Send> Remainder for B {

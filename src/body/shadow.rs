@@ -1,4 +1,4 @@
-//! What the shadow reads.
+//! `ShadowBody`: the body that the shadow reads.
 
 use std::{
     error::Error,
@@ -20,8 +20,26 @@ use super::{
 ///
 /// Its length is known, unless trailers follow or it is relayed live from a body of unknown
 /// length. Once the copy has ended in any
-/// way, at a deadline say, the frames are gone and whoever still reads gets
+/// way, for example at a deadline, the frames are gone. A reader then receives a
 /// [`ShadowBodyError`], never an early end.
+///
+/// # Example
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::{BodyExt, Full};
+/// use tower::service_fn;
+/// use tower_mirror::{BoxError, MirrorLayer, ShadowBody};
+///
+/// let shadow = service_fn(async |copy: Request<ShadowBody>| {
+///     let body = copy.into_body().collect().await?.to_bytes();
+///     println!("{} bytes", body.len());
+///     Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
+/// });
+/// let mirror = MirrorLayer::new(shadow);
+/// # let _ = mirror;
+/// ```
 #[derive(Debug)]
 pub struct ShadowBody {
     /// `None`: a copy without a body.
@@ -69,7 +87,20 @@ impl Body for ShadowBody {
     }
 }
 
-/// The copy was given up before its body was read.
+/// The mirror aborted the copy before its body was read.
+///
+/// # Example
+///
+/// ```
+/// use http_body_util::BodyExt;
+/// use tower_mirror::{ShadowBody, body::ShadowBodyError};
+///
+/// /// A shadow must not take an aborted copy for a shorter body.
+/// async fn length(body: ShadowBody) -> Result<usize, ShadowBodyError> {
+///     Ok(body.collect().await?.to_bytes().len())
+/// }
+/// # let _ = length;
+/// ```
 #[derive(Debug)]
 pub struct ShadowBodyError {
     _private: (),
@@ -77,7 +108,7 @@ pub struct ShadowBodyError {
 
 impl fmt::Display for ShadowBodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the mirror gave this copy up before its body was read")
+        f.write_str("the mirror aborted this copy before its body was read")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the primary reads.
+//! `TeeBody`: the body that the primary reads.
 
 use std::{
     fmt,
@@ -25,6 +25,22 @@ pin_project! {
     /// what a [`RequestBodyBufferLayer`](crate::RequestBodyBufferLayer) has already read whole; what follows a declared length; and, after a
     /// successful answer, what a handler leaves behind its own end marker, as multipart parsers do. This is bounded
     /// by 64 KiB and 250 ms, and done on the copy's task.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::{BodyExt, Full};
+    /// use tower_mirror::{BoxError, TeeBody};
+    ///
+    /// /// A primary that names the type of its request's body.
+    /// async fn primary(request: Request<TeeBody<Full<Bytes>>>) -> Result<Response<String>, BoxError> {
+    ///     let body = request.into_body().collect().await?.to_bytes();
+    ///     Ok(Response::new(format!("{} bytes", body.len())))
+    /// }
+    /// # let _ = primary;
+    /// ```
     pub struct TeeBody<B> {
         #[pin]
         body: Inner<B>,

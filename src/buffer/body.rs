@@ -1,4 +1,4 @@
-//! What the service reads.
+//! `BufferedBody`: the body that the service reads.
 
 use std::{
     fmt,
@@ -19,6 +19,21 @@ pin_project! {
     /// Data, trailers and error are those of the body that was read; where one frame
     /// ends and the next begins may differ. There is no `Clone`, since a clone of one
     /// that is not whole would be short: see [`try_clone`](Self::try_clone).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Request;
+    /// use http_body::Body;
+    /// use tower_mirror::BufferedBody;
+    ///
+    /// /// A second request with the same body, if the whole body was read.
+    /// fn again<B: Body<Data = Bytes>>(request: &Request<BufferedBody<B>>) -> Option<Request<BufferedBody<B>>> {
+    ///     Some(Request::new(request.body().try_clone()?))
+    /// }
+    /// # let _ = again::<http_body_util::Full<Bytes>>;
+    /// ```
     pub struct BufferedBody<B>
     where
         B: Body,

@@ -1,4 +1,4 @@
-//! What has arrived of a body.
+//! The part of a body that has arrived.
 
 use std::{collections::VecDeque, mem};
 

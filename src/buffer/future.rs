@@ -1,4 +1,4 @@
-//! The body on its way in, then the response.
+//! The `ResponseFuture`: first the request's body is read, then the service responds.
 
 use std::{
     fmt,

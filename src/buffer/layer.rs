@@ -1,4 +1,4 @@
-//! The layer.
+//! The `RequestBodyBufferLayer`.
 
 use tower_layer::Layer;
 
@@ -7,6 +7,18 @@ use super::service::RequestBodyBuffer;
 /// Has the body of each request read whole before the service is called.
 ///
 /// See the [module](crate::buffer) for examples.
+///
+/// # Example
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use tower_mirror::RequestBodyBufferLayer;
+///
+/// let app: Router = Router::new()
+///     .route("/orders", post(async |body: String| body))
+///     .layer(RequestBodyBufferLayer::new().max_bytes(256 << 10));
+/// # let _ = app;
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RequestBodyBufferLayer {
     max_bytes: u64,

@@ -1,4 +1,4 @@
-//! A request once more.
+//! `try_clone_request`: a second request with the same body.
 
 use http::Request;
 use http_body::Body;

@@ -1,4 +1,4 @@
-//! The service.
+//! The `RequestBodyBuffer` service.
 
 use std::{
     mem,
@@ -20,6 +20,17 @@ use crate::body::Announced;
 ///
 /// A request body that is not [`Unpin`] must be boxed before it gets here; those of
 /// hyper, axum and tonic are.
+///
+/// # Example
+///
+/// ```
+/// use axum::Router;
+/// use tower::Layer;
+/// use tower_mirror::{RequestBodyBufferLayer, buffer::RequestBodyBuffer};
+///
+/// let server: RequestBodyBuffer<Router> = RequestBodyBufferLayer::new().layer(Router::new());
+/// assert!(!server.get_ref().has_routes());
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequestBodyBuffer<S> {
     inner: S,
@@ -79,7 +90,7 @@ where
             return ResponseFuture::calling(self.inner.call(request));
         }
         // The one that was made ready must be the one that is called, once the body is
-        // here. What stays in its place is a clone, which nobody has made ready.
+        // here. A clone takes its place, which has not been made ready.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
         ResponseFuture::reading(ready, request, announced, self.max_bytes)

@@ -1,136 +1,29 @@
-//! The body sent, erased, and the body received, which brings its connection back.
+//! The body of a response, which returns its connection to the pool.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::error::{Error, RequestBodyError};
+use super::error::Error;
 use super::http2::Exchange;
-use super::in_use::InUse;
-use super::upload::Watched;
-use crate::BoxError;
-
-/// Erased, so that a target is one type whatever it is sent.
-pub(super) enum RequestBody {
-    /// At its end from the start, as most are. hyper asks for the length even so.
-    Ended(SizeHint),
-    Boxed(UnsyncBoxBody<Bytes, RequestBodyError>),
-    /// One that was sent to a server which did not process it.
-    Again(Box<Again>),
-}
-
-/// What was read of a body before, then the rest of it.
-pub(super) struct Again {
-    pub(super) read: VecDeque<Read>,
-    pub(super) rest: RequestBody,
-}
-
-/// A frame that was read.
-#[derive(Clone)]
-pub(super) enum Read {
-    Data(Bytes),
-    Trailers(HeaderMap),
-}
-
-impl Again {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        match self.read.pop_front() {
-            Some(Read::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            Some(Read::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            None => Pin::new(&mut self.rest).poll_frame(cx),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let length = |read: &Read| match read {
-            Read::Data(data) => data.len() as u64,
-            Read::Trailers(_) => 0,
-        };
-        let read: u64 = self.read.iter().map(length).sum();
-        let rest = self.rest.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(read));
-        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(read)) {
-            hint.set_upper(upper);
-        }
-        hint
-    }
-}
-
-impl RequestBody {
-    pub(super) fn new<B>(body: B) -> Self
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        if body.is_end_stream() {
-            return Self::Ended(body.size_hint());
-        }
-        let body = body.map_err(|error| RequestBodyError(error.into()));
-        Self::Boxed(body.boxed_unsync())
-    }
-}
-
-impl From<Watched> for RequestBody {
-    fn from(body: Watched) -> Self {
-        Self::Boxed(UnsyncBoxBody::new(body))
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = RequestBodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        match &mut *self {
-            Self::Ended(_) => Poll::Ready(None),
-            Self::Boxed(body) => Pin::new(body).poll_frame(cx),
-            Self::Again(body) => body.poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Ended(_) => true,
-            Self::Boxed(body) => body.is_end_stream(),
-            Self::Again(body) => body.read.is_empty() && body.rest.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            // `Copy` in newer versions of http-body alone.
-            #[allow(clippy::clone_on_copy)]
-            Self::Ended(length) => length.clone(),
-            Self::Boxed(body) => body.size_hint(),
-            Self::Again(body) => body.size_hint(),
-        }
-    }
-}
+use super::idle::InUse;
 
 /// The body of a response.
 ///
-/// Read to its end it returns its HTTP/1.1 connection to the pool; dropped before that it closes the connection. One made
-/// from bytes, or by default of none, is of no connection: for an answer in place of the target's.
+/// When it is read to its end, its HTTP/1.1 connection returns to the pool. When it is dropped earlier, the connection is
+/// closed. A body made from bytes, or by default, belongs to no connection: it is for a response that replaces the target's.
 #[derive(Default)]
 pub struct ResponseBody {
-    connection: Option<InUse>, // dropped first: it says that the rest was given up
+    connection: Option<InUse>, // dropped first, since it marks the response as aborted
     source: Source,
     exchange: Option<Exchange>, // over HTTP/2
+    /// Whether a body over HTTP/2 was read to its end.
+    has_ended: bool,
 }
 
 enum Source {
@@ -138,7 +31,7 @@ enum Source {
     Own(Full<Bytes>),
 }
 
-/// How much is left, never what.
+/// Shows how many bytes are left, and never the bytes.
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")
@@ -160,6 +53,7 @@ impl From<Bytes> for ResponseBody {
             source: Source::Own(Full::new(bytes)),
             connection: None,
             exchange: None,
+            has_ended: false,
         }
     }
 }
@@ -176,15 +70,19 @@ impl ResponseBody {
             source: Source::Target(incoming),
             connection,
             exchange: None,
+            has_ended: false,
         };
-        // Nobody may ever poll a body that is empty from the start.
+        // A caller may never poll a body that is empty from the start.
         body.finish_if_ended();
         body
     }
 
-    pub(super) fn http2(incoming: Incoming, exchange: Exchange) -> Self {
+    pub(super) fn http2(incoming: Incoming, mut exchange: Exchange) -> Self {
+        let has_ended = incoming.is_end_stream();
+        exchange.polled(false, has_ended);
         Self {
             source: Source::Target(incoming),
+            has_ended,
             connection: None,
             exchange: Some(exchange),
         }
@@ -211,20 +109,32 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let incoming = match &mut self.source {
+        let this = &mut *self;
+        if this.has_ended {
+            return Poll::Ready(None);
+        }
+        let incoming = match &mut this.source {
             Source::Target(incoming) => incoming,
             Source::Own(own) => {
                 let frame = ready!(Pin::new(own).poll_frame(cx));
                 return Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})));
             }
         };
-        let frame = ready!(Pin::new(incoming).poll_frame(cx));
+        let polled = Pin::new(&mut *incoming).poll_frame(cx);
+        let has_ended = incoming.is_end_stream();
+        if let Some(exchange) = &mut this.exchange {
+            let is_over = has_ended || matches!(polled, Poll::Ready(None | Some(Err(_))));
+            // hyper is not asked again later, since it forgets the end of a body when the connection ends.
+            this.has_ended |= has_ended;
+            exchange.polled(polled.is_pending(), is_over);
+        }
+        let frame = ready!(polled);
         match &frame {
-            // A consumer that knows the length stops at the last frame, without asking for the end.
+            // A caller that knows the length may stop at the last frame, and never ask for the end.
             Some(Ok(_)) => self.finish_if_ended(),
             Some(Err(_)) => self.connection = None,
-            // hyper takes a stream's reset without an error for its end.
-            None if self.exchange.is_some() && !self.is_end_stream() => {
+            // hyper reports a stream that was reset without an error as an ordinary end.
+            None if self.exchange.is_some() && !has_ended => {
                 return Poll::Ready(Some(Err(Error::closed())));
             }
             None => self.finish(),
@@ -234,7 +144,7 @@ impl Body for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Target(incoming) => incoming.is_end_stream(),
+            Source::Target(incoming) => self.has_ended || incoming.is_end_stream(),
             Source::Own(own) => own.is_end_stream(),
         }
     }

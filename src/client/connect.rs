@@ -1,5 +1,6 @@
-//! Dialling the endpoint and starting HTTP on the stream.
+//! The connector: it dials the endpoint and starts HTTP on the stream.
 
+use std::future::poll_fn;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -17,73 +18,30 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-use super::body::RequestBody;
+use super::ending::UntilRead;
 use super::error::{Error, into_io};
-#[cfg(feature = "rustls")]
-use super::handshake::{Handshake, Peer};
+use super::http2::Opened;
 use super::idle::Sender;
-use super::io::{Gone, Remote, Socket};
-use super::life::Life;
+use super::io::{Remote, Socket, Stream};
+use super::life::{Life, MaxStreams};
 use super::lookup::Lookup;
-use super::resolver::Resolver;
-use super::response::HeadLimit;
-use super::stream::Stream;
+use super::settings::Settings;
+#[cfg(feature = "rustls")]
+use super::tls::Handshake;
 use super::upload::Using;
 use super::url::Endpoint;
 
-/// The most that a dial waits for an address of one family before it also tries those of the other.
+/// The longest time that a dial waits for the addresses of one family before it also tries the other family.
 const HEAD_START: Duration = Duration::from_millis(300);
 
-/// After this time of silence the kernel asks whether the peer is still there.
+/// After this time of silence, the kernel asks whether the peer is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long an HTTP/2 peer may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes of a response over HTTP/2 that are received before they are read.
+/// How many bytes of a response are received over HTTP/2 before the caller reads them.
 const STREAM_WINDOW: u32 = 1 << 20;
-const FIRST_STREAMS: usize = 16;
 
-/// What a target can be told. See the setters of [`HttpTarget`](super::HttpTarget).
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    /// `None`: what is usual. HTTP/1.1, or over TLS what the server selects.
-    pub(super) only: Option<Version>,
-    /// There is one if the scheme is `https`.
-    #[cfg(feature = "rustls")]
-    pub(super) tls: Option<Peer>,
-    pub(super) resolver: Resolver,
-    pub(super) max_connections: usize,
-    pub(super) max_idle: usize,
-    pub(super) connect_timeout: Duration,
-    pub(super) write_timeout: Duration,
-    pub(super) ping_interval: Duration,
-    pub(super) idle_timeout: Duration,
-    pub(super) max_age: Duration,
-    pub(super) max_response_head: HeadLimit,
-    /// Whether an idempotent request is sent again that met a closing connection.
-    pub(super) retry: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            only: None,
-            #[cfg(feature = "rustls")]
-            tls: None,
-            resolver: Resolver::default(),
-            max_connections: 128,
-            max_idle: usize::MAX,
-            connect_timeout: Duration::from_secs(1),
-            write_timeout: Duration::from_secs(10),
-            ping_interval: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(90),
-            max_age: Duration::from_secs(600),
-            max_response_head: HeadLimit::DEFAULT,
-            retry: true,
-        }
-    }
-}
-
-/// Makes connections, never more at a time than there are permits.
+/// Makes connections. Each one holds a permit until its socket is closed.
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
@@ -94,10 +52,10 @@ pub(super) struct Connector {
     permits: Arc<Semaphore>,
 }
 
-/// A sender that is ready for its first request.
+/// A connection that is ready for its first request.
 pub(super) enum Dialled {
     Http1(Sender),
-    Http2(http2::SendRequest<RequestBody>, Gone, Using, Life),
+    Http2(Opened),
 }
 
 impl Connector {
@@ -128,27 +86,40 @@ impl Connector {
         }
     }
 
-    /// Waits for the right to one more connection.
+    /// Whether one more connection is allowed.
+    pub(super) fn has_permits(&self) -> bool {
+        self.permits.available_permits() > 0
+    }
+
+    /// Waits until one more connection is allowed.
     pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
         let permit = self.permits.clone().acquire_owned().await;
         permit.map_err(|e| Error::connect(io::Error::other(e)))
     }
 
-    /// Dials.
+    /// Dials, and starts the version of HTTP that the settings or the server select.
     pub(super) async fn connect(&self, permit: OwnedSemaphorePermit) -> Result<Dialled, Error> {
         let (runtime, stream, remote) = self.dial(permit).await?;
         let version = stream.selected().or(self.settings.only);
-        let stream = TokioIo::new(stream);
         let life = Life::new(self.settings.max_age, self.settings.idle_timeout);
         if version == Some(Version::HTTP_2) {
-            let handshake = self.http2().handshake(stream).await;
-            let (send, connection) = handshake.map_err(Error::handshake)?;
+            let (stream, ending) = UntilRead::new(stream, self.settings.write_timeout);
+            let handshake = self.http2().handshake(TokioIo::new(stream)).await;
+            let (send, mut connection) = handshake.map_err(Error::handshake)?;
+            let max_streams = MaxStreams::new();
+            let announced = max_streams.clone();
+            // hyper polls this for each request.
+            let connection = poll_fn(move |cx| {
+                let ended = connection.poll_unpin(cx);
+                announced.set(connection.current_max_send_streams());
+                ended
+            });
             let (using, unused) = Using::new();
-            let (gone, limit) = (remote.gone.clone(), self.settings.write_timeout);
+            let limit = self.settings.write_timeout;
             let over = life.clone();
             runtime.spawn(async move {
-                // hyper does not notice that all have gone while a request waits for the peer to admit a stream,
-                // nor closes while one waits for a window.
+                // hyper does not notice that the last user has gone while a request waits until the peer admits its stream, and
+                // does not close the connection while a request waits for a window.
                 let unused = select(unused, remote.gone.clone());
                 let over = pin!(over.over());
                 let connection = select(connection, over);
@@ -157,13 +128,19 @@ impl Connector {
                 }
                 remote.end_after(limit).await;
             });
-            return Ok(Dialled::Http2(send, gone, using, life));
+            return Ok(Dialled::Http2(Opened {
+                send,
+                using,
+                max_streams,
+                life,
+                ending,
+            }));
         }
         let mut http1 = http1::Builder::new();
         self.settings.max_response_head.set_http1(&mut http1);
-        let handshake = http1.handshake(stream).await;
+        let handshake = http1.handshake(TokioIo::new(stream)).await;
         let (mut send, connection) = handshake.map_err(Error::handshake)?;
-        // What ends the connection reaches whoever uses it; an idle one just goes.
+        // The request on the connection gets its error. An idle connection ends silently.
         let over = life.clone();
         runtime.spawn(async move {
             select(connection.with_upgrades(), pin!(over.over())).await;
@@ -181,21 +158,21 @@ impl Connector {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
-            // A peer that no longer answers is one whose requests would wait for ever.
+            // Without pings, the requests to a peer that does not answer any more would wait for ever.
             .keep_alive_interval(self.settings.ping_interval)
             .keep_alive_timeout(PING_TIMEOUT)
-            // The window of the connection never binds, so that a response that nobody reads holds up no other.
+            // The window of the connection never limits, so that a response that nobody reads does not delay the others.
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(u32::MAX >> 1)
-            // Until the peer has said how many it admits; what is above would be refused.
-            .initial_max_send_streams(FIRST_STREAMS);
+            // This holds until the peer has announced how many streams it admits. It would refuse the streams above that number.
+            .initial_max_send_streams(MaxStreams::BEFORE);
         self.settings.max_response_head.set_http2(&mut http2);
         http2
     }
 
     async fn dial(&self, permit: OwnedSemaphorePermit) -> Result<(Handle, Stream, Remote), Error> {
         let runtime = Handle::try_current().map_err(|e| Error::connect(io::Error::other(e)))?;
-        // tokio panics where the runtime has no IO or no timers; to the caller that is one more way not to connect.
+        // tokio panics if the runtime has no IO or no timers. The caller gets this as a connect error.
         let stream = AssertUnwindSafe(self.open(permit)).catch_unwind().await;
         let stream = stream
             .unwrap_or_else(|_| Err(io::Error::other("the tokio runtime has no IO or no timers")));
@@ -224,15 +201,15 @@ impl Connector {
     }
 }
 
-/// Resolves the host and tries its addresses.
+/// The connector that resolves the host and tries its addresses.
 fn tcp(settings: &Settings) -> HttpConnector<Lookup> {
     let mut tcp = HttpConnector::new_with_resolver(Lookup::new(settings.resolver.clone()));
-    tcp.enforce_http(false); // TLS is spoken on what it opens
+    tcp.enforce_http(false); // since TLS is added later
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(KEEP_ALIVE));
     tcp.set_keepalive_interval(Some(KEEP_ALIVE / 3));
     tcp.set_keepalive_retries(Some(3));
-    // This is shared among the addresses of a family, so that none of them uses up all the time.
+    // The addresses of a family share this time, so that no address takes all of it.
     tcp.set_connect_timeout(Some(settings.connect_timeout));
     tcp.set_happy_eyeballs_timeout(Some(HEAD_START.min(settings.connect_timeout / 4)));
     tcp

@@ -1,4 +1,4 @@
-//! The one error type of the room.
+//! `Error`, why a request to a target failed, and the errors below it.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::marker::OversizedHead;
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
-    // Shared, since everybody who waits for an HTTP/2 connection gets the one error of its dial.
+    // Shared, since all callers that wait for an HTTP/2 connection get the error of its dial.
     source: Arc<dyn StdError + Send + Sync>,
 }
 
@@ -38,13 +38,13 @@ impl Error {
         self.kind == Kind::Transport
     }
 
-    /// The request is at fault, not the target: it cannot be sent (`CONNECT`), or its body failed.
+    /// The request caused the error, and not the target: it cannot be sent (`CONNECT`), or its body failed.
     #[must_use]
     pub fn is_request(&self) -> bool {
         self.kind == Kind::Request
     }
 
-    /// The head of the response is larger than [`max_response_head_bytes`](super::HttpTarget::max_response_head_bytes).
+    /// The head of the response is larger than [`max_response_head_bytes`](super::HttpTargetBuilder::max_response_head_bytes).
     #[must_use]
     pub fn is_response_head(&self) -> bool {
         self.kind == Kind::ResponseHead
@@ -57,7 +57,7 @@ impl Error {
         }
     }
 
-    /// The connection failed before it could take its first request.
+    /// The connection failed before its first request.
     pub(super) fn handshake(error: hyper::Error) -> Self {
         Self {
             kind: Kind::Connect,
@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// The connection is gone already.
+    /// The connection was closed already.
     pub(super) fn closed() -> Self {
         Self::io(io::ErrorKind::ConnectionAborted.into())
     }
@@ -108,7 +108,7 @@ impl Error {
     }
 }
 
-/// What tells a connection's failure from others without knowing hyper is an `io::Error` in the chain, so there is one.
+/// The error with an `io::Error` among its sources, by which code that does not know hyper recognises the failure of a connection.
 fn with_io_error(error: hyper::Error) -> Arc<dyn StdError + Send + Sync> {
     if has_source::<io::Error>(&error) {
         return Arc::new(error);
@@ -127,7 +127,7 @@ fn with_io_error(error: hyper::Error) -> Arc<dyn StdError + Send + Sync> {
     Arc::new(io::Error::new(kind, error))
 }
 
-/// As an `io::Error` of the kind of the first one among its sources, or of none.
+/// An `io::Error` with the kind of the first `io::Error` among the sources, or the kind `Other`.
 pub(super) fn into_io(error: impl Into<BoxError>) -> io::Error {
     let error = error.into();
     let mut next: Option<&(dyn StdError + 'static)> = Some(&*error);
@@ -170,7 +170,7 @@ impl StdError for Error {
     }
 }
 
-/// Marks an error as the request body's, so that it is not blamed on the target.
+/// Marks an error of the request body, which the target did not cause.
 #[derive(Debug)]
 pub(super) struct RequestBodyError(pub(super) BoxError);
 
@@ -186,7 +186,7 @@ impl StdError for RequestBodyError {
     }
 }
 
-/// Why a name has no addresses, for all dials that waited for them.
+/// Why a name could not be resolved, shared by all dials that waited for it.
 #[derive(Clone, Debug)]
 pub(super) struct Unresolved(Arc<dyn StdError + Send + Sync>);
 
@@ -205,5 +205,36 @@ impl fmt::Display for Unresolved {
 impl StdError for Unresolved {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&*self.0)
+    }
+}
+
+/// What is known of a request over HTTP/2 that failed (RFC 9113, section 8.7).
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Verdict {
+    Unknown,
+    /// h2 has written nothing of the request.
+    Unsent,
+    /// The connection has ended, and the server has not said whether it processed the request.
+    Lost,
+    /// The server refused the request before it processed it.
+    Refused,
+    /// The stream is above the last one of a `GOAWAY`.
+    GoneAway,
+}
+
+impl Verdict {
+    pub(super) fn of(error: &hyper::Error) -> Self {
+        let source = error.source();
+        // hyper returns an error of the socket directly, and not inside an h2 error.
+        if source.is_some_and(|source| source.is::<io::Error>()) {
+            return Self::Lost;
+        }
+        match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
+            Some(error) if error.is_go_away() && error.is_remote() => Self::GoneAway,
+            Some(error) if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Self::Refused,
+            Some(error) if error.is_io() => Self::Lost,
+            None if error.is_canceled() || error.is_closed() => Self::Lost,
+            _ => Self::Unknown,
+        }
     }
 }

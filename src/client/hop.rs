@@ -7,18 +7,9 @@ use http::header::{
 use http::request;
 use hyper::upgrade::OnUpgrade;
 
-use crate::headers::{list, tokens};
+use crate::headers::{HOP_BY_HOP, list, tokens};
 
-static HOP_BY_HOP: [HeaderName; 6] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-
-/// What [`strip`] has removed and still matters.
+/// What is still needed of the fields that [`strip`] has removed.
 #[derive(Debug, Default)]
 pub(super) struct Stripped {
     /// The sender accepts trailers.
@@ -27,13 +18,13 @@ pub(super) struct Stripped {
     pub(super) is_chunked: bool,
 }
 
-/// A message has a transfer coding besides `chunked`, without which its body means something else.
+/// A message has a transfer coding besides `chunked`. Without the name of the coding, nobody could decode the body.
 #[derive(Debug)]
 pub(super) struct UnknownCoding;
 
-/// Removes what was meant for the connection on which a message came.
+/// Removes the fields that were meant for the connection on which a message came.
 pub(super) fn strip(headers: &mut HeaderMap) -> Result<Stripped, UnknownCoding> {
-    // Mostly there is nothing, and one look at each name costs less than to look each of these up.
+    // Most messages have none of these fields, and comparing each name costs less than six look-ups.
     if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
         return Ok(Stripped::default());
     }
@@ -49,12 +40,12 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Result<Stripped, UnknownCoding> 
         takes_trailers: tokens(headers, &TE).any(|token| is(token, "trailers")),
         is_chunked: is_chunked.is_some(),
     };
-    // `Host` says where a request goes, which no client may take away.
+    // A client must not remove `Host`, which says where the request goes.
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| name != HOST)
         .collect();
-    // A length beside a transfer coding is not that of the body (RFC 9112, section 6.3).
+    // With a transfer coding, `Content-Length` is not the length of the body (RFC 9112, section 6.3).
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
@@ -64,8 +55,8 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Result<Stripped, UnknownCoding> 
     Ok(stripped)
 }
 
-/// The protocols to which the client of this request offers to switch, if that can be forwarded: it came over a
-/// connection of hyper's server, and does not offer what would hide further HTTP requests from everything between the two.
+/// The protocols to which the client of this request offers to switch, if the offer can be forwarded. The request must have come
+/// over a connection of hyper's server, and the protocol must not hide further HTTP requests from the services in between.
 pub(super) fn offer(head: &request::Parts) -> Vec<HeaderValue> {
     let connection = |token: &[u8]| token.eq_ignore_ascii_case(b"upgrade");
     if head.extensions.get::<OnUpgrade>().is_none()
@@ -86,7 +77,7 @@ fn hides_http(protocol: &[u8]) -> bool {
     })
 }
 
-/// Puts an offer back, or the acceptance of one.
+/// Adds the fields of an offer, or of its acceptance.
 pub(super) fn put_upgrade(headers: &mut HeaderMap, protocols: Vec<HeaderValue>) {
     if protocols.is_empty() {
         return;
@@ -97,7 +88,7 @@ pub(super) fn put_upgrade(headers: &mut HeaderMap, protocols: Vec<HeaderValue>) 
     }
 }
 
-/// Whether a server switches to what it was offered, and to nothing else.
+/// Whether a server switches only to protocols that it was offered.
 pub(super) fn are_offered(accepted: &[HeaderValue], offered: &[HeaderValue]) -> bool {
     let names = |values| list(values).filter(|name| !name.is_empty());
     let is_offered = |name: &[u8]| names(offered).any(|offered| offered.eq_ignore_ascii_case(name));

@@ -1,9 +1,9 @@
-//! HTTP/1.1: a connection serves one request at a time.
+//! HTTP/1.1: a request on its own connection.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
@@ -11,28 +11,34 @@ use http_body::SizeHint;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
-use super::body::{RequestBody, ResponseBody};
+use super::body::ResponseBody;
 use super::error::Error;
-use super::in_use::InUse;
-use super::pool::Pool;
-use super::response;
+use super::idle::InUse;
+use super::response::{self, HeadLimit};
+use super::settings::Settings;
 use super::tunnel::{self, Offer};
+use super::upload::RequestBody;
+
+/// A connection that has sent a larger head is closed after its request, since hyper keeps the buffer of the head, and an idle
+/// connection must not hold much memory.
+const MOST_KEPT: usize = 64 * 1024;
 
 type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 /// A request on a connection.
 pub(super) struct Sending {
-    pool: Arc<Pool>,
-    /// Until the answer has it. Dropped before hyper's future, which closes the connection.
+    /// `None` once the response has it. It is dropped before the future of hyper, whose drop closes the connection.
     connection: Option<InUse>,
-    // Boxed, because hyper's own future has no name.
+    // Boxed, because the future of hyper has no name.
     answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
     again: Option<Box<Replay>>,
     offer: Option<Box<Offer>>,
+    max_head: HeadLimit,
+    write_timeout: Duration,
 }
 
-/// A request that may be sent again if its connection closes before a byte of the answer has arrived: it has no body, is
-/// idempotent, and is sent on a connection that was idle before, which its peer may have been closing.
+/// A request that may be sent again if its connection closes before a byte of the response has arrived. It has no body, its method
+/// is idempotent, and its connection was idle before, so that the peer may have been closing it.
 struct Replay {
     head: Parts,
     length: SizeHint,
@@ -40,32 +46,31 @@ struct Replay {
 }
 
 pub(super) enum Failed {
-    /// Its connection was closing.
-    Unsent(Box<Unsent>),
+    /// The connection was closing. The request can be sent on another one.
+    Unsent(Box<Request<RequestBody>>),
     Sent(Error),
-}
-
-/// A request that can be sent once more.
-pub(super) struct Unsent {
-    pool: Arc<Pool>,
-    request: Request<RequestBody>,
 }
 
 impl Sending {
     pub(super) fn new(
-        pool: Arc<Pool>,
         mut connection: InUse,
         mut request: Request<RequestBody>,
+        settings: &Settings,
     ) -> Self {
-        let again = replay(&pool, &connection, &request);
+        let again = settings
+            .retry
+            .then(|| replay(&connection, &request))
+            .flatten();
         let offer = Offer::of(&mut request);
+        connection.is_kept = head_bytes(&request) <= MOST_KEPT;
         let answer = Box::pin(connection.sender.send.try_send_request(request));
         Self {
-            pool,
             connection: Some(connection),
             answer,
             again,
             offer,
+            max_head: settings.max_response_head,
+            write_timeout: settings.write_timeout,
         }
     }
 
@@ -90,10 +95,7 @@ impl Sending {
                         if let Some(offer) = self.offer.take() {
                             offer.put_back(&mut request);
                         }
-                        Err(Failed::Unsent(Box::new(Unsent {
-                            pool: self.pool.clone(),
-                            request,
-                        })))
+                        Err(Failed::Unsent(Box::new(request)))
                     }
                     None => Err(Failed::Sent(Error::transport(failed.into_error()))),
                 }
@@ -106,17 +108,12 @@ impl Sending {
         mut answer: Response<Incoming>,
         connection: Option<InUse>,
     ) -> Result<Response<ResponseBody>, Error> {
-        let settings = &self.pool.connector.settings;
         let has_switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let protocols = has_switched.then(|| tunnel::protocols(answer.headers()));
-        response::fit(
-            answer.headers_mut(),
-            Version::HTTP_11,
-            settings.max_response_head,
-        )?;
+        response::fit(answer.headers_mut(), Version::HTTP_11, self.max_head)?;
         if let Some(protocols) = protocols {
-            let limit = settings.write_timeout;
-            tunnel::switch(self.offer.take(), protocols, &mut answer, limit)?;
+            let (offer, limit) = (self.offer.take(), self.write_timeout);
+            tunnel::switch(offer, protocols, &mut answer, limit)?;
             if let Some(connection) = connection {
                 connection.switched();
             }
@@ -126,12 +123,18 @@ impl Sending {
     }
 }
 
-fn replay(pool: &Pool, connection: &InUse, request: &Request<RequestBody>) -> Option<Box<Replay>> {
+/// About how many bytes hyper writes for the head.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    let fields = request.headers().iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    request.uri().path().len() + fields.sum::<usize>()
+}
+
+fn replay(connection: &InUse, request: &Request<RequestBody>) -> Option<Box<Replay>> {
     let RequestBody::Ended(length) = request.body() else {
         return None;
     };
-    let may = pool.connector.settings.retry && connection.sender.is_reused;
-    if !(may && request.method().is_idempotent()) {
+    if !connection.sender.is_reused || !request.method().is_idempotent() {
         return None;
     }
     let (mut head, ()) = Request::new(()).into_parts();
@@ -140,7 +143,7 @@ fn replay(pool: &Pool, connection: &InUse, request: &Request<RequestBody>) -> Op
     head.headers = request.headers().clone();
     Some(Box::new(Replay {
         head,
-        // `Copy` in newer versions of http-body alone.
+        // Only newer versions of http-body implement `Copy` for it.
         #[allow(clippy::clone_on_copy)]
         length: length.clone(),
         received: connection.sender.wire.received(),
@@ -153,20 +156,13 @@ impl Replay {
     }
 }
 
-impl Unsent {
-    /// On a fresh connection.
-    pub(super) async fn again(self) -> Result<Response<ResponseBody>, Error> {
-        self.pool.resend(self.request).await
-    }
-}
-
-/// The one more time.
+/// Sends a request for the last time.
 pub(super) async fn send(
-    pool: Arc<Pool>,
     connection: InUse,
     request: Request<RequestBody>,
+    settings: &Settings,
 ) -> Result<Response<ResponseBody>, Error> {
-    let mut sending = Sending::new(pool, connection, request);
+    let mut sending = Sending::new(connection, request, settings);
     let sent = poll_fn(|cx| sending.poll(cx)).await;
     sent.map_err(|failed| match failed {
         Failed::Sent(error) => error,

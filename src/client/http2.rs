@@ -1,4 +1,4 @@
-//! HTTP/2: one connection for all.
+//! HTTP/2: requests share a connection, and another one is dialled when the server admits no more requests on it.
 
 use std::fmt;
 use std::pin::pin;
@@ -9,39 +9,50 @@ use std::time::Duration;
 use futures_util::future::{self, BoxFuture, Either, FutureExt, WeakShared, select};
 use http::{Request, Response, Version};
 use http_body::Body;
+use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use tokio::runtime::Handle;
 
-use super::body::{RequestBody, ResponseBody};
-use super::connect::Settings;
-use super::error::Error;
+use super::ending::{Ending, Reader};
+use super::error::{Error, Verdict};
 use super::idle::Lease;
-use super::io::Gone;
-use super::life::{Life, Use};
+use super::life::{Life, MaxStreams, Use};
 use super::response::{self, HeadLimit};
-use super::upload::{Upload, Using, UsingId, watch};
+use super::settings::Settings;
+use super::upload::{RequestBody, Upload, Using, UsingId, watch};
+use crate::time::within;
 
-/// The connection, for one request.
+/// The connection, as one request uses it.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     send: SendRequest<RequestBody>,
-    gone: Gone,
     using: Using,
     limit: Duration,
     state: Weak<Mutex<State>>,
     unanswered: Arc<AtomicUsize>,
+    max_streams: MaxStreams,
     life: Life,
-    /// Whether an idempotent request is sent again that met the end of the connection.
+    ending: Ending,
+    /// Whether an idempotent request is sent again when it met the end of the connection.
     retry: bool,
     max_head: HeadLimit,
 }
 
-/// So many requests in a row that were dropped without an answer mean that the peer does not answer any more.
+/// A connection that was just dialled.
+pub(super) struct Opened {
+    pub(super) send: SendRequest<RequestBody>,
+    pub(super) using: Using,
+    pub(super) max_streams: MaxStreams,
+    pub(super) life: Life,
+    pub(super) ending: Ending,
+}
+
+/// When this many requests in a row were dropped without a response, the peer is taken to be dead.
 const MOST_UNANSWERED: usize = 3;
 
-/// Why there is no answer.
+/// Why a request has no response.
 pub(super) enum Failed {
-    /// The server has not processed it. Here is the request, for another connection.
+    /// The server has not processed the request. It can be sent on another connection.
     Unprocessed(Box<Unprocessed>),
     Sent(Error),
 }
@@ -49,61 +60,77 @@ pub(super) enum Failed {
 pub(super) struct Unprocessed {
     pub(super) request: Request<RequestBody>,
     pub(super) error: Error,
-    /// Whether the server refused the request, as one does that is overloaded, or may have processed it.
+    /// Whether the server refused the request, as an overloaded server does, or may have processed it.
     pub(super) is_repeated: bool,
 }
 
-/// How long the answers that have arrived on a connection may take to reach those who wait for them once its socket is
-/// gone. hyper delivers them by tasks of their own.
+/// How long the responses that have arrived on a connection may take to reach their callers once the connection has ended.
+/// hyper delivers them by separate tasks.
 const LATE: Duration = Duration::from_secs(1);
 
 impl Sender {
     pub(super) fn is_closed(&self) -> bool {
-        self.send.is_closed()
+        self.send.is_closed() || self.ending.has_begun()
     }
 
-    /// hyper 1.12 can leave a request that met the connection's end without any answer. When the
-    /// socket is gone all streams on it have ended, and what has arrived is delivered soon.
+    fn may_serve(&self) -> bool {
+        !self.is_closed() && !self.life.is_over()
+    }
+
+    /// Whether it has as many requests as the server admits. A caller that was promised the connection counts, too.
+    fn is_full(&self) -> bool {
+        self.using.others() >= self.max_streams.get()
+    }
+
+    /// hyper 1.12 can leave a request without any answer when its connection ends. Nothing more arrives then, and
+    /// what has arrived is delivered soon.
     pub(super) async fn send(
         mut self,
         request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, Failed> {
+    ) -> Result<(Response<Incoming>, Exchange), Failed> {
         let (head, body) = request.into_parts();
-        // As over HTTP/1.1, its connection may have been ending when it was sent; and hyper can lose an answer that
-        // arrives together with the end of its connection.
+        // As over HTTP/1.1, the connection may have been ending when the request was sent. hyper can also lose a response that
+        // arrives together with the end of the connection.
         let may_repeat = self.retry && head.method.is_idempotent() && body.is_end_stream();
-        let (upload, body) = watch(body);
+        let reader = Reader::new(&self.ending);
+        let (upload, body) = watch(body, reader.track());
         let mut exchange = Exchange {
             upload: Some(upload),
             using: self.using,
             limit: self.limit,
             state: self.state,
             unanswered: Some(self.unanswered),
+            reader,
             _life: self.life.begin(),
         };
         let request = Request::from_parts(head.clone(), body);
-        let answer = pin!(self.send.try_send_request(request));
-        let answer = match select(answer, self.gone).await {
-            Either::Left((answer, _)) => Some(answer),
-            Either::Right((_, answer)) => tokio::time::timeout(LATE, answer).await.ok(),
+        // At the end of this block hyper learns that nobody waits for the response.
+        let answer = {
+            let answer = pin!(self.send.try_send_request(request));
+            match select(answer, self.ending.begins()).await {
+                Either::Left((answer, _)) => Some(answer),
+                Either::Right(_) if exchange.reader.is_unsent() => None,
+                Either::Right((_, answer)) => within(LATE, answer).await,
+            }
         };
         let (verdict, error) = match answer {
             Some(Ok(mut answer)) => {
                 exchange.answered();
                 response::fit(answer.headers_mut(), Version::HTTP_2, self.max_head)
                     .map_err(Failed::Sent)?;
-                return Ok(answer.map(|body| ResponseBody::http2(body, exchange)));
+                return Ok((answer, exchange));
             }
             Some(Err(mut failed)) => {
-                // hyper gives back what it did not send, in the body that was made for this connection.
-                let is_unsent = failed.take_message().is_some();
+                // hyper returns a request that it did not send.
+                let is_unsent = failed.take_message().is_some() || exchange.reader.is_unsent();
                 let error = failed.into_error();
                 let verdict = match is_unsent {
                     true => Verdict::Unsent,
-                    false => verdict(&error),
+                    false => Verdict::of(&error),
                 };
                 (verdict, Error::transport(error))
             }
+            None if exchange.reader.is_unsent() => (Verdict::Unsent, Error::closed()),
             None => (Verdict::Lost, Error::closed()),
         };
         let is_again = match verdict {
@@ -128,51 +155,25 @@ impl Sender {
     }
 }
 
-/// What is known of a request that failed (RFC 9113, section 8.7).
-#[derive(Clone, Copy, PartialEq)]
-enum Verdict {
-    Unknown,
-    Unsent,
-    /// The connection has ended without a word about it.
-    Lost,
-    /// Refused before it was processed.
-    Refused,
-    /// Above the last stream of a `GOAWAY`.
-    GoneAway,
-}
-
-fn verdict(error: &hyper::Error) -> Verdict {
-    let source = std::error::Error::source(error);
-    // hyper unwraps the errors of the socket.
-    if source.is_some_and(|source| source.is::<std::io::Error>()) {
-        return Verdict::Lost;
-    }
-    match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
-        Some(error) if error.is_go_away() && error.is_remote() => Verdict::GoneAway,
-        Some(error) if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Verdict::Refused,
-        Some(error) if error.is_io() => Verdict::Lost,
-        None if error.is_canceled() || error.is_closed() => Verdict::Lost,
-        _ => Verdict::Unknown,
-    }
-}
-
-/// A request and its answer. Its drop is their end, whatever hyper still has of the request.
+/// A request and its response. Both have ended when this is dropped, whatever hyper still has of the request.
 ///
-/// hyper goes on to offer that to a peer that gives no window for it, or does not admit its stream, for as long as the
-/// connection lives. So such a connection gets no more requests, and ends with the last that it has.
+/// hyper keeps what it could not send of an aborted request for as long as the connection lives: the peer may give no window, or
+/// not admit the stream. Such a connection gets no more requests, and ends after the last request that it has.
 #[derive(Debug)]
 pub(super) struct Exchange {
     upload: Option<Upload>,
     using: Using,
     limit: Duration,
     state: Weak<Mutex<State>>,
-    /// `None` once it is answered.
+    /// `None` once the response has arrived.
     unanswered: Option<Arc<AtomicUsize>>,
+    reader: Reader,
     _life: Use,
 }
 
 impl Exchange {
     fn answered(&mut self) {
+        self.reader.reads();
         if let Some(unanswered) = self.unanswered.take() {
             unanswered.store(0, Relaxed);
         }
@@ -181,16 +182,27 @@ impl Exchange {
         }
     }
 
-    /// The connection takes no more requests.
+    /// The body of the response was polled.
+    pub(super) fn polled(&mut self, is_pending: bool, is_done: bool) {
+        match (is_done, is_pending) {
+            (true, _) => self.reader.is_done(),
+            (false, true) => self.reader.waits(),
+            (false, false) => self.reader.reads(),
+        }
+    }
+
+    /// The connection gets no more requests.
     fn retire(&self) {
         if let Some(state) = self.state.upgrade() {
             retire(&state, self.using.id());
         }
     }
 
-    /// The body as it was.
+    /// The body of the request as it was before it was sent.
     async fn returned(mut self) -> Option<RequestBody> {
         self.unanswered = None;
+        // hyper drops the body only when it sees the end of the connection, which must not wait for this request.
+        self.reader.is_done();
         self.upload.take()?.returned().await
     }
 }
@@ -222,31 +234,29 @@ impl Drop for Exchange {
     }
 }
 
-/// Whoever wants a connection next gets another than `using`.
+/// The next request gets another connection than `using`.
 fn retire(state: &Mutex<State>, using: UsingId) {
     let mut state = lock(state);
-    let retired = match &state.made {
-        Some(made) if made.using.id() == using => state.made.take(),
-        _ => None,
-    };
+    let retired = state.open.iter().position(|open| open.using.id() == using);
+    let retired = retired.map(|at| state.open.remove(at));
     drop(state);
     drop(retired);
 }
 
-/// What a dial that many wait for has come to.
+/// The result of a dial that several callers wait for.
 #[derive(Clone)]
 pub(super) enum Made {
     Http2(Sender),
-    /// The server speaks HTTP/1.1: for the first who takes it.
+    /// The server selected HTTP/1.1. The first caller takes the connection.
     Http1(Arc<Mutex<Option<Lease>>>),
 }
 
 pub(super) type Dial = BoxFuture<'static, Result<Made, Error>>;
 
-/// The one connection, and the one dial for it.
+/// The open connections, and the one dial for another.
 ///
-/// Not hyper-util's `Singleton` (as of 0.1.21): there, whoever finds the connection closed also throws away one being made by others,
-/// who then panic, and a waiter that is not polled holds up the rest.
+/// This is not the `Singleton` of hyper-util (as of 0.1.21). There, a caller that finds the connection closed also discards a
+/// dial in progress, whose other callers then panic, and one caller that is not polled delays the others.
 #[derive(Default)]
 pub(super) struct Shared {
     state: Arc<Mutex<State>>,
@@ -254,8 +264,8 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct State {
-    made: Option<Sender>,
-    /// The dial in progress belongs to those who wait for it: it is dropped with the last of them.
+    open: Vec<Sender>,
+    /// The callers that wait for the dial own it. It is dropped with the last of them.
     making: Option<WeakShared<Dial>>,
 }
 
@@ -266,59 +276,74 @@ impl Made {
 }
 
 impl Shared {
-    /// The open connection.
+    /// An open connection that is not full.
     pub(super) fn open(&self) -> Option<Sender> {
-        self.lock().open()
+        let mut state = self.lock();
+        let closed = state.take_closed();
+        let free = state.free();
+        drop(state);
+        drop(closed);
+        free
     }
 
-    /// The open connection, else the one being made, else the one that `make` makes.
+    /// The open connection with the fewest requests, also if it is full.
+    pub(super) fn least_used(&self) -> Option<Sender> {
+        self.lock().least_used()
+    }
+
+    /// An open connection that is not full; otherwise the dial in progress, or the one that `make` starts. If there may not be
+    /// another connection, a full one.
     pub(super) fn open_or_make(
         &self,
+        may_make: bool,
         make: impl FnOnce() -> Dial,
     ) -> Result<Sender, future::Shared<Dial>> {
         let mut state = self.lock();
-        if let Some(made) = state.open() {
-            return Ok(made);
-        }
+        let closed = state.take_closed();
         let making = state.making.as_ref().and_then(WeakShared::upgrade);
-        Err(making.unwrap_or_else(|| {
-            let making = make().shared();
-            state.making = making.downgrade();
-            making
-        }))
+        let found = match (state.free(), making) {
+            (Some(free), _) => Ok(free),
+            (None, Some(making)) => Err(making),
+            (None, None) => match state.least_used() {
+                Some(full) if !may_make => Ok(full),
+                _ => {
+                    let making = make().shared();
+                    state.making = making.downgrade();
+                    Err(making)
+                }
+            },
+        };
+        drop(state);
+        drop(closed);
+        found
     }
 
-    /// A new connection is the one for all, unless there is one.
-    pub(super) fn adopt(
-        &self,
-        send: SendRequest<RequestBody>,
-        gone: Gone,
-        using: Using,
-        life: Life,
-        settings: &Settings,
-    ) -> Sender {
+    /// Shares a new connection. Unless `is_wanted`, a free one is returned instead if there is one.
+    pub(super) fn adopt(&self, opened: Opened, is_wanted: bool, settings: &Settings) -> Sender {
         let sender = Sender {
             unanswered: Arc::default(),
-            life,
-            send,
-            gone,
-            using,
+            max_streams: opened.max_streams,
+            life: opened.life,
+            ending: opened.ending,
+            send: opened.send,
+            using: opened.using,
             limit: settings.write_timeout,
             retry: settings.retry,
             max_head: settings.max_response_head,
             state: Arc::downgrade(&self.state),
         };
         let mut state = self.lock();
-        let closed = match state.open() {
-            Some(open) => {
-                drop(state);
-                return open;
+        let closed = state.take_closed();
+        let shared = match state.free() {
+            Some(free) if !is_wanted => free,
+            _ => {
+                state.open.push(sender.clone());
+                sender.clone()
             }
-            None => state.made.replace(sender.clone()),
         };
         drop(state);
-        drop(closed);
-        sender
+        drop((closed, sender));
+        shared
     }
 
     /// The dial has ended.
@@ -336,17 +361,32 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl State {
-    fn open(&self) -> Option<Sender> {
-        let made = self.made.as_ref()?;
-        let is_open = !made.is_closed() && !made.life.is_over();
-        is_open.then(|| made.clone())
+    /// Removes the connections that may serve no more requests. They are dropped without the lock.
+    fn take_closed(&mut self) -> Vec<Sender> {
+        if self.open.iter().all(Sender::may_serve) {
+            return Vec::new();
+        }
+        let open = std::mem::take(&mut self.open).into_iter();
+        let (open, closed) = open.partition(Sender::may_serve);
+        self.open = open;
+        closed
+    }
+
+    /// The first that is not full, so that those that are not needed reach their idle timeout.
+    fn free(&self) -> Option<Sender> {
+        self.open.iter().find(|open| !open.is_full()).cloned()
+    }
+
+    fn least_used(&self) -> Option<Sender> {
+        let open = self.open.iter();
+        open.min_by_key(|open| open.using.others()).cloned()
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("made", &self.lock().made.is_some())
+            .field("open", &self.lock().open.len())
             .finish_non_exhaustive()
     }
 }

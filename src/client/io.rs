@@ -1,4 +1,4 @@
-//! The socket: counted while it exists, closed when its peer takes nothing.
+//! The stream below HTTP: a socket, which is counted while it exists and closed when its peer accepts nothing, or TLS on a socket.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -11,28 +11,31 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::Shared;
+use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, Sleep};
+#[cfg(feature = "rustls")]
+use tokio_rustls::client::TlsStream;
 
 /// A TCP stream whose writes fail once they have made no progress for a while.
 ///
-/// hyper's connection task owns the body of an aborted request until it could flush what it took of it; without the
-/// limit a peer that stops reading keeps task, socket and body for ever.
+/// The task of the connection owns the body of an aborted request until hyper could flush what it has read of the body. Without
+/// the limit, a peer that stops reading would keep the task, the socket and the body for ever.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
     stall: Stall,
     pub(super) wire: Wire,
     ended: Option<oneshot::Receiver<()>>,
-    /// In here, not beside the request: what is bounded is sockets that exist.
+    /// Here and not in the request, since the limit is about sockets that exist.
     _permit: OwnedSemaphorePermit,
-    /// Likewise: dropped with the socket, which tells [`Gone`].
+    /// Dropped with the socket, which completes [`Gone`].
     _gone: oneshot::Sender<Infallible>,
 }
 
-/// What is left in hand of a socket that hyper has.
+/// A handle to a socket that hyper owns.
 #[derive(Debug)]
 pub(super) struct Remote {
     pub(super) wire: Wire,
@@ -41,7 +44,7 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Ends the socket, unless it goes by itself in time.
+    /// Closes the socket unless it is closed within `limit`.
     pub(super) async fn end_after(self, limit: Duration) {
         if tokio::time::timeout(limit, self.gone).await.is_err() {
             self.wire.set_broken(true);
@@ -50,7 +53,7 @@ impl Remote {
     }
 }
 
-/// What is known of a socket from outside.
+/// What code outside of hyper knows about a socket.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wire(Arc<Known>);
 
@@ -61,8 +64,8 @@ struct Known {
 }
 
 impl Wire {
-    /// Whether a request was aborted on the socket, which is then reset when it closes. After an ordinary close
-    /// the kernel would go on for minutes to offer what it holds of the request to a peer that does not read.
+    /// Sets whether a request was aborted on the socket. Such a socket is reset when it closes, since after an ordinary close
+    /// the kernel would try for minutes to send the rest of the request to a peer that does not read.
     pub(super) fn set_broken(&self, broken: bool) {
         self.0.broken.store(broken, Relaxed);
     }
@@ -77,14 +80,14 @@ impl Wire {
     }
 }
 
-/// Ends when the socket is gone.
+/// Completes when the socket is closed.
 pub(super) type Gone = Shared<oneshot::Receiver<Infallible>>;
 
 #[derive(Debug)]
 struct Stall {
     limit: Duration,
     stalled: bool,
-    /// Made by the first write that has to wait; most connections never need it.
+    /// Made by the first write that has to wait. Most connections never need it.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -137,7 +140,7 @@ impl Stall {
             self.stalled = false;
             return written;
         }
-        // No panic for want of timers: this runs on the runtime that dialled, and the dial had a timeout.
+        // The runtime has timers: it is the one on which the connection was dialled, and a dial needs timers.
         let limit = self.limit;
         let timer = self.timer.get_or_insert_with(|| {
             self.stalled = true;
@@ -156,7 +159,7 @@ impl Stall {
     }
 }
 
-/// `limit` from now, or so far away that nobody will see it.
+/// `limit` from now, and at most 30 years.
 fn deadline(limit: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(limit)
@@ -179,7 +182,7 @@ impl AsyncRead for Socket {
     }
 }
 
-// Only writes are watched: a TCP stream's flush and shutdown never wait, and say nothing about progress.
+// Only writes are watched, since the flush and the shutdown of a TCP stream never wait.
 impl AsyncWrite for Socket {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -196,7 +199,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // Of one slice, as most requests are, `send` costs less than `writev`.
+        // Most requests are one slice, for which `send` costs less than `writev`.
         if let [buf] = bufs {
             return self.poll_write(cx, buf);
         }
@@ -215,5 +218,103 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// The stream of a connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(Socket),
+    // TLS is around the socket, so that the write timeout sees what the peer accepts, and not what the TLS buffer accepts.
+    #[cfg(feature = "rustls")]
+    Tls(Box<TlsStream<Socket>>),
+}
+
+macro_rules! either {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Plain(socket) => {
+                let $stream = Pin::new(socket);
+                $call
+            }
+            #[cfg(feature = "rustls")]
+            Stream::Tls(tls) => {
+                let $stream = Pin::new(&mut **tls);
+                $call
+            }
+        }
+    };
+}
+
+impl Stream {
+    /// The version of HTTP that ALPN selected, or HTTP/1.1 if a TLS server selected none.
+    pub(super) fn selected(&self) -> Option<Version> {
+        match self {
+            Self::Plain(_) => None,
+            #[cfg(feature = "rustls")]
+            Self::Tls(tls) => Some(match tls.get_ref().1.alpn_protocol() {
+                Some(b"h2") => Version::HTTP_2,
+                _ => Version::HTTP_11,
+            }),
+        }
+    }
+}
+
+impl Stream {
+    fn wire(&self) -> &Wire {
+        match self {
+            Self::Plain(socket) => &socket.wire,
+            #[cfg(feature = "rustls")]
+            Self::Tls(tls) => &tls.get_ref().0.wire,
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut this = self;
+        let before = buf.filled().len();
+        let stream = this.as_mut();
+        let read = either!(stream, stream => stream.poll_read(cx, buf));
+        this.wire().receive(buf.filled().len() - before);
+        read
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, stream => stream.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, stream => stream.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(socket) => socket.is_write_vectored(),
+            #[cfg(feature = "rustls")]
+            Self::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => stream.poll_shutdown(cx))
     }
 }

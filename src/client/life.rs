@@ -1,4 +1,4 @@
-//! How long a connection is used.
+//! The age and the use of a connection, from which its end follows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -8,14 +8,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::time::later;
 
-/// The life of one connection: how old it is, how many requests use it, and since when none does.
+/// The life of one connection: its age, how many requests use it, and when the last of them ended.
 #[derive(Clone, Debug)]
 pub(super) struct Life(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     made: Instant,
-    /// From then on it gets no more requests.
+    /// When it gets no more requests.
     until: Instant,
     idle_timeout: Duration,
     requests: AtomicUsize,
@@ -34,7 +34,7 @@ pub(super) struct Use(Life);
 impl Life {
     pub(super) fn new(max_age: Duration, idle_timeout: Duration) -> Self {
         let made = Instant::now();
-        // Connections that were made together are not made anew together.
+        // Connections that were made at the same time are not replaced at the same time.
         let less = max_age.mul_f64(fastrand::f64() / 10.0);
         Self(Arc::new(Inner {
             made,
@@ -50,7 +50,7 @@ impl Life {
         Use(self.clone())
     }
 
-    /// Whether no request on it has ended yet.
+    /// Whether no request has ended on it yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.0.last_used.load(SeqCst) == UNUSED
     }
@@ -61,7 +61,7 @@ impl Life {
         self.0.until <= now || self.idle_until().is_some_and(|end| end <= now)
     }
 
-    /// When it has been unused for too long. `None` while it is used.
+    /// When it reaches the idle timeout. `None` while it is used.
     fn idle_until(&self) -> Option<Instant> {
         let inner = &*self.0;
         if inner.requests.load(SeqCst) > 0 {
@@ -76,7 +76,7 @@ impl Life {
         })
     }
 
-    /// Waits until it is unused, and too old or unused for too long.
+    /// Waits until it is unused, and has reached its maximum age or the idle timeout.
     pub(super) async fn over(self) {
         loop {
             let now = Instant::now();
@@ -97,5 +97,29 @@ impl Drop for Use {
         let since = u64::try_from(inner.made.elapsed().as_millis()).unwrap_or(UNUSED - 1);
         inner.last_used.store(since, SeqCst);
         inner.requests.fetch_sub(1, SeqCst);
+    }
+}
+
+/// The most requests at a time that the server admits on a connection. There is no limit before it has announced one.
+#[derive(Clone, Debug)]
+pub(super) struct MaxStreams(Arc<AtomicUsize>);
+
+impl MaxStreams {
+    /// What h2 assumes until then. An odd number, so that it is not taken for an announced one.
+    pub(super) const BEFORE: usize = 17;
+
+    pub(super) fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(usize::MAX)))
+    }
+
+    pub(super) fn set(&self, max: usize) {
+        if max != Self::BEFORE {
+            // A server that admits none for now still gets one request.
+            self.0.store(max.max(1), SeqCst);
+        }
+    }
+
+    pub(super) fn get(&self) -> usize {
+        self.0.load(SeqCst)
     }
 }

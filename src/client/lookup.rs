@@ -1,9 +1,8 @@
-//! The addresses of a target's name: looked up once at a time for all dials, and kept for a while.
+//! The addresses of a target's name: one lookup at a time for all dials, whose result is kept for a while.
 //!
-//! A lookup is a shared future. Each dial that waits for it drives it, and so does a task of its own, which outlives a
-//! dial whose time is over: a runtime that is not driven holds nobody up. Where the runtime of that task shuts down,
-//! the lookup ends without an answer, since what it waits for may belong to that runtime, and the next dial starts
-//! another one.
+//! A lookup is a shared future. Each dial that waits for it polls it, so that a runtime that is not driven delays no other dial.
+//! A separate task polls it too, and goes on when the time of the dials is over. When the runtime of that task shuts down,
+//! the lookup ends without an answer, since it may wait for something of that runtime. The next dial then starts another one.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -27,16 +26,16 @@ use tower_service::Service;
 use super::error::{Unresolved, into_io};
 use super::resolver::Resolver;
 
-/// While addresses are younger than this they are not looked up again.
+/// Addresses that are younger than this are not looked up again.
 const FRESH: Duration = Duration::from_secs(5);
-/// While they are younger than this they are used if a lookup is under way or failed. A single packet that is lost on its
-/// way to the name server would otherwise stop all dials for seconds.
+/// Addresses that are younger than this are used while a lookup is in progress, and when it failed. Otherwise one packet that is
+/// lost on its way to the name server would stop all dials for seconds.
 const USABLE: Duration = Duration::from_secs(60);
 /// The pause after a lookup that failed. It doubles with each further failure, up to [`FRESH`].
 const PAUSE: Duration = Duration::from_secs(1);
 /// A lookup that takes longer than this is stopped by the next dial, which then starts another.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How many lookups one dial may start or join. More than one end without an answer only if runtimes shut down.
+/// How many lookups one dial may start or join. Several end without an answer only if several runtimes shut down.
 const ATTEMPTS: usize = 3;
 
 type Answer = Result<Arc<[SocketAddr]>, Unresolved>;
@@ -47,7 +46,7 @@ type Flight = Shared<BoxFuture<'static, Option<Answer>>>;
 #[derive(Clone)]
 pub(super) struct Lookup(Arc<OneName>);
 
-/// A target has one name, so there is nothing to look up by.
+/// The state of the lookups of one target, which has one name.
 struct OneName {
     resolver: Resolver,
     state: Mutex<State>,
@@ -57,7 +56,7 @@ struct OneName {
 struct State {
     known: Option<(Arc<[SocketAddr]>, Instant)>,
     failed: Option<Failed>,
-    /// Until it has ended, by itself or because it was stopped.
+    /// The lookup that has not ended yet, also when it was stopped.
     under_way: Option<UnderWay>,
 }
 
@@ -98,7 +97,7 @@ impl OneName {
         Err(Unresolved::new("the runtime is shutting down"))
     }
 
-    /// What is known, or else the lookup to wait for, which this starts if there is none.
+    /// The known addresses, or the lookup to wait for, which this starts if there is none.
     fn ask(self: &Arc<Self>, name: &Name) -> Result<Either<Arc<[SocketAddr]>, Flight>, Unresolved> {
         let runtime = Handle::try_current().map_err(Unresolved::new)?;
         let now = Instant::now();
@@ -136,7 +135,7 @@ impl OneName {
         };
         drop(state);
 
-        // What follows may run the code of others, which must not happen under the lock.
+        // The lines below may run foreign code, and the lock must not be held then.
         drop(stopped);
         if let Some(task) = task {
             runtime.spawn(task);
@@ -147,7 +146,7 @@ impl OneName {
         }
     }
 
-    /// A lookup, and what drives it when no dial does. Nothing of the resolver runs before it is polled.
+    /// A lookup, and the task that polls it when no dial does. The resolver does not run before the first poll.
     fn start(
         self: &Arc<Self>,
         name: &Name,
@@ -161,7 +160,7 @@ impl OneName {
         let (owner, resolver, name) = (Arc::downgrade(self), self.resolver.clone(), name.clone());
         let flight = async move {
             let resolving = async {
-                // In this order: what belongs to a runtime that is gone is no longer polled.
+                // In this order, since a future of a runtime that has shut down must not be polled.
                 let stopped = select(abandoned, unwanted);
                 match select(stopped, pin!(resolver.resolve(name))).await {
                     Either::Left(_) => None,

@@ -1,6 +1,6 @@
-//! The connections of a target, of either protocol: which one the server speaks may be known only once it was dialled.
+//! The connections of a target, of both versions of HTTP, since the server may select the version when it is dialled.
 
-use std::future::{Future, ready};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -11,18 +11,19 @@ use http::{Request, Response, Version};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::body::{RequestBody, ResponseBody};
+use super::body::ResponseBody;
 use super::connect::{Connector, Dialled};
 use super::error::Error;
-use super::future::ResponseFuture;
-use super::http1::{self, Sending};
+use super::http1;
 use super::http2::{Dial, Failed, Made, Sender, Shared};
 use super::idle::{Asked, Idle, Lease, SETTLE};
 use super::request;
+use super::upload::RequestBody;
+use crate::time::within;
 
-/// How often a request is sent again that was not processed. Each connection that went away may have served others.
+/// How often an unprocessed request is sent again. A server under load may close several connections in turn.
 const MOST_TRIES: usize = 16;
-/// How often it is sent again after a refusal, which may mean that the server is overloaded, or where it may have been processed.
+/// How often a request is sent again when the server refused it, and may be overloaded, or when the server may have processed it.
 const MOST_REPEATS: usize = 2;
 
 #[derive(Debug)]
@@ -30,11 +31,11 @@ pub(super) struct Pool {
     pub(super) connector: Arc<Connector>,
     idle: Arc<Idle>,
     shared: Shared,
-    /// What the server spoke last. Until it spoke: whether it may, since then its first dial is worth sharing.
+    /// Whether the server used HTTP/2 last. Before its first connection: whether it may use HTTP/2, so that the first dial is shared.
     http2: AtomicBool,
 }
 
-/// A connection, with the pool that has another should this one be closing.
+/// A connection, and the pool, which has another one if this one is closing.
 #[derive(Debug)]
 pub(super) enum Connection {
     Http1(Arc<Pool>, Lease),
@@ -51,7 +52,7 @@ impl Pool {
         }
     }
 
-    /// A connection that is there already.
+    /// A connection that is open and unused, or shared.
     pub(super) fn at_hand(self: &Arc<Self>) -> Option<Connection> {
         if self.speaks_http2() {
             if let Some(sender) = self.shared.open() {
@@ -61,13 +62,13 @@ impl Pool {
         Some(Connection::Http1(self.clone(), self.idle.pop()?))
     }
 
-    /// A connection at hand, else the first of one that comes back and one dialled.
+    /// A connection: an open one, otherwise the first of one that returns and one that is dialled.
     pub(super) async fn obtain(self: Arc<Self>) -> Result<Connection, Error> {
         match self.idle.pop_or_wait() {
             Asked::Have(lease) => Ok(Connection::Http1(self, lease)),
             Asked::Wait { mut returned, soon } => {
                 if soon {
-                    if let Ok(Ok(lease)) = tokio::time::timeout(SETTLE, &mut returned).await {
+                    if let Some(Ok(lease)) = within(SETTLE, &mut returned).await {
                         return Ok(Connection::Http1(self, lease));
                     }
                 }
@@ -76,7 +77,7 @@ impl Pool {
         }
     }
 
-    /// Sends what was not sent, once more and on a fresh connection, which may be of the other protocol.
+    /// Sends an unsent request once more, on a fresh connection, which may use the other version of HTTP.
     pub(super) async fn resend(
         self: Arc<Self>,
         mut request: Request<RequestBody>,
@@ -88,14 +89,15 @@ impl Pool {
         match connection {
             Connection::Http1(_, lease) => {
                 let connection = lease.into_use().ok_or_else(Error::closed)?;
-                http1::send(self, connection, request).await
+                http1::send(connection, request, &self.connector.settings).await
             }
             Connection::Http2(_, sender) => self.exchange(sender, request).await,
         }
     }
 
-    /// Sends a request over HTTP/2, and again, maybe over HTTP/1.1, while servers say that they have not processed it.
-    async fn exchange(
+    /// Sends a request over HTTP/2, and again while the server says that it has not processed the request. The last time may be over
+    /// HTTP/1.1.
+    pub(super) async fn exchange(
         self: Arc<Self>,
         mut sender: Sender,
         mut request: Request<RequestBody>,
@@ -103,7 +105,9 @@ impl Pool {
         let (mut tries, mut repeats) = (0, 0);
         loop {
             let unprocessed = match sender.send(request).await {
-                Ok(answer) => return Ok(answer),
+                Ok((answer, exchange)) => {
+                    return Ok(answer.map(|body| ResponseBody::http2(body, exchange)));
+                }
                 Err(Failed::Sent(error)) => return Err(error),
                 Err(Failed::Unprocessed(unprocessed)) => *unprocessed,
             };
@@ -120,13 +124,13 @@ impl Pool {
                     let connection = lease.into_use().ok_or(error)?;
                     let request =
                         request::fit(request, Version::HTTP_11, &self.connector.endpoint)?;
-                    return http1::send(self, connection, request).await;
+                    return http1::send(connection, request, &self.connector.settings).await;
                 }
             }
         }
     }
 
-    /// A connection that was not idle: the peer of one that just closed may have closed the others too.
+    /// A connection that was not idle, since a peer that has closed one idle connection may have closed the others too.
     async fn obtain_fresh(self: &Arc<Self>) -> Result<Connection, Error> {
         let fresh = self.returned_or_made(self.idle.evict_and_wait()).await;
         if fresh.is_err() {
@@ -135,8 +139,8 @@ impl Pool {
         fresh
     }
 
-    /// A dial that a returned connection overtakes goes on, since it shows that there are too few: dropped, the next
-    /// request would begin it again.
+    /// When a connection returns before the dial has ended, the dial continues: there are too few connections, and the next
+    /// request would start the dial again.
     async fn returned_or_made(
         self: &Arc<Self>,
         mut returned: oneshot::Receiver<Lease>,
@@ -167,9 +171,15 @@ impl Pool {
 
     async fn make(self: &Arc<Self>) -> Result<Connection, Error> {
         if self.speaks_http2() {
-            let made = match self.shared.open_or_make(|| self.dial_for_all()) {
+            let may_make = self.connector.has_permits();
+            let made = match self.shared.open_or_make(may_make, || self.dial_for_all()) {
                 Ok(open) => return Ok(Connection::Http2(self.clone(), open)),
-                Err(making) => making.await?,
+                Err(making) => making.await,
+            };
+            let made = match (made, self.shared.least_used()) {
+                // A full connection is better than none.
+                (Err(_), Some(full)) => return Ok(Connection::Http2(self.clone(), full)),
+                (made, _) => made?,
             };
             match made {
                 Made::Http2(sender) => return Ok(Connection::Http2(self.clone(), sender)),
@@ -202,7 +212,7 @@ impl Pool {
         self.dial(permit).await
     }
 
-    /// Dials. From here on the server is taken to speak what it speaks now. Keeps no pool that nobody else does.
+    /// Dials, and remembers the version that the server selected. The future does not keep the pool alive.
     fn dial(
         self: &Arc<Self>,
         permit: OwnedSemaphorePermit,
@@ -212,15 +222,15 @@ impl Pool {
             let dialled = connector.connect(permit).await?;
             let pool = pool.upgrade().ok_or_else(Error::closed)?;
             let is_http2 = matches!(dialled, Dialled::Http2(..));
-            pool.http2.store(is_http2, Ordering::Relaxed);
+            let was_http2 = pool.http2.swap(is_http2, Ordering::Relaxed);
             Ok(match dialled {
                 Dialled::Http1(send) => {
                     let lease = pool.idle.lease(send);
                     Connection::Http1(pool, lease)
                 }
-                Dialled::Http2(send, gone, using, life) => {
+                Dialled::Http2(opened) => {
                     let settings = &connector.settings;
-                    let sender = pool.shared.adopt(send, gone, using, life, settings);
+                    let sender = pool.shared.adopt(opened, was_http2, settings);
                     Connection::Http2(pool, sender)
                 }
             })
@@ -233,17 +243,6 @@ impl Pool {
 }
 
 impl Connection {
-    /// Sends a request [fit](request::fit) for its version.
-    pub(super) fn send(self, request: Request<RequestBody>) -> ResponseFuture {
-        match self {
-            Self::Http1(pool, lease) => match lease.into_use() {
-                Some(connection) => ResponseFuture::http1(Sending::new(pool, connection, request)),
-                None => ResponseFuture::boxed(ready(Err(Error::closed()))),
-            },
-            Self::Http2(pool, sender) => ResponseFuture::boxed(pool.exchange(sender, request)),
-        }
-    }
-
     pub(super) fn version(&self) -> Version {
         match self {
             Self::Http1(..) => Version::HTTP_11,

@@ -1,22 +1,29 @@
-//! The head of a request, as each protocol wants it.
+//! A request as each version of HTTP needs it: its head, and a body that ends without an error only if the client has sent all of it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderValue, TE, TRANSFER_ENCODING};
+use http::header::{
+    CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderValue, TE, TRAILER, TRANSFER_ENCODING,
+};
 use http::request::Parts;
 use http::uri::{self, Authority, PathAndQuery, Uri};
-use http::{Method, Request, Version};
-use http_body::Body;
+use http::{HeaderName, Method, Request, Version};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 
-use super::body::RequestBody;
 use super::error::Error;
 use super::hop::{self, Stripped, UnknownCoding};
-use super::trailers::Declared;
+use super::upload::RequestBody;
 use super::url::Endpoint;
-use super::whole::Whole;
 use crate::BoxError;
+use crate::headers::tokens;
 use crate::marker::KeepTrailers;
+use crate::stream_end::says_end;
 
-/// The request as the endpoint is to get it over `version`. It may have been fit for the other one.
+/// The request as the endpoint gets it over `version`. It may have been adapted to the other version before.
 pub(super) fn fit<B>(
     request: Request<B>,
     version: Version,
@@ -48,8 +55,8 @@ pub(super) fn refuse_connect(method: &Method) -> Result<(), Error> {
     Ok(())
 }
 
-/// Origin form, exactly one `Host`, at most one `Cookie`, nothing that was meant for the client's connection other than an
-/// offer to switch protocols; a body of `unknown_length` is announced.
+/// The head has the origin form, exactly one `Host` and at most one `Cookie`. Of the fields that were meant for the client's connection
+/// it has only an offer to switch protocols. A body of `unknown_length` is announced.
 fn http1(head: &mut Parts, unknown_length: bool, target: &Authority) -> Result<(), Error> {
     let named = named_host(&head.uri)
         .map(HeaderValue::from_str)
@@ -85,7 +92,7 @@ fn http1(head: &mut Parts, unknown_length: bool, target: &Authority) -> Result<(
     Ok(())
 }
 
-/// Absolute form, from which hyper takes `:scheme` and `:authority`; nothing that only means something over HTTP/1.1.
+/// The head has the absolute form, from which hyper takes `:scheme` and `:authority`, and no fields of HTTP/1.1.
 fn http2(head: &mut Parts, target: &Endpoint) -> Result<(), Error> {
     let host = match named_host(&head.uri) {
         Some(named) => Authority::try_from(named).ok(),
@@ -113,7 +120,7 @@ fn strip(head: &mut Parts) -> Result<Stripped, Error> {
     })
 }
 
-/// The host the request's URI names, if it names one.
+/// The host in the URI of the request, if there is one.
 fn named_host(uri: &Uri) -> Option<&str> {
     uri.authority()
         .map(|authority| without_userinfo(authority.as_str()))
@@ -141,7 +148,7 @@ fn path_and_query(uri: &Uri) -> PathAndQuery {
         .unwrap_or_else(|| PathAndQuery::from_static("/"))
 }
 
-/// RFC 9113, 8.2.3: what HTTP/2 may split is one field over HTTP/1.1.
+/// Joins cookies, which HTTP/2 may split, to the one field of HTTP/1.1 (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let cookies: Vec<&[u8]> = headers
         .get_all(COOKIE)
@@ -154,3 +161,123 @@ fn join_cookies(headers: &mut HeaderMap) {
         }
     }
 }
+
+pin_project! {
+    /// A body that ends with an error if its client has reset the stream. hyper reports a reset with `NO_ERROR` as an ordinary end, and
+    /// a proxy would forward a shorter body that looks complete.
+    #[derive(Debug)]
+    pub(super) struct Whole<B> {
+        #[pin]
+        inner: B,
+        says_end: bool,
+    }
+}
+
+impl<B> Whole<B> {
+    /// `version` is the version over which the request was received.
+    pub(super) fn new(inner: B, version: Version) -> Self {
+        let says_end = version == Version::HTTP_2 && says_end::<B>();
+        Self { inner, says_end }
+    }
+}
+
+impl<B> Body for Whole<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
+        Poll::Ready(match ready!(this.inner.as_mut().poll_frame(cx)) {
+            Some(frame) => Some(frame.map_err(Into::into)),
+            None if *this.says_end && !this.inner.is_end_stream() => Some(Err(BrokenOff(
+                "its client reset the stream before the end of the body",
+            )
+            .into())),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+pin_project! {
+    /// A body that ends with an error if it would lose a trailer. Over HTTP/1.1 hyper sends only the trailers that the head has named,
+    /// and silently drops the others.
+    #[derive(Debug)]
+    pub(super) struct Declared<B> {
+        #[pin]
+        inner: B,
+        names: Vec<HeaderName>,
+    }
+}
+
+impl<B> Declared<B> {
+    /// Only the trailers that `headers` name may pass.
+    pub(super) fn new(inner: B, headers: &HeaderMap) -> Self {
+        let names = tokens(headers, &TRAILER)
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
+            .collect();
+        Self { inner, names }
+    }
+}
+
+impl<B> Body for Declared<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.project();
+        let frame = match ready!(this.inner.poll_frame(cx)) {
+            Some(frame) => frame.map_err(Into::into),
+            None => return Poll::Ready(None),
+        };
+        if let Some(trailers) = frame.as_ref().ok().and_then(Frame::trailers_ref) {
+            if !trailers.keys().all(|name| this.names.contains(name)) {
+                return Poll::Ready(Some(Err(BrokenOff(
+                    "the body ends in trailers that its head did not name",
+                )
+                .into())));
+            }
+        }
+        Poll::Ready(Some(frame))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[derive(Debug)]
+struct BrokenOff(&'static str);
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for BrokenOff {}

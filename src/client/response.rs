@@ -1,4 +1,4 @@
-//! The head of a response, as the caller gets it.
+//! The limit for the head of a response, and the head as the caller gets it.
 
 use std::io;
 
@@ -8,18 +8,18 @@ use hyper::client::conn::{http1, http2};
 use super::error::Error;
 use super::hop::{self, UnknownCoding};
 
-/// The most bytes of a head, and what each protocol makes of it.
+/// The most bytes of a head, and the limits of hyper that follow from it.
 ///
-/// What is exact is counted [here](fit). hyper's limits come before it, and bound what is received until then.
+/// [`fit`] counts exactly. The limits of hyper bound what is received before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeadLimit(usize);
 
 /// What HTTP/2 counts for each field besides its name and value (RFC 9113, section 6.5.2).
 const EACH_FIELD: usize = 32;
-/// hyper allocates for the most fields of an HTTP/1.1 head with each response, so there are no more than one for so many bytes.
+/// For each response over HTTP/1.1, hyper allocates memory for the most fields of a head. So this number follows from the bytes.
 const BYTES_PER_FIELD: usize = 64;
 const LEAST_FIELDS: usize = 100;
-/// hyper's own limit for a buffer that it reads into, which it also reads bodies with.
+/// The default of hyper for the buffer with which it reads heads and bodies.
 const READ_BUFFER: usize = 8192 + 4096 * 100;
 /// h2 refuses a head above its limit by a reset that looks as if the head was malformed, so that limit is a multiple of ours.
 const HTTP2_MULTIPLE: usize = 4;
@@ -33,7 +33,7 @@ impl HeadLimit {
 
     pub(super) fn set_http1(self, http1: &mut http1::Builder) {
         let fields = (self.0 / BYTES_PER_FIELD).max(LEAST_FIELDS);
-        // By default hyper has them on the stack.
+        // By default hyper has space for them on the stack.
         if fields > LEAST_FIELDS {
             http1.max_headers(fields);
         }
@@ -49,7 +49,7 @@ impl HeadLimit {
     }
 }
 
-/// Removes what was meant for the connection, and refuses what the caller cannot be given.
+/// Removes the fields that were meant for the connection, and refuses a head that is too large or cannot be forwarded.
 pub(super) fn fit(
     headers: &mut HeaderMap,
     version: Version,

@@ -1,35 +1,32 @@
-//! TLS: whom to believe, and as whom to be known.
+//! TLS: the roots that verify the server, the certificate of the client, and the handshake.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
-use http::uri::Scheme;
+use http::Version;
 use rustls_platform_verifier::Verifier;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
 
-use super::connect::Settings;
-use super::handshake::Peer;
-use super::target::HttpTarget;
-use super::tls_error::{self, InvalidTls};
-use super::url::{Endpoint, InvalidUrl, redact};
+use super::io::{Socket, Stream};
 
-/// How an `https` target is to be spoken to: the roots that must vouch for its certificate, and, if it asks for one,
-/// the certificate to show it.
+/// The settings of TLS for an `https` target: the roots that verify the certificate of the server, and the certificate of the
+/// client, for a server that asks for one.
 ///
-/// The server's certificate is always verified, its name and dates included; there is no way to turn that off. TLS 1.2
-/// and 1.3 are spoken, with the cryptography of *ring*, or of the
-/// [provider](https://docs.rs/rustls/0.23/rustls/crypto/struct.CryptoProvider.html) the process has installed by then.
-/// Clones are cheap and share what they have loaded: make one, for as many targets as it fits.
+/// The certificate of the server is always verified, including its name and its dates, and this cannot be turned off. The versions are
+/// TLS 1.2 and 1.3, with the cryptography of *ring*, or of the
+/// [provider](https://docs.rs/rustls/0.23/rustls/crypto/struct.CryptoProvider.html) that the process has installed by then.
+/// Clones are cheap and share what was loaded, so that one value is enough for many targets.
 ///
 /// ```no_run
 /// # use tower_mirror::client::{HttpTarget, Tls};
 /// let tls = Tls::with_roots(&std::fs::read("internal-ca.pem")?)?
 ///     .client_certificate(&std::fs::read("me.pem")?, &std::fs::read("me.key")?)?;
-/// let target = HttpTarget::with_tls("https://catalog-v2.internal", tls)?;
+/// let target = HttpTarget::builder("https://catalog-v2.internal").tls(tls).build()?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -41,29 +38,29 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Believes whom the platform believes.
+    /// Uses the roots of the platform.
     ///
-    /// On Linux those are the roots found at the usual places, or where `SSL_CERT_FILE` and `SSL_CERT_DIR` say, read
-    /// here and now, which blocks the thread for some milliseconds. On Windows and Apple's systems the system is asked
-    /// each time.
+    /// On Linux these are the roots at the usual places, or at the places that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. They are read
+    /// during this call, which blocks the thread for some milliseconds. On Windows and Apple's systems, the system verifies each
+    /// certificate.
     ///
     /// # Errors
     ///
     /// [`InvalidTls::PlatformRoots`] when there are none; [`InvalidTls::Provider`].
     pub fn platform() -> Result<Self, InvalidTls> {
         let provider = provider();
-        let verifier = Verifier::new(provider.clone()).map_err(tls_error::of_platform)?;
+        let verifier = Verifier::new(provider.clone()).map_err(InvalidTls::platform)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| InvalidTls::Provider(error.to_string()))?;
-        // The platform's verifier is no part of rustls, hence "custom".
+        // The verifier of the platform is not a part of rustls, and so it is a "custom" one.
         let builder = builder.dangerous();
         Ok(Self::new(
             builder.with_custom_certificate_verifier(Arc::new(verifier)),
         ))
     }
 
-    /// Believes the certificates in `pem` and nobody else: one or more, in PEM.
+    /// Uses only the certificates in `pem` as roots: one or more, in PEM.
     ///
     /// # Errors
     ///
@@ -86,16 +83,16 @@ impl Tls {
         Ok(Self::new(builder.with_webpki_verifier(verifier)))
     }
 
-    /// Shows servers that ask for a certificate the one that `chain` begins with, followed by its intermediates, whose
-    /// key is `key`; both in PEM, the key as PKCS#8, PKCS#1 or SEC1 and not encrypted.
+    /// Sets the certificate for servers that ask for one. `chain` begins with the certificate, followed by its intermediates, and
+    /// `key` is its private key. Both are PEM; the key is PKCS#8, PKCS#1 or SEC1, and not encrypted.
     ///
-    /// A server may refuse it, or its absence, only after the handshake: over TLS 1.3 that fails the first request with
-    /// an error that is not always a [connect error](super::Error::is_connect).
+    /// A server may refuse the certificate, or a connection without one, after the handshake. Over TLS 1.3 the first request then fails
+    /// with an error that is not always a [connect error](super::Error::is_connect).
     ///
     /// # Errors
     ///
     /// [`InvalidTls::ClientCertificate`] when the chain is empty or broken; [`InvalidTls::ClientKey`] when there is no
-    /// key, one that cannot be used, or another certificate's.
+    /// key, or a key that cannot be used, or that belongs to another certificate.
     pub fn client_certificate(mut self, chain: &[u8], key: &[u8]) -> Result<Self, InvalidTls> {
         let chain = certificates(chain).map_err(InvalidTls::ClientCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key)
@@ -104,12 +101,12 @@ impl Tls {
             .anonymous
             .clone()
             .with_client_auth_cert(chain, key)
-            .map_err(tls_error::of_client)?;
+            .map_err(InvalidTls::client)?;
         Ok(self)
     }
 
-    /// The name to ask the server for (SNI) and to find in its certificate: a DNS name or an IP address. Default: the
-    /// host of the target's URL. Where the target dials and what `Host` says do not change.
+    /// Sets the name that is sent to the server (SNI) and that its certificate must have: a DNS name or an IP address. Default: the
+    /// host of the target's URL. The address that is dialled and the field `Host` do not change.
     ///
     /// # Errors
     ///
@@ -117,6 +114,17 @@ impl Tls {
     pub fn server_name(mut self, name: &str) -> Result<Self, InvalidTls> {
         self.name = Some(server_name(name)?);
         Ok(self)
+    }
+
+    /// The peer at `host`, which is the name to verify unless another one was set.
+    pub(super) fn peer(self, host: &str) -> Result<Peer, InvalidTls> {
+        let name = match self.name {
+            Some(name) => name,
+            // An IPv6 literal has brackets only in a URL.
+            None => server_name(host.trim_matches(['[', ']']))?,
+        };
+        let config = self.config;
+        Ok(Peer { config, name })
     }
 
     fn new(anonymous: ConfigBuilder<ClientConfig, WantsClientCert>) -> Self {
@@ -128,41 +136,49 @@ impl Tls {
     }
 }
 
-impl HttpTarget {
-    /// A target at `https://host[:port]`, port 443 if none is given, spoken to in HTTP/2 or HTTP/1.1 as the server
-    /// selects.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidUrl`], as in [`new`](Self::new); [`InvalidUrl::NotHttps`] when the scheme is `http`.
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
-    pub fn with_tls(url: &str, tls: Tls) -> Result<Self, InvalidUrl> {
-        Self::secured(url, url.parse()?, tls)
-    }
+/// The name of the server to verify, and the configuration.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) config: ClientConfig,
+    pub(super) name: ServerName<'static>,
+}
 
-    pub(super) fn platform_tls(url: &str, endpoint: Endpoint) -> Result<Self, InvalidUrl> {
-        let tls = Tls::platform().map_err(|why| InvalidUrl::Tls(redact(url), why))?;
-        Self::secured(url, endpoint, tls)
-    }
+pub(super) struct Handshake {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    only: Option<Version>,
+}
 
-    fn secured(url: &str, endpoint: Endpoint, tls: Tls) -> Result<Self, InvalidUrl> {
-        if endpoint.scheme != Scheme::HTTPS {
-            return Err(InvalidUrl::NotHttps(redact(url)));
+impl Peer {
+    /// A handshake that offers the one version, or both with HTTP/2 first.
+    pub(super) fn handshake(&self, only: Option<Version>) -> Handshake {
+        let offered: &[&[u8]] = match only {
+            Some(Version::HTTP_2) => &[b"h2"],
+            Some(_) => &[b"http/1.1"],
+            None => &[b"h2", b"http/1.1"],
+        };
+        let mut config = self.config.clone();
+        config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+        Handshake {
+            connector: TlsConnector::from(Arc::new(config)),
+            name: self.name.clone(),
+            only,
         }
-        let name = match tls.name {
-            Some(name) => name,
-            None => {
-                // An IPv6 literal has brackets in a URL only.
-                let host = endpoint.authority.host().trim_matches(['[', ']']);
-                server_name(host).map_err(|why| InvalidUrl::Tls(redact(url), why))?
-            }
-        };
-        let config = tls.config;
-        let settings = Settings {
-            tls: Some(Peer { config, name }),
-            ..Settings::default()
-        };
-        Ok(Self::with(endpoint, settings))
+    }
+}
+
+impl Handshake {
+    pub(super) async fn shake(&self, socket: Socket) -> io::Result<Stream> {
+        let tls = self.connector.connect(self.name.clone(), socket).await?;
+        let stream = Stream::Tls(Box::new(tls));
+        // A server that selects nothing uses HTTP/1.1.
+        if self.only == Some(Version::HTTP_2) && stream.selected() != self.only {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the server did not select HTTP/2",
+            ));
+        }
+        Ok(stream)
     }
 }
 
@@ -193,3 +209,68 @@ impl fmt::Debug for Tls {
             .finish_non_exhaustive()
     }
 }
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+/// Why settings for TLS are not valid. Each variant has the reason, and no part of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidTls {
+    /// The roots of the platform cannot be loaded.
+    PlatformRoots(String),
+    /// There is no root, or one is broken.
+    Roots(String),
+    /// The chain of the client's certificate is empty or broken.
+    ClientCertificate(String),
+    /// The key of the client's certificate is missing, cannot be used, or belongs to another certificate.
+    ClientKey(String),
+    /// This is neither a DNS name nor an IP address.
+    ServerName(String),
+    /// The cryptography of the process supports neither TLS 1.2 nor 1.3.
+    Provider(String),
+}
+
+impl InvalidTls {
+    fn platform(error: rustls::Error) -> Self {
+        Self::PlatformRoots(match error {
+            rustls::Error::General(why) => why,
+            error => error.to_string(),
+        })
+    }
+
+    /// rustls reads the key first, and looks at the certificate only to compare the two.
+    fn client(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(_) => Self::ClientCertificate(error.to_string()),
+            _ => Self::ClientKey(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for InvalidTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, why) = match self {
+            Self::PlatformRoots(why) => ("no roots from the platform", why),
+            Self::Roots(why) => ("invalid roots", why),
+            Self::ClientCertificate(why) => ("invalid client certificate", why),
+            Self::ClientKey(why) => ("invalid key of the client certificate", why),
+            Self::ServerName(name) => {
+                return write!(f, "{name:?} is neither a DNS name nor an IP address");
+            }
+            Self::Provider(why) => ("the process's cryptography cannot speak TLS", why),
+        };
+        write!(f, "{what}: {why}")
+    }
+}
+
+impl std::error::Error for InvalidTls {}

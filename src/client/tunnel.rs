@@ -1,4 +1,4 @@
-//! A protocol that both sides have switched to: the client's connection and the target's are joined.
+//! Tunnels: after both sides have switched protocols, the connection of the client and that of the target are joined.
 
 use std::io;
 use std::time::Duration;
@@ -14,8 +14,9 @@ use tokio::runtime::Handle;
 
 use super::error::Error;
 use super::hop;
+use crate::time::within;
 
-/// What a client offers to switch to, and its connection.
+/// The protocols that a client offers to switch to, and its connection.
 pub(super) struct Offer {
     protocols: Vec<HeaderValue>,
     client: OnUpgrade,
@@ -34,13 +35,13 @@ impl Offer {
         }))
     }
 
-    /// Gives it back to the request, which is sent again.
+    /// Returns it to the request, which is sent again.
     pub(super) fn put_back<B>(self, request: &mut Request<B>) {
         request.extensions_mut().insert(self.client);
     }
 }
 
-/// The target has switched. Makes its answer one for the client, whose connection then switches too.
+/// Handles the 101 of the target: the response becomes one for the client, whose connection then switches too.
 pub(super) fn switch(
     offer: Option<Box<Offer>>,
     protocols: Vec<HeaderValue>,
@@ -61,16 +62,16 @@ pub(super) fn switch(
     Ok(())
 }
 
-/// What is offered, or accepted.
+/// The protocols that are offered or accepted.
 pub(super) fn protocols(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.get_all(UPGRADE).iter().cloned().collect()
 }
 
-/// Ends with either side. The connection to the target counts as one until then.
+/// Passes on what either side sends until both have ended. The connection to the target counts until then.
 async fn join(client: OnUpgrade, target: OnUpgrade, limit: Duration) {
-    // The client's connection switches once the answer is written, which may never come about.
-    let both = tokio::time::timeout(limit, try_join(client, target)).await;
-    if let Ok(Ok((client, target))) = both {
+    // The client's connection switches when the response is written, which may never happen.
+    let both = within(limit, try_join(client, target)).await;
+    if let Some(Ok((client, target))) = both {
         let _ = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(target)).await;
     }
 }

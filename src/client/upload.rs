@@ -1,4 +1,4 @@
-//! What a request over HTTP/2 has to send, whether the peer takes it, and what is needed to send it again.
+//! The body of a request: whether an HTTP/2 peer accepts it, and what is needed to send it again.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -9,18 +9,127 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::oneshot;
 
-use super::body::{Again, Read, RequestBody};
+use super::ending::Track;
 use super::error::RequestBodyError;
+use crate::BoxError;
+use crate::time::within;
 
 /// The most bytes of a body that are kept until its request is answered, to be sent again.
 const MOST_KEPT: usize = 64 * 1024;
-/// How long hyper may take to drop the body of a request that has failed. It needs microseconds.
+/// How long hyper may take to drop the body of a failed request. It needs microseconds.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Held by all that use a connection; its receiver hears when the last has let go.
+/// The body of a request. Its type is erased, so that a target is one type for all bodies.
+pub(super) enum RequestBody {
+    /// An empty body, as most requests have. hyper still asks for its length.
+    Ended(SizeHint),
+    Boxed(UnsyncBoxBody<Bytes, RequestBodyError>),
+    /// A body that was sent before to a server that did not process it.
+    Again(Box<Again>),
+}
+
+/// The frames that were read before, then the rest of the body.
+pub(super) struct Again {
+    pub(super) read: VecDeque<Read>,
+    pub(super) rest: RequestBody,
+}
+
+/// A frame that was read.
+#[derive(Clone)]
+pub(super) enum Read {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+impl Again {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        match self.read.pop_front() {
+            Some(Read::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            Some(Read::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = |read: &Read| match read {
+            Read::Data(data) => data.len() as u64,
+            Read::Trailers(_) => 0,
+        };
+        let read: u64 = self.read.iter().map(length).sum();
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(read));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(read)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}
+
+impl RequestBody {
+    pub(super) fn new<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return Self::Ended(body.size_hint());
+        }
+        let body = body.map_err(|error| RequestBodyError(error.into()));
+        Self::Boxed(body.boxed_unsync())
+    }
+}
+
+impl From<Watched> for RequestBody {
+    fn from(body: Watched) -> Self {
+        Self::Boxed(UnsyncBoxBody::new(body))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        match &mut *self {
+            Self::Ended(_) => Poll::Ready(None),
+            Self::Boxed(body) => Pin::new(body).poll_frame(cx),
+            Self::Again(body) => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Ended(_) => true,
+            Self::Boxed(body) => body.is_end_stream(),
+            Self::Again(body) => body.read.is_empty() && body.rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            // Only newer versions of http-body implement `Copy` for it.
+            #[allow(clippy::clone_on_copy)]
+            Self::Ended(length) => length.clone(),
+            Self::Boxed(body) => body.size_hint(),
+            Self::Again(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Held by all users of a connection. Its receiver completes when the last of them is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Using(Arc<oneshot::Sender<Infallible>>);
 
@@ -30,7 +139,12 @@ impl Using {
         (Self(Arc::new(sender)), unused)
     }
 
-    /// Tells connections apart.
+    /// How many users the connection has besides the pool.
+    pub(super) fn others(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+
+    /// Identifies the connection.
     pub(super) fn id(&self) -> UsingId {
         UsingId(Arc::downgrade(&self.0))
     }
@@ -45,16 +159,17 @@ impl PartialEq for UsingId {
     }
 }
 
-/// A request's body, watched while hyper has it.
+/// The body of a request, watched while hyper has it.
 pub(super) struct Watched {
-    /// `None` once it was given back.
+    /// `None` once it was returned.
     body: Option<RequestBody>,
     progress: Arc<Progress>,
-    /// What hyper has read. `None` if that is too much to be kept.
+    /// The frames that hyper has read. `None` if they are too many to be kept.
     read: Option<VecDeque<Read>>,
     bytes: usize,
     returned: Weak<Returned>,
     held: Option<oneshot::Sender<Infallible>>,
+    track: Arc<Track>,
 }
 
 /// The body of a request that was not answered, once hyper has dropped it.
@@ -90,14 +205,15 @@ impl Drop for Watched {
             let again = RequestBody::Again(Box::new(Again { read, rest }));
             *returned.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(again);
         }
-        // Only now, so that whoever waits for this finds the body.
+        // Only now, so that the task that waits for this finds the body.
         self.held = None;
+        self.track.is_uploaded();
     }
 }
 
 #[derive(Debug, Default)]
 struct Progress {
-    /// hyper asks for a frame when it is rid of the one before.
+    /// How often hyper has asked for a frame, which it does when it has sent the one before.
     asked: AtomicUsize,
     waits_for_caller: AtomicBool,
 }
@@ -120,7 +236,7 @@ impl Body for Watched {
             .store(frame.is_pending(), Relaxed);
         match &frame {
             Poll::Ready(Some(Ok(frame))) if self.read.is_some() => {
-                // Nobody sends an answered request again.
+                // A request with a response is not sent again.
                 if self.returned.strong_count() == 0 {
                     self.read = None;
                 } else {
@@ -134,7 +250,10 @@ impl Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(RequestBody::is_end_stream)
+        let has_ended = self.body.as_ref().is_none_or(RequestBody::is_end_stream);
+        // hyper calls this before h2 gets the request.
+        self.track.is_taken(!has_ended);
+        has_ended
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -145,17 +264,17 @@ impl Body for Watched {
     }
 }
 
-/// For whoever sent it.
+/// The side of the sender.
 #[derive(Debug)]
 pub(super) struct Upload {
     progress: Weak<Progress>,
     held: oneshot::Receiver<Infallible>,
-    /// `None` once the request is answered.
+    /// `None` once the response has arrived.
     returned: Option<Arc<Returned>>,
 }
 
-/// What hyper is to be given instead of `body`.
-pub(super) fn watch(body: RequestBody) -> (Upload, RequestBody) {
+/// Wraps `body` for hyper.
+pub(super) fn watch(body: RequestBody, track: Arc<Track>) -> (Upload, RequestBody) {
     let progress = Arc::new(Progress::default());
     let returned = Arc::new(Returned::default());
     let (sender, held) = oneshot::channel();
@@ -165,6 +284,7 @@ pub(super) fn watch(body: RequestBody) -> (Upload, RequestBody) {
         bytes: 0,
         returned: Arc::downgrade(&returned),
         held: Some(sender),
+        track,
         progress,
     };
     let upload = Upload {
@@ -176,18 +296,15 @@ pub(super) fn watch(body: RequestBody) -> (Upload, RequestBody) {
 }
 
 impl Upload {
-    /// The request is answered, and will not be sent again.
+    /// The response has arrived, so that the request is not sent again.
     pub(super) fn answered(&mut self) {
         self.returned = None;
     }
 
-    /// The body as it was, unless too much of it was read or hyper does not drop it.
+    /// The body as it was before it was sent. `None` if too much of it was read, or if hyper does not drop it.
     pub(super) async fn returned(mut self) -> Option<RequestBody> {
         let returned = self.returned.take()?;
-        tokio::time::timeout(SOON, &mut self.held)
-            .await
-            .ok()?
-            .err()?;
+        within(SOON, &mut self.held).await?.err()?;
         returned
             .0
             .lock()
@@ -195,15 +312,15 @@ impl Upload {
             .take()
     }
 
-    /// Whether hyper has let go of the body.
+    /// Whether hyper has dropped the body.
     pub(super) fn is_over(&mut self) -> bool {
         self.held.try_recv() == Err(oneshot::error::TryRecvError::Closed)
     }
 
-    /// Waits until hyper has let go of the body, or for `limit` could not get rid of any of it: then this is true.
+    /// Waits until hyper has dropped the body, which gives `false`, or has sent nothing of it for `limit`, which gives `true`.
     pub(super) async fn gets_stuck(mut self, limit: Duration) -> bool {
         while let Some(asked) = self.asked() {
-            if tokio::time::timeout(limit, &mut self.held).await.is_ok() {
+            if within(limit, &mut self.held).await.is_some() {
                 return false;
             }
             let waits = |progress: Arc<Progress>| progress.waits_for_caller.load(Relaxed);

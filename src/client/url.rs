@@ -1,4 +1,4 @@
-//! From a URL to the one address a target dials.
+//! The URL of a target: the address to dial, the name, and what makes a URL invalid.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -8,24 +8,24 @@ use http::Uri;
 use http::uri::{Authority, Scheme};
 
 #[cfg(feature = "rustls")]
-use super::tls_error::InvalidTls;
+use super::tls::InvalidTls;
 
-/// Where a target dials, and its own name.
+/// The address that a target dials, and its name.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     /// `http` or `https`.
     pub(super) scheme: Scheme,
     /// `host[:port]` as written in the URL.
     pub(super) authority: Authority,
-    /// What to dial: the URL, its port always written out.
+    /// The URL to dial, always with its port.
     pub(super) address: Uri,
 }
 
-/// Why a URL cannot be a target's. Each variant carries the URL as given, but for its user information.
+/// Why a URL is not valid for a target. Each variant has the URL without its user information.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidUrl {
-    /// It does not read as a URL.
+    /// It cannot be parsed as a URL.
     Malformed(String),
     /// It has no scheme: `http://` is missing.
     NoScheme(String),
@@ -33,11 +33,11 @@ pub enum InvalidUrl {
     UnknownScheme(String),
     /// Its scheme is `https`, for which the feature `rustls` is needed.
     Https(String),
-    /// Its scheme is `http`, though it came with settings for TLS.
+    /// Its scheme is `http`, but settings for TLS were given.
     #[cfg(feature = "rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     NotHttps(String),
-    /// TLS cannot be spoken to it, for this reason.
+    /// TLS cannot be used with it, for this reason.
     #[cfg(feature = "rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     Tls(String, InvalidTls),
@@ -58,7 +58,7 @@ pub enum InvalidUrl {
 impl FromStr for Endpoint {
     type Err = InvalidUrl;
 
-    // By hand, because `http::Uri` drops fragments and folds most mistakes into one.
+    // Not with `http::Uri`, which drops fragments and has one error for most mistakes.
     fn from_str(url: &str) -> Result<Self, InvalidUrl> {
         let broken = |rule: fn(String) -> InvalidUrl| rule(redact(url));
 
@@ -107,7 +107,7 @@ impl FromStr for Endpoint {
             }
             _ => return Err(broken(InvalidUrl::Port)),
         };
-        // `http` takes brackets anywhere in an authority; they belong around an IPv6 address only.
+        // `http` accepts brackets anywhere in an authority, but only an IPv6 address may have them.
         let is_host = match host.strip_prefix('[') {
             Some(v6) => {
                 let v6 = v6.strip_suffix(']').unwrap_or_default();
@@ -130,8 +130,8 @@ impl FromStr for Endpoint {
     }
 }
 
-/// The URL without its user information, which may hold a password. Where there is no scheme it may be anywhere.
-pub(super) fn redact(url: &str) -> String {
+/// The URL without its user information, which may contain a password. In a URL without a scheme it may be anywhere.
+fn redact(url: &str) -> String {
     let scheme = url
         .find("://")
         .filter(|at| !url[..*at].contains(['/', '@']));
@@ -149,7 +149,7 @@ pub(super) fn redact(url: &str) -> String {
 impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (url, rule) = match self {
-            Self::Malformed(url) => (url, "it does not read as `http://host[:port]`"),
+            Self::Malformed(url) => (url, "it cannot be parsed as `http://host[:port]`"),
             Self::NoScheme(url) => (url, "it has no scheme; write http://host[:port]"),
             Self::UnknownScheme(url) => {
                 let scheme = url.split("://").next().unwrap_or_default();
@@ -163,7 +163,7 @@ impl fmt::Display for InvalidUrl {
                 "https needs the feature `rustls` of tower-mirror; enable it or use http://",
             ),
             #[cfg(feature = "rustls")]
-            Self::NotHttps(url) => (url, "it came with settings for TLS; use https://"),
+            Self::NotHttps(url) => (url, "settings for TLS were given; use https://"),
             #[cfg(feature = "rustls")]
             Self::Tls(url, why) => return write!(f, "invalid target URL {url:?}: {why}"),
             Self::NoHost(url) => (url, "it has no host"),

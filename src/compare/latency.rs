@@ -174,7 +174,12 @@ pub struct LatencyTest {
     limit: LatencyLimit,
     baseline: LatencyHistogram,
     threshold: Option<Duration>,
+    slow_in_baseline: u64,
 }
+
+/// A quantile with fewer values above it is too uncertain: a threshold that is too high would compare nothing.
+/// A little less than ten, since 1 - 0.99 is not exact.
+const FEWEST_ABOVE: f64 = 10.0 - 1e-6;
 
 impl LatencyTest {
     /// The quantile is computed anew after so many pairs.
@@ -187,20 +192,32 @@ impl LatencyTest {
             limit,
             baseline: LatencyHistogram::new(),
             threshold: None,
+            slow_in_baseline: 0,
         }
     }
 
-    /// Records the latencies of one request. The first [`PERIOD`](Self::PERIOD) pairs give `None` and do not count.
+    /// Records the latencies of one request. The first [`PERIOD`](Self::PERIOD) pairs give `None` and do not count,
+    /// and as many more as are needed for ten latencies of the baseline above the quantile: 1000 pairs for p99.
     pub fn record(&mut self, shadow: Duration, baseline: Duration) -> Option<Finding> {
         let finding = self.threshold.map(|threshold| {
             let tolerated = threshold.as_secs_f64() * self.limit.ratio();
-            Finding::of(shadow.as_secs_f64() > tolerated, baseline > threshold)
+            let is_slow = baseline > threshold;
+            self.slow_in_baseline += u64::from(is_slow);
+            Finding::of(shadow.as_secs_f64() > tolerated, is_slow)
         });
         self.baseline.record(baseline);
-        if self.baseline.count() % Self::PERIOD == 0 {
+        let count = self.baseline.count();
+        let above = count as f64 * (1.0 - self.limit.quantile().get());
+        if count % Self::PERIOD == 0 && above >= FEWEST_ABOVE {
             self.threshold = self.baseline.quantile(self.limit.quantile());
         }
         finding
+    }
+
+    /// In how many of the counted pairs the baseline was slow, for [`RouteCounts::latency`](super::RouteCounts::latency).
+    #[must_use]
+    pub const fn slow_in_baseline(&self) -> u64 {
+        self.slow_in_baseline
     }
 
     /// The baseline's running quantile, which is the limit for the next pair.

@@ -43,8 +43,9 @@
 //!
 //! # The parts
 //!
-//! From counts to a verdict everything is pure: it has no clock, no state that is shared and no I/O.
+//! From answers to differences, and from counts to a verdict, everything is pure: it has no clock, no state that is shared and no I/O.
 //!
+//! - [`Comparer`] turns the three [`Answer`]s to a request into differences by path and [`Kind`], by the [`Rules`]; [`differences`] compares one pair.
 //! - [`BlockCounter`] counts [`Finding`]s, and its [`Tally`] is seven integers.
 //! - [`judge`] turns the tallies of all routes ([`RouteCounts`]) into a [`Verdict`], by what is [`Accept`]ed.
 //! - [`Counts`] is the arithmetic below it: evidence, interval, and how many requests are missing.
@@ -78,6 +79,7 @@ mod judge;
 mod latency;
 mod live;
 mod mask;
+mod route;
 mod rows;
 mod tally;
 mod verdict;
@@ -92,7 +94,7 @@ pub use self::{
     blocks::{BlockCounter, Finding},
     counts::{Counts, InvalidCounts},
     interval::Interval,
-    judge::{RouteEvidence, judge},
+    judge::judge,
     latency::{LatencyHistogram, LatencyTest, Quantile},
     live::{
         BaselineKind, Compare, CompareError, CompareFuture, CompareHandle, CompareLayer,
@@ -100,6 +102,7 @@ pub use self::{
         NoisyPath, PathReport, RouteReport, VerdictBody, VerdictFuture, VerdictService,
     },
     mask::NoiseMask,
+    route::RouteEvidence,
     rows::{PathCounts, RouteCounts},
     tally::Tally,
     verdict::{Reason, Verdict, VerdictLatch, Why},

@@ -23,6 +23,20 @@ const KEPT: Duration = Duration::from_secs(1);
 /// The two latencies are of the same requests and can be compared, except if the primary fails or the shadow does
 /// not answer. Sizes are recorded for copies that were [sent](crate::observe::ShadowReport::sent). Values are lost if they are
 /// recorded before a recorder is installed, or up to a second after that.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{HttpTarget, MirrorLayer, metrics::MetricsObserver};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mirror = MirrorLayer::builder(HttpTarget::new("http://127.0.0.1:9002")?)
+///     .observe_with(MetricsObserver::new())
+///     .build();
+/// # let _ = mirror;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct MetricsObserver {
     histograms: ArcSwapOption<MirrorHistograms>,

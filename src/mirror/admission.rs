@@ -17,8 +17,8 @@ use super::{
     join::{Join, PrimarySide},
     partner::Partner,
     shadow::Launch,
-    shared::Shared,
     span::{self, CopySpan},
+    state::MirrorState,
     ticket::{PendingCopy, Ticket},
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
 /// Decides on each request, and sends the copies to the shadow.
 #[derive(Debug)]
 pub(super) struct Admission {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<MirrorState>,
     shadow: Arc<dyn Launch>,
     /// Looks at the responses, if anything does.
     pub(super) follow: Option<Arc<dyn Follow>>,
@@ -51,7 +51,7 @@ pub(super) struct Admitted {
 }
 
 impl Admission {
-    pub(super) fn new(shared: Shared, shadow: Arc<dyn Launch>) -> Self {
+    pub(super) fn new(shared: MirrorState, shadow: Arc<dyn Launch>) -> Self {
         Self {
             shared: Arc::new(shared),
             shadow,
@@ -219,7 +219,7 @@ impl Admission {
         head: &RequestHead<'_>,
         held: u64,
     ) -> Result<(Charge, Parts, Option<Arc<str>>), Outcome> {
-        let Shared { budget, policy, .. } = &*self.shared;
+        let MirrorState { budget, policy, .. } = &*self.shared;
         let charge = Charge::take(budget, head::cost(head)).ok_or(Outcome::BufferLimit)?;
         if held > 0 && !budget.has(least_cost(held)) {
             return Err(Outcome::BufferLimit);

@@ -1,4 +1,4 @@
-//! Where the response of the shadow goes: it is received, counted, shown to what follows the copy, and dropped.
+//! `Answer`: the shadow's response, which is received, counted, shown to what follows the copy, and dropped.
 
 use bytes::Buf;
 use http::Response;
@@ -16,7 +16,7 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// Takes the head, and gives the body back.
+    /// Takes the head, and returns the body.
     pub(super) fn begin<R>(
         answer: Response<R>,
         report: &'a mut ShadowReport,
@@ -40,7 +40,7 @@ impl<'a> Answer<'a> {
         (answer, body)
     }
 
-    /// `Err`: it is enough.
+    /// Returns `Err` once `max_response_bytes` is exceeded. The caller then stops reading.
     pub(super) fn frame<D: Buf>(&mut self, frame: Frame<D>) -> Result<(), Outcome> {
         let length = frame.data_ref().map_or(0, D::remaining);
         self.report.response_bytes += length as u64;

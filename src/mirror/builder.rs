@@ -11,9 +11,9 @@ use super::{
     follow::Follow,
     layer::MirrorLayer,
     partner::Partner,
-    settings::{Limits, Policy},
+    settings::{Limits, MirrorPolicy},
     shadow::{Launch, Shadow},
-    shared::Shared,
+    state::MirrorState,
 };
 use crate::{
     body::BodyMode,
@@ -69,7 +69,7 @@ pub struct MirrorBuilder {
     shadow: Arc<dyn Launch>,
     name: Arc<str>,
     rate: SampleRate,
-    policy: Policy,
+    policy: MirrorPolicy,
     limits: Limits,
     follow: Option<Arc<dyn Follow>>,
     partner: Option<Arc<dyn Launch>>,
@@ -81,7 +81,7 @@ impl MirrorBuilder {
             shadow: shadow.erase().0,
             name: Arc::from("mirror"),
             rate: SampleRate::ALL,
-            policy: Policy::default(),
+            policy: MirrorPolicy::default(),
             limits: Limits::default(),
             follow: None,
             partner: None,
@@ -340,10 +340,10 @@ impl MirrorBuilder {
         let partner = partner.map(|partner| {
             let name = format!("{name}-baseline").into();
             let (policy, limits) = (Arc::clone(&policy), limits.clone());
-            let shared = Shared::new(name, SampleRate::ALL, policy, limits);
+            let shared = MirrorState::new(name, SampleRate::ALL, policy, limits);
             Arc::new(Partner::new(shared, partner))
         });
-        let shared = Shared::new(name, rate, policy, limits);
+        let shared = MirrorState::new(name, rate, policy, limits);
         let mut admission = Admission::new(shared, shadow);
         (admission.follow, admission.partner) = (follow, partner);
         MirrorLayer::from_admission(admission)

@@ -1,4 +1,4 @@
-//! Waiting for the end of a request's body, within its deadlines.
+//! The wait for the end of a request's body, within its deadlines.
 
 use std::{
     future::Future,

@@ -28,7 +28,7 @@ use super::{
     framing::CopyBody,
     head,
     join::{Join, PrimaryResult},
-    shared::Shared,
+    state::MirrorState,
     ticket::{PendingCopy, Ticket},
 };
 use crate::{
@@ -68,7 +68,7 @@ where
     }
 }
 
-async fn run<S, R>(shadow: &Arc<S>, copy: &mut PendingCopy, shared: &Shared) -> Outcome
+async fn run<S, R>(shadow: &Arc<S>, copy: &mut PendingCopy, shared: &MirrorState) -> Outcome
 where
     S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
@@ -87,7 +87,7 @@ where
 async fn send_whole<S, R>(
     shadow: &Arc<S>,
     copy: &mut PendingCopy,
-    shared: &Shared,
+    shared: &MirrorState,
     watch: Option<Watch>,
 ) -> Outcome
 where
@@ -149,7 +149,7 @@ where
 async fn relay_live<S, R>(
     shadow: &Arc<S>,
     copy: &mut PendingCopy,
-    shared: &Shared,
+    shared: &MirrorState,
     watch: Watch,
 ) -> Outcome
 where
@@ -282,7 +282,7 @@ fn send<S, R>(
     shadow: &Arc<S>,
     copy: &mut PendingCopy,
     sent_at: Instant,
-    shared: &Shared,
+    shared: &MirrorState,
 ) -> impl Future<Output = Outcome>
 where
     S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,

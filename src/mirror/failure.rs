@@ -1,4 +1,4 @@
-//! What a shadow's error means.
+//! Which outcome an error of the shadow means.
 
 use std::{
     error::Error,
@@ -15,8 +15,8 @@ pub(super) fn of_readiness(error: &(dyn Error + 'static)) -> Outcome {
     }
 }
 
-/// After it: the call failed. Told by what lies at the bottom of the error, so that
-/// every HTTP client can be told apart without knowing any.
+/// After the copy was handed over: the call failed. The innermost source of the error decides, so that this works for
+/// every HTTP client.
 pub(super) fn of_call(error: &(dyn Error + 'static)) -> Outcome {
     if is_of_a_head(error) {
         return Outcome::ResponseHeadTooLarge;

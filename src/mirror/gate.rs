@@ -1,4 +1,4 @@
-//! Who may enter, how many are inside, and when they must leave.
+//! `Gate`: whether copies may begin, how many are in flight, and when they must end.
 
 use std::{
     future::{Future, ready},
@@ -65,7 +65,7 @@ impl Gate {
         self.abort.notify_waiters();
     }
 
-    /// Why nobody may enter at all.
+    /// Why no copy may begin, if that is so.
     pub(super) fn refusal(&self) -> Option<Outcome> {
         match self.state.load(SeqCst) {
             0 => None,
@@ -74,7 +74,7 @@ impl Gate {
         }
     }
 
-    /// Takes one place, to be given back by [`leave`](Self::leave).
+    /// Takes one slot, which [`leave`](Self::leave) releases.
     pub(super) fn enter(&self) -> Result<(), Outcome> {
         let entered = self.inside.fetch_update(SeqCst, SeqCst, |inside| {
             (inside < self.max_inside).then_some(inside + 1)
@@ -95,7 +95,7 @@ impl Gate {
         }
     }
 
-    /// How many are inside.
+    /// How many copies are in flight.
     pub(super) fn inside(&self) -> usize {
         self.inside.load(SeqCst)
     }
@@ -112,7 +112,7 @@ impl Gate {
         self.aborted.swap(0, SeqCst)
     }
 
-    /// Until nobody is inside.
+    /// Waits until no copy is in flight.
     pub(super) async fn empty(&self) {
         loop {
             let mut changed = pin!(self.empty.notified());
@@ -124,12 +124,12 @@ impl Gate {
         }
     }
 
-    /// Until everybody inside must leave.
+    /// Waits until all copies must end.
     pub(super) fn aborted(&self) -> impl Future<Output = ()> {
-        // Made before the look at the state, so that no call in between is missed.
+        // This is created before the state is read, so that no call in between is missed.
         let called = self.abort.notified();
         let is_aborting = self.state.load(SeqCst) & ABORTING != 0;
-        // Not a block, which would hold what it awaits twice.
+        // Not an `async` block: it would store the `Notified` twice and enlarge every copy's task.
         if is_aborting {
             Either::Left(ready(()))
         } else {

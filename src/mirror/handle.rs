@@ -4,7 +4,7 @@ use std::{iter, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 
-use super::{gate::Gate, shared::Shared};
+use super::{gate::Gate, state::MirrorState};
 use crate::{
     observe::MirrorStats,
     sample::SampleRate,
@@ -38,13 +38,13 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct MirrorHandle {
-    shared: Arc<Shared>,
+    shared: Arc<MirrorState>,
     /// Where the second copies go, if there are any. They began before the first ones ended.
-    partner: Option<Arc<Shared>>,
+    partner: Option<Arc<MirrorState>>,
 }
 
 impl MirrorHandle {
-    pub(super) fn new(shared: Arc<Shared>, partner: Option<Arc<Shared>>) -> Self {
+    pub(super) fn new(shared: Arc<MirrorState>, partner: Option<Arc<MirrorState>>) -> Self {
         Self { shared, partner }
     }
 
@@ -138,6 +138,20 @@ impl MirrorHandle {
 const ABORTING: Duration = Duration::from_millis(250);
 
 /// How a [drain](MirrorHandle::drain) ended.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_mirror::MirrorHandle;
+///
+/// async fn shut_down(mirror: MirrorHandle) {
+///     let report = mirror.drain(Duration::from_secs(5)).await;
+///     println!("{} copies were aborted, {} have not ended", report.aborted, report.left);
+/// }
+/// # let _ = shut_down;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "copies may have been aborted"]
 #[non_exhaustive]

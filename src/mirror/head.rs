@@ -12,7 +12,7 @@ use http::{
 use super::{
     framing::{CopyBody, Framing, FramingFields, is_hop_by_hop},
     settings::CopyExtensionFn,
-    shared::Shared,
+    state::MirrorState,
 };
 use crate::{
     detached,
@@ -57,7 +57,7 @@ pub(super) fn empty() -> Parts {
 }
 
 /// The second phase, on the copy's task: makes the head that is sent from the head that was copied.
-pub(super) fn finalize_head(parts: &mut Parts, body: &CopyBody, shared: &Shared) {
+pub(super) fn finalize_head(parts: &mut Parts, body: &CopyBody, shared: &MirrorState) {
     let fields = FramingFields::of(&parts.headers);
     let framing = Framing::of(parts, &fields, body, shared.policy.body_mode);
     if matches!(body, CopyBody::Streaming { .. }) {
@@ -82,7 +82,7 @@ pub(super) fn finalize_head(parts: &mut Parts, body: &CopyBody, shared: &Shared)
     }
 }
 
-fn mark(headers: &mut HeaderMap, shared: &Shared) {
+fn mark(headers: &mut HeaderMap, shared: &MirrorState) {
     if let Some(mark) = &shared.policy.mark {
         headers.insert(mark.clone(), shared.mark_value.clone());
     }
@@ -90,7 +90,7 @@ fn mark(headers: &mut HeaderMap, shared: &Shared) {
 
 /// Makes an origin-form target and at most one `Host`. The host is taken from the target if the target names one
 /// (RFC 9112, section 3.2.2), so that no client can direct a shadow's client to an address of its choice.
-fn rewrite_host(parts: &mut Parts, shared: &Shared) {
+fn rewrite_host(parts: &mut Parts, shared: &MirrorState) {
     let from_target = parts
         .uri
         .authority()
@@ -124,7 +124,7 @@ fn rewrite_host(parts: &mut Parts, shared: &Shared) {
 }
 
 /// The host after the rewrite, from the cache of one host if possible.
-fn rewritten(host: &str, shared: &Shared) -> Option<HeaderValue> {
+fn rewritten(host: &str, shared: &MirrorState) -> Option<HeaderValue> {
     let rewrite = &shared.policy.host_rewrite;
     match shared.first_host.get() {
         Some((first, rewritten)) if **first == *host => return Some(rewritten.clone()),

@@ -8,7 +8,7 @@ use std::{
 use http::{Method, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::shared::Shared;
+use super::state::MirrorState;
 use crate::{
     body::PrimaryEnd,
     guard::unpoisoned,
@@ -18,7 +18,7 @@ use crate::{
 /// Reports once the second of the two sides has ended.
 #[derive(Debug)]
 pub(super) struct Join {
-    shared: Arc<Shared>,
+    shared: Arc<MirrorState>,
     method: Method,
     route: Option<Arc<str>>,
     arrived: Instant,
@@ -52,7 +52,7 @@ impl PrimaryResult {
 }
 
 impl Join {
-    pub(super) fn new(shared: Arc<Shared>, method: Method, route: Option<Arc<str>>) -> Self {
+    pub(super) fn new(shared: Arc<MirrorState>, method: Method, route: Option<Arc<str>>) -> Self {
         Self {
             shared,
             method,
@@ -66,7 +66,7 @@ impl Join {
         self.route.clone()
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<MirrorState> {
         &self.shared
     }
 

@@ -1,4 +1,4 @@
-//! How many lines a mirror writes into a log: at most ten a minute of each outcome, with the number of those omitted.
+//! `Lines`: the limit of a mirror's log lines, which is ten in a minute for each outcome. Omitted lines are counted.
 
 use std::{
     cell::Cell,

@@ -1,12 +1,12 @@
-//! The mirror: [`MirrorLayer`] makes a [`Mirror`] of a service, which answers as
-//! the service does and sends copies to a shadow.
+//! The mirror: a [`MirrorLayer`] wraps a service in a [`Mirror`], which answers as
+//! the service does and sends copies of the requests to a shadow.
 //!
-//! A request's way through it, and the file of each step:
-//! `service` asks `admission` for a verdict; an admitted request has its head
+//! The path of a request, with the file of each step:
+//! `service` calls `admission` for a decision. An admitted request has its head
 //! copied (`head`) and its body teed ([`TeeBody`](crate::body::TeeBody)), and an
 //! `exchange` begins on a task of its own, which waits for the body's end, calls the
 //! shadow, and gives every part of its answer to `answer`. However it ends, its
-//! `ticket` counts one outcome and tells `join`, which reports once the primary
+//! `ticket` counts one outcome and notifies `join`, which makes the report once the primary
 //! has ended too.
 //!
 //! # Example
@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! With everything decided:
+//! With all settings:
 //!
 //! ```
 //! use std::time::Duration;
@@ -89,8 +89,8 @@ mod partner;
 mod service;
 mod settings;
 mod shadow;
-mod shared;
 mod span;
+mod state;
 mod ticket;
 
 pub use self::{

@@ -8,8 +8,8 @@ use super::{
     follow::Side,
     join::Join,
     shadow::Launch,
-    shared::Shared,
     span::{self, CopySpan},
+    state::MirrorState,
     ticket::{PendingCopy, SendSecond, Ticket},
 };
 use crate::{
@@ -20,12 +20,12 @@ use crate::{
 /// A second shadow with its own limits and counters. It has the policy of the mirror.
 #[derive(Debug)]
 pub(super) struct Partner {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<MirrorState>,
     shadow: Arc<dyn Launch>,
 }
 
 impl Partner {
-    pub(super) fn new(shared: Shared, shadow: Arc<dyn Launch>) -> Self {
+    pub(super) fn new(shared: MirrorState, shadow: Arc<dyn Launch>) -> Self {
         Self {
             shared: Arc::new(shared),
             shadow,

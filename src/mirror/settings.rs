@@ -20,7 +20,7 @@ pub(super) type RewriteFn = dyn Fn(&mut request::Parts) + Send + Sync;
 pub(super) type CopyExtensionFn = fn(&Extensions, &mut Extensions);
 
 /// How requests are chosen, copied and observed.
-pub(super) struct Policy {
+pub(super) struct MirrorPolicy {
     pub(super) draw: Draw,
     pub(super) filters: Vec<Box<FilterFn>>,
     pub(super) host_rewrite: HostRewrite,
@@ -36,7 +36,7 @@ pub(super) struct Policy {
     pub(super) with_mirroring: bool,
 }
 
-impl Default for Policy {
+impl Default for MirrorPolicy {
     fn default() -> Self {
         Self {
             draw: Draw::default(),
@@ -54,9 +54,9 @@ impl Default for Policy {
     }
 }
 
-impl fmt::Debug for Policy {
+impl fmt::Debug for MirrorPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy")
+        f.debug_struct("MirrorPolicy")
             .field("draw", &self.draw)
             .field("filters", &self.filters.len())
             .field("host_rewrite", &self.host_rewrite)

@@ -1,4 +1,4 @@
-//! What can be a shadow, and its erasure.
+//! The `Shadow` trait, and how the type of a shadow is erased.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -18,6 +18,20 @@ use crate::{BoxError, body::ShadowBody};
 /// An [`HttpTarget`](crate::client::HttpTarget), an axum `Router`, a hyper-util
 /// `Client<_, ShadowBody>`, a `service_fn`, or any stack of layers around one.
 /// Each copy takes a clone of its own, on the copy's task, and makes it ready there.
+///
+/// # Example
+///
+/// ```
+/// use axum::{Router, routing::any};
+/// use tower_mirror::{MirrorLayer, Shadow};
+///
+/// fn mirror<R>(shadow: impl Shadow<R>) -> MirrorLayer {
+///     MirrorLayer::builder(shadow).name("catalog-v2").build()
+/// }
+///
+/// let layer = mirror(Router::<()>::new().fallback(any(async || "v2")));
+/// # let _ = layer;
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the shadow of a mirror",
     label = "not a `Service<Request<ShadowBody>>` that is `Clone + Send + Sync + 'static`",

@@ -14,13 +14,13 @@ mod on {
     use http::{Method, Uri, Version, header::HOST, request, response, uri::Authority};
     use tracing::{Instrument, Level, Span, event, field::Empty, info_span};
 
-    use crate::mirror::shared::Shared;
+    use crate::mirror::state::MirrorState;
     use crate::{
         guard::guarded,
         observe::{Outcome, ShadowReport},
     };
 
-    /// What filters call it, whatever its files are called.
+    /// The target for filters, which does not depend on the names of files.
     macro_rules! target {
         () => {
             "tower_mirror"
@@ -146,7 +146,7 @@ mod on {
         /// The copy has its outcome. This may run in a destructor.
         pub(in crate::mirror) fn ended(
             &self,
-            shared: &Shared,
+            shared: &MirrorState,
             outcome: Outcome,
             report: &ShadowReport,
         ) {
@@ -170,7 +170,7 @@ mod on {
     }
 
     /// No copy of this request is made. That it was not drawn is what becomes of most, and costs nothing.
-    pub(in crate::mirror) fn skipped(shared: &Shared, outcome: Outcome) {
+    pub(in crate::mirror) fn skipped(shared: &MirrorState, outcome: Outcome) {
         if outcome == Outcome::NotSampled {
             return;
         }
@@ -217,7 +217,7 @@ mod on {
         }
     }
 
-    /// The shadow failed, or something has a bug. What is not sent because of the primary, its client or a limit is no error:
+    /// The shadow failed, or something has a bug. A copy that is not sent because of the primary, its client or a limit is not an error:
     /// an error in a trace is what people are called for.
     fn is_failure(outcome: Outcome) -> bool {
         matches!(
@@ -265,7 +265,7 @@ mod off {
 
     use http::{Method, Uri, request, response};
 
-    use crate::mirror::shared::Shared;
+    use crate::mirror::state::MirrorState;
     use crate::observe::{Outcome, ShadowReport};
 
     #[derive(Clone, Debug)]
@@ -284,8 +284,8 @@ mod off {
 
         pub(in crate::mirror) fn answered(&self, _: &response::Parts) {}
 
-        pub(in crate::mirror) fn ended(&self, _: &Shared, _: Outcome, _: &ShadowReport) {}
+        pub(in crate::mirror) fn ended(&self, _: &MirrorState, _: Outcome, _: &ShadowReport) {}
     }
 
-    pub(in crate::mirror) fn skipped(_: &Shared, _: Outcome) {}
+    pub(in crate::mirror) fn skipped(_: &MirrorState, _: Outcome) {}
 }

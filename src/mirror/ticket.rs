@@ -4,7 +4,7 @@ use std::{fmt, mem, sync::Arc, thread};
 
 use http::request::Parts;
 
-use super::{follow::Side, join::Join, shared::Shared, span::CopySpan};
+use super::{follow::Side, join::Join, span::CopySpan, state::MirrorState};
 use crate::{
     body::{CaptureOwner, Charge},
     guard::guarded,
@@ -67,7 +67,7 @@ impl Ticket {
         &self.join
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<MirrorState> {
         self.join.shared()
     }
 

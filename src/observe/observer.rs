@@ -1,20 +1,46 @@
-//! Who is told.
+//! The `Observer` trait.
 
 use super::{Outcome, Report};
 use crate::request_head::RequestHead;
 
-/// Is told what became of requests, one by one.
+/// Receives the result of each request.
 ///
 /// Implemented for closures `Fn(&Report)`. An observer must be quick and must not
 /// block: it runs on the copy's task, or, where the primary ends last, on the
-/// primary's. Have it count, or send to a channel. A panic in it is caught and
+/// primary's. It may count, or send to a channel. A panic in it is caught and
 /// counted in [`MirrorStats::observer_panics`](super::MirrorStats::observer_panics).
+///
+/// # Example
+///
+/// ```
+/// use std::sync::mpsc::{SyncSender, sync_channel};
+///
+/// use tower_mirror::{HttpTarget, MirrorLayer, Report, observe::Observer};
+///
+/// /// Sends reports to another thread, and drops those for which there is no room.
+/// struct Reports(SyncSender<Report>);
+///
+/// impl Observer for Reports {
+///     fn on_report(&self, report: &Report) {
+///         let _ = self.0.try_send(report.clone());
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (sender, receiver) = sync_channel(1000);
+/// let mirror = MirrorLayer::builder(HttpTarget::new("http://127.0.0.1:9002")?)
+///     .observe_with(Reports(sender))
+///     .build();
+/// # let _ = (mirror, receiver);
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot observe a mirror",
     label = "neither an `Observer` nor a closure `|report: &Report| {{ .. }}`"
 )]
 pub trait Observer: Send + Sync + 'static {
-    /// A copy that was admitted has ended, and so has its primary. Called once for
+    /// A copy that was admitted has ended, and so has its primary. This is called once for
     /// each admitted request, after its outcome was counted.
     fn on_report(&self, report: &Report);
 

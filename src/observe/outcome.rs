@@ -1,13 +1,13 @@
-//! What became of a request.
+//! `Outcome`: the result of a request.
 
 use std::fmt;
 
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $variant:ident $name:literal $hint:literal)*) => {
-        /// What became of one request that entered the mirror: exactly one of these.
+        /// The result of one request that entered the mirror. Each request has exactly one.
         ///
         /// The first fifteen say why no copy was sent, the others how the copy
-        /// that was under way ended. None of them is ever the primary's trouble.
+        /// that was under way ended. None of them disturbs the primary.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Outcome {
@@ -25,7 +25,7 @@ macro_rules! outcomes {
                 match self { $(Outcome::$variant => $name,)* }
             }
 
-            /// What to make of it, or do about it, in a few words.
+            /// What it means, or what to do about it, in a few words.
             #[must_use]
             pub const fn hint(self) -> &'static str {
                 match self { $(Outcome::$variant => $hint,)* }
@@ -52,15 +52,15 @@ outcomes! {
     /// The byte budget was used up.
     BufferLimit "buffer_limit" "shadow too slow for the sizes: lower the rate, or raise the budget"
     /// The request's body was over the cap.
-    TooLarge "too_large" "raise max_body_bytes, or mirror heads alone with BodyMode::HeadOnly"
+    TooLarge "too_large" "raise max_body_bytes, or mirror only heads with BodyMode::HeadOnly"
     /// The primary dropped the request's body before its end, and refused the request or left more than a little.
     Unread "unread" "the primary ignores bodies, or refused these early"
     /// The client went away before its body was complete, ended it before its declared length, or reset its HTTP/2 stream.
     ClientAborted "client_aborted" "clients went away while sending"
     /// The request's body ended in an error, was longer than declared, or had trailers that no client may send.
     BodyError "body_error" "uploads broke off, mostly clients that went away"
-    /// There was no tokio runtime, or one without timers (where tokio panics, which
-    /// is caught, but for the message of the process's panic hook).
+    /// There was no tokio runtime, or one without timers. (tokio panics in such a runtime. The panic is caught, but
+    /// the process's panic hook still prints its message.)
     NoRuntime "no_runtime" "call the service within a tokio runtime that has enable_time()"
     /// The mirror is draining or has drained.
     Draining "draining" "the mirror is shutting down"
@@ -84,8 +84,8 @@ outcomes! {
     Lagged "lagged" "the shadow reads more slowly than clients send"
     /// The shadow's service or a rewrite panicked.
     Panicked "panicked" "a bug in the shadow's service or your rewrite"
-    /// The copy was given up: by a drain's deadline, or with its runtime.
-    Aborted "aborted" "given up at the drain's deadline or with the runtime"
+    /// The copy was aborted at a drain's deadline, or was dropped with its runtime.
+    Aborted "aborted" "aborted at the drain's deadline, or dropped with the runtime"
 }
 
 impl Outcome {

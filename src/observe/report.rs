@@ -7,6 +7,19 @@ use http::{Method, StatusCode};
 use super::Outcome;
 
 /// The result of one admitted request, on both sides. See [`observe`](crate::observe) for an example.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::Report;
+///
+/// /// What a log line may contain: no path, no query, no header.
+/// fn line(report: &Report) -> String {
+///     let route = report.route.as_deref().unwrap_or("-");
+///     format!("{} {route}: {} (v1 {:?}, v2 {:?})", report.method, report.outcome, report.primary.status, report.shadow.status)
+/// }
+/// # let _ = line;
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
@@ -27,6 +40,18 @@ pub struct Report {
 }
 
 /// The primary's side of a [`Report`].
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::Report;
+///
+/// /// Whether the client went away, or the primary failed.
+/// fn is_without_response(report: &Report) -> bool {
+///     report.primary.status.is_none()
+/// }
+/// # let _ = is_without_response;
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PrimaryReport {
@@ -38,6 +63,19 @@ pub struct PrimaryReport {
 }
 
 /// The shadow's side of a [`Report`].
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::Report;
+///
+/// /// How many times as long as the primary the shadow took.
+/// fn slowdown(report: &Report) -> Option<f64> {
+///     let shadow = report.shadow.latency?;
+///     Some(shadow.as_secs_f64() / report.primary.latency.as_secs_f64())
+/// }
+/// # let _ = slowdown;
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ShadowReport {

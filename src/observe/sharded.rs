@@ -1,4 +1,4 @@
-//! Counters that many threads add to without getting in each other's way.
+//! `Sharded`: counters to which many threads add without contention.
 
 use std::{
     cell::Cell,

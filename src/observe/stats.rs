@@ -49,7 +49,7 @@ impl MirrorStats {
         self.skipped.iter().sum::<u64>() + self.started
     }
 
-    /// Requests that were admitted: copies that began, whatever became of them.
+    /// Requests that were admitted: copies that began, with any outcome.
     #[must_use]
     pub fn admitted(&self) -> u64 {
         self.started

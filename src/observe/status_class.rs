@@ -5,6 +5,16 @@ use std::fmt;
 use http::StatusCode;
 
 /// The class of a response's status (RFC 9110, section 15).
+///
+/// # Example
+///
+/// ```
+/// use http::StatusCode;
+/// use tower_mirror::StatusClass;
+///
+/// assert_eq!(StatusClass::of(Some(StatusCode::NOT_FOUND)), StatusClass::ClientError);
+/// assert_eq!(StatusClass::of(None).as_str(), "none");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StatusClass {
     /// 1xx

@@ -1,4 +1,4 @@
-//! The service's answer, or the refusal once the body has been read.
+//! The `ResponseFuture`: the service's response, or the refusal after the body has been read.
 
 use std::{
     fmt,

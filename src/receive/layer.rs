@@ -25,6 +25,17 @@ const MAX_BODY_BYTES: u64 = 2 * 1024 * 1024;
 /// A refused copy is answered with `403 Forbidden` by default. The mirror counts this apart from
 /// the response of a shadow that performed the write. With a 2xx instead, refused writes
 /// look performed in the statistics of the mirror.
+///
+/// # Example
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use tower_mirror::ReadOnlyLayer;
+///
+/// let layer = ReadOnlyLayer::new().allow(|head| head.uri.path() == "/search");
+/// let app: Router = Router::new().route("/search", post(async || "[]")).layer(layer);
+/// # let _ = app;
+/// ```
 #[derive(Clone)]
 pub struct ReadOnlyLayer<A = EmptyResponse> {
     rule: Rule,

@@ -38,6 +38,17 @@ impl fmt::Debug for Rule {
 /// errors are those of `S`, except for the copies that are refused: `S` never receives these.
 ///
 /// See the [module](crate::receive) for an example.
+///
+/// # Example
+///
+/// ```
+/// use axum::Router;
+/// use tower::Layer;
+/// use tower_mirror::{EmptyResponse, ReadOnlyLayer, receive::ReadOnly};
+///
+/// let server: ReadOnly<Router, EmptyResponse> = ReadOnlyLayer::new().layer(Router::new());
+/// # let _ = server;
+/// ```
 #[derive(Clone)]
 pub struct ReadOnly<S, A> {
     inner: S,

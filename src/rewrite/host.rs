@@ -1,16 +1,29 @@
-//! The copy's `Host`.
+//! `HostRewrite`: how the host of a copy is rewritten.
 
 use std::{borrow::Cow, error::Error, fmt, net::Ipv4Addr, sync::Arc};
 
 use http::uri::Authority;
 
-/// What becomes of the host on the copy.
+/// How the host of the copy is rewritten.
 ///
 /// The default is the suffix `-shadow`, as Envoy's `request_mirror_policies`
 /// have it. It suits a shadow that is reached at its own address and tells
 /// mirrored traffic by its name. Behind a sidecar or router that *routes* by
 /// host, a suffix leads nowhere: use [`literal`](Self::literal) with the
 /// shadow's own name there. (Istio switched the suffix off by default in 1.28.)
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::HostRewrite;
+///
+/// let suffix = HostRewrite::suffix("-v2");
+/// assert_eq!(suffix.apply("catalog:8000"), "catalog-v2:8000");
+/// assert_eq!(suffix.apply("192.168.1.1:8000"), "192.168.1.1:8000");
+///
+/// let first_label = HostRewrite::map(|host| host.replacen('.', "-v2.", 1));
+/// assert_eq!(first_label.apply("catalog.internal"), "catalog-v2.internal");
+/// ```
 #[derive(Clone)]
 pub struct HostRewrite {
     rule: Rule,
@@ -94,8 +107,8 @@ impl HostRewrite {
         }
     }
 
-    /// Whatever a closure makes of the host. A result that is no valid host is
-    /// dropped, and the host left as it is. It runs on the copy's own task.
+    /// The result of a closure. If it is not a valid host, the
+    /// host is not changed. It runs on the copy's own task.
     pub fn map(map: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self {
             rule: Rule::Map(Arc::new(map)),
@@ -167,7 +180,16 @@ fn with_suffix(host: &str, suffix: &str) -> Option<String> {
     parse(&rewritten).is_some().then_some(rewritten)
 }
 
-/// Why a text cannot be, or end, the host of a copy.
+/// Why a text cannot be the host of a copy, or its suffix.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::HostRewrite;
+///
+/// let error = HostRewrite::literal("a host").unwrap_err();
+/// assert_eq!(error.to_string(), "\"a host\" is not a valid host: a literal must be a host with an optional port");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidHost {
     given: String,

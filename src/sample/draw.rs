@@ -1,4 +1,4 @@
-//! Where the number comes from that is held against a rate.
+//! `Draw`: the source of the number that is compared with a rate.
 
 use std::sync::{
     Arc,
@@ -8,7 +8,7 @@ use std::sync::{
 use super::{Key, even::Even};
 use crate::request_head::RequestHead;
 
-/// Where the uniform number comes from that decides on a request.
+/// The source of the uniform number that decides on a request.
 ///
 /// | draw | use it |
 /// |---|---|
@@ -34,11 +34,11 @@ use crate::request_head::RequestHead;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Draw {
-    source: Source,
+    source: DrawSource,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum DrawSource {
     Even(Arc<Even>),
     Random,
     Key { key: Key, without: Arc<Even> },
@@ -89,7 +89,7 @@ impl Draw {
 
     fn from_even(even: Even) -> Self {
         Self {
-            source: Source::Even(Arc::new(even)),
+            source: DrawSource::Even(Arc::new(even)),
         }
     }
 
@@ -97,19 +97,19 @@ impl Draw {
     #[must_use]
     pub fn random() -> Self {
         Self {
-            source: Source::Random,
+            source: DrawSource::Random,
         }
     }
 
-    /// Decided by a hash of something in the request, so that whatever shares
-    /// the key shares the answer: on every replica, at every time.
+    /// Decided by a hash of a part of the request, so that requests with the same key
+    /// have the same result: on every replica, at every time.
     ///
-    /// Who is in at 5 % is in at 10 %. A request without the key falls to an
+    /// A user who is in a 5 % sample is also in a 10 % sample. A request without the key is decided by an
     /// even draw.
     #[must_use]
     pub fn key(key: Key) -> Self {
         Self {
-            source: Source::Key {
+            source: DrawSource::Key {
                 key,
                 without: Arc::new(Even::new()),
             },
@@ -118,12 +118,12 @@ impl Draw {
 
     /// These points in turn, over and over: for tests. A point is a fraction of
     /// 2^64: `0` is taken by every rate but none, `1 << 63` by rates above one
-    /// half, `u64::MAX` by 100 % alone. An empty list does not compile.
+    /// half, `u64::MAX` only by 100 %. An empty list does not compile.
     #[must_use]
     pub fn sequence<const N: usize>(points: [u64; N]) -> Self {
         const { assert!(N > 0, "a sequence of draws needs at least one point") };
         Self {
-            source: Source::Sequence(Arc::new(Sequence {
+            source: DrawSource::Sequence(Arc::new(Sequence {
                 points: Box::new(points),
                 turn: AtomicUsize::new(0),
             })),
@@ -141,13 +141,13 @@ impl Draw {
 
     pub(crate) fn draw(&self, head: &RequestHead<'_>) -> Drawn {
         let point = match &self.source {
-            Source::Even(even) => even.next(),
-            Source::Random => fastrand::u64(..),
-            Source::Key { key, without } => match key.hash(head) {
+            DrawSource::Even(even) => even.next(),
+            DrawSource::Random => fastrand::u64(..),
+            DrawSource::Key { key, without } => match key.hash(head) {
                 Some(hash) => return Drawn::Keyed(hash),
                 None => without.next(),
             },
-            Source::Sequence(sequence) => {
+            DrawSource::Sequence(sequence) => {
                 let turn = sequence.turn.fetch_add(1, Relaxed);
                 sequence.points[turn % sequence.points.len()]
             }
@@ -158,16 +158,16 @@ impl Draw {
     /// It is part of a layer from now on: its step is taken here, off every request's path.
     pub(crate) fn settle(&self) {
         match &self.source {
-            Source::Even(even) | Source::Key { without: even, .. } => {
+            DrawSource::Even(even) | DrawSource::Key { without: even, .. } => {
                 even.settle();
             }
-            Source::Random | Source::Sequence(_) => {}
+            DrawSource::Random | DrawSource::Sequence(_) => {}
         }
     }
 
     /// For a key that was not given a salt of its own.
     pub(crate) fn default_salt(&mut self, salt: &str) {
-        if let Source::Key { key, .. } = &mut self.source {
+        if let DrawSource::Key { key, .. } = &mut self.source {
             key.default_salt(salt);
         }
     }

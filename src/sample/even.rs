@@ -1,4 +1,4 @@
-//! The even draw: one counter that walks the circle in steps of an irrational number.
+//! `Even`: a counter that advances in steps of an irrational fraction, so that its values are evenly spread.
 
 use std::sync::{
     Mutex, OnceLock,

@@ -1,4 +1,4 @@
-//! What keeps requests together.
+//! `Key`: what requests have in common that must be decided together.
 
 use std::{fmt, hash::Hasher, sync::Arc};
 
@@ -13,12 +13,12 @@ use crate::{
     request_head::{RequestHead, Seen},
 };
 
-/// All mirrors of the world share it, so that 5 % of one are among the 10 % of another.
+/// The default salt is the same for every mirror, so that a 5 % sample is a part of a 10 % sample.
 const DEFAULT_SALT: &str = "tower-mirror";
 /// Keeps this crate's hashes apart from other users of SipHash over the same keys.
 const DOMAIN: u64 = 0x746f_7765_722d_6d69;
 
-/// What of a request decides on it, hashed: a header, a cookie, the trace.
+/// The part of a request by which it is decided, hashed: a header, a cookie, the trace.
 ///
 /// The hash is SipHash-2-4 with fixed keys, made from the salt, over the value's
 /// bytes. It is part of this crate's contract and pinned by tests: replicas of
@@ -42,20 +42,20 @@ const DOMAIN: u64 = 0x746f_7765_722d_6d69;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Key {
-    sources: Vec<Source>,
+    sources: Vec<KeySource>,
     salted: u64,
     has_own_salt: bool,
 }
 
 #[derive(Clone)]
-enum Source {
+enum KeySource {
     Header(HeaderName),
     Cookie(Arc<str>),
     TraceId,
     Closure(Arc<dyn HashOf>),
 }
 
-/// Hashes what a closure found, whatever type it returned.
+/// Hashes the value that a closure returned, of any type.
 trait HashOf: Send + Sync {
     fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64>;
 }
@@ -83,16 +83,16 @@ impl Key {
     ///
     /// # Panics
     ///
-    /// As `HeaderMap::insert` does where a `&'static str` is no header name.
+    /// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
     pub fn header(name: impl IntoHeaderName) -> Self {
-        Self::of([Source::Header(header_name(name))])
+        Self::of([KeySource::Header(header_name(name))])
     }
 
     /// The value of a cookie, if it is not empty. Names are case-sensitive
     /// (RFC 6265); of several cookies with the name, the first counts.
     #[must_use]
     pub fn cookie(name: impl Into<String>) -> Self {
-        Self::of([Source::Cookie(Arc::from(name.into()))])
+        Self::of([KeySource::Cookie(Arc::from(name.into()))])
     }
 
     /// The trace id of a valid W3C `traceparent` header, so that all services
@@ -102,10 +102,10 @@ impl Key {
     /// hexadecimal digits, not all zero; version `ff` is invalid.
     #[must_use]
     pub fn trace_id() -> Self {
-        Self::of([Source::TraceId])
+        Self::of([KeySource::TraceId])
     }
 
-    /// Whatever a closure makes of the head; `None` where the request has no key.
+    /// The value that a closure finds in the head; `None` if the request has no key.
     ///
     /// It runs on the primary's path: it must not block. A panic in it is caught
     /// and counted as `policy_panicked`; the primary gets its request.
@@ -114,7 +114,7 @@ impl Key {
         F: Fn(&RequestHead<'_>) -> Option<K> + Send + Sync + 'static,
         K: AsRef<[u8]> + 'static,
     {
-        Self::of([Source::Closure(Arc::new(FromFn(key)))])
+        Self::of([KeySource::Closure(Arc::new(FromFn(key)))])
     }
 
     /// `other` where this key finds nothing. The same value found by either
@@ -151,7 +151,7 @@ impl Key {
             .find_map(|source| source.hash(head, &hasher))
     }
 
-    fn of(sources: impl IntoIterator<Item = Source>) -> Self {
+    fn of(sources: impl IntoIterator<Item = KeySource>) -> Self {
         Self {
             sources: sources.into_iter().collect(),
             salted: salted(DEFAULT_SALT),
@@ -164,10 +164,10 @@ fn salted(salt: &str) -> u64 {
     SipHasher24::new_with_keys(DOMAIN, 0).hash(salt.as_bytes())
 }
 
-impl Source {
+impl KeySource {
     fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64> {
         let value = match self {
-            Source::Header(name) => match head.seen(name)? {
+            KeySource::Header(name) => match head.seen(name)? {
                 Seen::Whole(value) => Some(value),
                 in_pieces => {
                     // The hash of the pieces is that of the whole.
@@ -176,9 +176,9 @@ impl Source {
                     return Some(hasher.finish());
                 }
             },
-            Source::Cookie(name) => cookie(head.headers, name.as_bytes()),
-            Source::TraceId => head.headers.get("traceparent").and_then(trace_id),
-            Source::Closure(closure) => return closure.hash(head, hasher),
+            KeySource::Cookie(name) => cookie(head.headers, name.as_bytes()),
+            KeySource::TraceId => head.headers.get("traceparent").and_then(trace_id),
+            KeySource::Closure(closure) => return closure.hash(head, hasher),
         };
         value
             .filter(|value| !value.is_empty())
@@ -204,13 +204,13 @@ fn trace_id(value: &HeaderValue) -> Option<&[u8]> {
     Traceparent::parse(value.as_bytes()).map(|parent| parent.trace)
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Header(name) => f.debug_tuple("Header").field(name).finish(),
-            Source::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
-            Source::TraceId => f.write_str("TraceId"),
-            Source::Closure(_) => f.write_str("Closure"),
+            KeySource::Header(name) => f.debug_tuple("Header").field(name).finish(),
+            KeySource::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
+            KeySource::TraceId => f.write_str("TraceId"),
+            KeySource::Closure(_) => f.write_str("Closure"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A share of requests, in parts per million.
+//! `SampleRate`: a share of requests, in parts per million.
 
 use std::{error::Error, fmt};
 
@@ -144,6 +144,16 @@ impl fmt::Display for SampleRate {
 }
 
 /// Why a number is not a [`SampleRate`].
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::sample::{InvalidRate, SampleRate};
+///
+/// let error = SampleRate::percent(101.0).unwrap_err();
+/// assert!(matches!(error, InvalidRate::OutOfRange { .. }));
+/// assert_eq!(error.to_string(), "a sample rate must be from 0 to 100 %, not 101 %");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRate {

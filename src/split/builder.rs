@@ -50,6 +50,26 @@ pub struct WeightedSplitBuilder<S, U = EmptyResponse> {
 
 /// The settings of a [`WeightedSplitLayer`]. What does not fit together is an error of [`build`](Self::build). It is made by
 /// [`WeightedSplitLayer::builder`]. See [`subset_with_errors`](Self::subset_with_errors) for an example.
+///
+/// # Example
+///
+/// ```
+/// use axum::Router;
+/// use tower::Layer;
+/// use tower_mirror::{Draw, Key, WeightedSplitLayer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (v1, v2) = (Router::<()>::new(), Router::<()>::new());
+/// let split = WeightedSplitLayer::builder("catalog")
+///     .inner("v1", 90)
+///     .subset("v2", 10, v2)
+///     .draw(Draw::key(Key::cookie("uid")))
+///     .build()?;
+/// let app: Router = Router::new().fallback_service(split.layer(v1));
+/// # let _ = app;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct WeightedSplitLayerBuilder<T, U = EmptyResponse> {

@@ -1,4 +1,4 @@
-//! Counts of one split, by subset and reason.
+//! The counters of one split, by subset and reason.
 
 use std::sync::atomic::Ordering::Relaxed;
 

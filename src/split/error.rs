@@ -1,14 +1,24 @@
-//! What cannot be a split, and what cannot be its weights.
+//! `InvalidSplit` and `InvalidWeights`: why a split cannot be built, and why weights are not changed.
 
 use std::{error::Error, fmt};
 
 /// Why a split could not be built.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{WeightedSplit, split::InvalidSplit};
+///
+/// let error = WeightedSplit::builder("catalog").subset("v1", 9, ()).subset("v1", 1, ()).build().unwrap_err();
+/// assert!(matches!(error, InvalidSplit::Duplicate { .. }));
+/// assert_eq!(error.to_string(), "two subsets are named \"v1\"");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidSplit {
-    /// There is no subset.
+    /// The split has no subset.
     Empty,
-    /// A name is empty, or holds what a header value cannot: names go into headers.
+    /// A name is empty, or contains characters that are not visible ASCII. Names are written into headers.
     #[non_exhaustive]
     Name {
         /// The name.
@@ -20,10 +30,10 @@ pub enum InvalidSplit {
         /// The name.
         name: String,
     },
-    /// A fallback from, or to, a subset that there is not.
+    /// A fallback from or to an unknown subset.
     #[non_exhaustive]
     UnknownFallback {
-        /// The name that is no subset's.
+        /// The unknown name.
         name: String,
     },
     /// A second fallback from the same subset.
@@ -32,7 +42,7 @@ pub enum InvalidSplit {
         /// The subset.
         from: String,
     },
-    /// A subset that falls back, directly or by way of others, to itself.
+    /// A subset that falls back to itself, directly or through others.
     #[non_exhaustive]
     Cycle {
         /// One of the subsets.
@@ -52,11 +62,11 @@ impl fmt::Display for InvalidSplit {
             Self::Empty => f.write_str("a split needs at least one subset"),
             Self::Name { name } => write!(
                 f,
-                "{name:?} is no name for a subset: it must not be empty, and hold visible ASCII alone"
+                "invalid subset name {name:?}: it must not be empty, and must contain only visible ASCII characters"
             ),
             Self::Duplicate { name } => write!(f, "two subsets are named {name:?}"),
             Self::UnknownFallback { name } => {
-                write!(f, "a fallback names {name:?}, which is no subset")
+                write!(f, "a fallback names {name:?}, but no subset has this name")
             }
             Self::SecondFallback { from } => write!(f, "{from:?} has two fallbacks"),
             Self::Cycle { from } => write!(f, "{from:?} falls back to itself"),
@@ -70,7 +80,17 @@ impl fmt::Display for InvalidSplit {
 
 impl Error for InvalidSplit {}
 
-/// Why weights were not changed; nothing of the change was made.
+/// Why weights were not changed. No part of the change was made.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{WeightedSplit, split::InvalidWeights};
+///
+/// let split = WeightedSplit::builder("catalog").subset("v1", 1, ()).build().unwrap();
+/// let error = split.handle().set_weight("v2", 1).unwrap_err();
+/// assert!(matches!(error, InvalidWeights::Unknown { .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidWeights {
@@ -86,7 +106,7 @@ pub enum InvalidWeights {
         /// The name.
         name: String,
     },
-    /// The weights had been changed by somebody else.
+    /// Another caller has changed the weights.
     #[non_exhaustive]
     Conflict {
         /// The generation that was expected.
@@ -99,11 +119,11 @@ pub enum InvalidWeights {
 impl fmt::Display for InvalidWeights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { name } => write!(f, "{name:?} is no subset"),
+            Self::Unknown { name } => write!(f, "no subset is named {name:?}"),
             Self::Duplicate { name } => write!(f, "{name:?} is given two weights"),
             Self::Conflict { expected, current } => write!(
                 f,
-                "the weights are of generation {current}, not {expected}: somebody else changed them"
+                "the weights are of generation {current}, not {expected}: another caller has changed them"
             ),
         }
     }

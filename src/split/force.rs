@@ -1,4 +1,4 @@
-//! Asking for a subset by name.
+//! `Force`: requests that name their subset.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -11,8 +11,8 @@ use crate::{headers::header_name, request_head::RequestHead, sample::cookie};
 
 /// Lets trusted requests name the subset that serves them, whatever its weight.
 ///
-/// A name that is no subset's is ignored and counted. There is no way to make one
-/// without saying [whom to trust](ForceSource::when).
+/// A name that no subset has is ignored and counted. A `Force` cannot be made
+/// without [a rule for which requests are trusted](ForceSource::when).
 ///
 /// # Example
 ///
@@ -29,9 +29,19 @@ pub struct Force {
     trusted: Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>,
 }
 
-/// Where a [`Force`] finds the name; not one yet.
+/// The place where a [`Force`] finds the name. [`when`](Self::when) makes the `Force`.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::{Force, split::ForceSource};
+///
+/// let by_cookie: ForceSource = Force::cookie("version");
+/// let by_testers: Force = by_cookie.when(|head| head.host() == Some("test.internal"));
+/// # let _ = by_testers;
+/// ```
 #[derive(Clone, Debug)]
-#[must_use = "only `when` makes a `Force` of it"]
+#[must_use = "only `when` makes a `Force`"]
 pub struct ForceSource {
     place: Place,
 }
@@ -48,7 +58,7 @@ impl Force {
     ///
     /// # Panics
     ///
-    /// As `HeaderMap::insert` does where a `&'static str` is no header name.
+    /// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
     pub fn header(name: impl IntoHeaderName) -> ForceSource {
         ForceSource {
             place: Place::Header(header_name(name)),
@@ -77,8 +87,8 @@ impl Force {
 }
 
 impl ForceSource {
-    /// Heeds requests for which `trusted` is true: those of testers, say, told by an address or a
-    /// header that an edge sets and strips. Anybody who can force can send all of their
+    /// Accepts the name only from requests for which `trusted` returns `true`, for example those of testers, which have an address
+    /// or a header that an edge sets and strips. A client that is trusted can send all of its
     /// traffic to a canary of weight 0.
     ///
     /// It runs on the primary's path, for requests that carry the name: it must not block. A

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::{
     served::{Reason, ServedBy, Unavailable},
-    shared::{Choice, Shared},
+    state::{Choice, SplitState},
     subset::{EitherFuture, EitherSubset, SubsetError},
 };
 use crate::{respond::MakeResponse, time::try_sleep};
@@ -68,7 +68,7 @@ impl<S, T, B, F, G, U> fmt::Debug for ResponseFuture<S, T, B, F, G, U> {
 
 /// The subset that a request goes to, and why.
 struct Selection {
-    shared: Arc<Shared>,
+    shared: Arc<SplitState>,
     subset: usize,
     reason: Reason,
     generation: u64,
@@ -133,7 +133,7 @@ impl<S, T, B, F, G, U> ResponseFuture<S, T, B, F, G, U> {
     /// `service_of` returns a clone of a subset's service, by its place.
     #[inline]
     pub(super) fn new(
-        shared: &Arc<Shared>,
+        shared: &Arc<SplitState>,
         choice: Choice,
         request: Request<B>,
         unavailable: U,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    error::InvalidWeights, rendezvous, shared::Shared, stats::SplitStats, weights::Weights,
+    error::InvalidWeights, rendezvous, state::SplitState, stats::SplitStats, weights::Weights,
 };
 
 /// Controls and reads one split, over all its clones and routes. It is made by
@@ -35,11 +35,22 @@ use super::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct SplitHandle {
-    shared: Arc<Shared>,
+    shared: Arc<SplitState>,
 }
 
 /// The weights in force at one moment. With the feature `serde` it implements `Serialize`: an object with `generation` and
 /// `weights`, in which the weights have the subsets' names. See [`SplitHandle`] for an example.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::WeightedSplit;
+///
+/// let split = WeightedSplit::builder("catalog").subset("v1", 9, ()).subset("v2", 1, ()).build().unwrap();
+/// let table = split.handle().weights();
+/// assert_eq!(table.generation, 0);
+/// assert_eq!(table.weights[1], ("v2".into(), 1));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -60,6 +71,18 @@ fn by_name<S: serde::Serializer>(
 }
 
 /// What a change of weights would do. See [`SplitHandle`] for an example.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::WeightedSplit;
+///
+/// let split = WeightedSplit::builder("catalog").subset("v1", 9, ()).subset("v2", 1, ()).build().unwrap();
+/// let preview = split.handle().preview([("v1", 1), ("v2", 1)]).unwrap();
+/// let (name, now, then) = &preview.shares[1];
+/// assert_eq!(&**name, "v2");
+/// assert!((0.09..0.11).contains(now) && (0.49..0.51).contains(then));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Preview {
@@ -70,7 +93,7 @@ pub struct Preview {
 }
 
 impl SplitHandle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<SplitState>) -> Self {
         Self { shared }
     }
 
@@ -101,7 +124,7 @@ impl SplitHandle {
     ///
     /// # Errors
     ///
-    /// [`InvalidWeights::Unknown`] where there is no such subset.
+    /// [`InvalidWeights::Unknown`] if no subset has this name.
     pub fn set_weight(&self, name: &str, weight: u32) -> Result<u64, InvalidWeights> {
         self.set_weights([(name, weight)])
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::{handle::SplitHandle, service::WeightedSplit, shared::Shared};
+use super::{handle::SplitHandle, service::WeightedSplit, state::SplitState};
 use crate::respond::EmptyResponse;
 
 /// Wraps a service, which keeps its type and is one of the subsets of the [`WeightedSplit`]. The other subsets are
@@ -30,12 +30,12 @@ use crate::respond::EmptyResponse;
 pub struct WeightedSplitLayer<T, U = EmptyResponse> {
     /// `None`: the wrapped service.
     subsets: Arc<[Option<T>]>,
-    shared: Arc<Shared>,
+    shared: Arc<SplitState>,
     unavailable: U,
 }
 
 impl<T, U> WeightedSplitLayer<T, U> {
-    pub(super) fn new(subsets: Arc<[Option<T>]>, shared: Arc<Shared>, unavailable: U) -> Self {
+    pub(super) fn new(subsets: Arc<[Option<T>]>, shared: Arc<SplitState>, unavailable: U) -> Self {
         Self {
             subsets,
             shared,

@@ -2,11 +2,11 @@
 //!
 //! [`WeightedSplit`] has any number of subsets of one type; [`WeightedSplitLayer`] wraps a
 //! service, which becomes one of the subsets and keeps its type. One subset serves each
-//! request, chosen when it arrives: by a trusted request's own word ([`Force`]), else
+//! request, chosen when it arrives: by a name in a trusted request ([`Force`]), else
 //! by its key ([`Draw::key`](crate::Draw::key)), else by weight, evenly. Only the chosen one is made
-//! ready, so a subset that is slow or dead is nobody else's trouble, and while it is not ready the
-//! request, unsent, can be moved to a declared fallback. [`ServedBy`] tells subset and reason, in the request's and the
-//! response's extensions.
+//! ready, so a subset that is slow or dead does not disturb the others. While it is not ready, the
+//! request has not been sent and can be moved to a declared fallback. [`ServedBy`], in the extensions of the request and of the
+//! response, names the subset and the reason.
 //!
 //! Weights change while requests run; see [`SplitHandle`].
 //!
@@ -112,7 +112,7 @@ mod plan;
 mod rendezvous;
 mod served;
 mod service;
-mod shared;
+mod state;
 mod stats;
 mod subset;
 mod weights;

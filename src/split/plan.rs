@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use super::{
     error::InvalidSplit,
-    shared::{Policy, Shared, Subset},
+    state::{SplitPolicy, SplitState, Subset},
 };
 
 /// Everything of a split except its services.
@@ -17,7 +17,7 @@ pub(super) struct Plan {
     pub(super) declared: Vec<(String, u32)>,
     /// From, to.
     pub(super) fallbacks: Vec<(String, String)>,
-    pub(super) policy: Policy,
+    pub(super) policy: SplitPolicy,
 }
 
 impl Plan {
@@ -26,11 +26,11 @@ impl Plan {
             name,
             declared: Vec::new(),
             fallbacks: Vec::new(),
-            policy: Policy::default(),
+            policy: SplitPolicy::default(),
         }
     }
 
-    pub(super) fn shared(mut self) -> Result<Arc<Shared>, InvalidSplit> {
+    pub(super) fn shared(mut self) -> Result<Arc<SplitState>, InvalidSplit> {
         let mut subsets = self.subsets()?;
         for (from, to) in self.fallbacks(&subsets)? {
             if subsets[from].fallback.replace(to).is_some() {
@@ -43,7 +43,7 @@ impl Plan {
         self.policy.draw.default_salt(&self.name);
         self.policy.draw.settle();
         let weights = self.declared.iter().map(|(_, weight)| *weight).collect();
-        let shared = Shared::new(self.name, subsets.into(), weights, self.policy);
+        let shared = SplitState::new(self.name, subsets.into(), weights, self.policy);
         Ok(Arc::new(shared))
     }
 

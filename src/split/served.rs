@@ -1,4 +1,4 @@
-//! Who served a request, and who did not.
+//! `ServedBy` and `Unavailable`: which subset served a request, or why none did.
 
 use std::{fmt, sync::Arc};
 
@@ -8,6 +8,25 @@ use crate::{BoxError, error::describe, request_head::RequestHead};
 
 /// Which subset serves a request: an extension of the request before the subset is called,
 /// and of its response. (A subset's error carries none: wrap the subset in a `map_err` to name it.)
+///
+/// # Example
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::{ServiceExt, service_fn};
+/// use tower_mirror::{ServedBy, WeightedSplit, split::Reason};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let v1 = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
+/// let split = WeightedSplit::builder("catalog").subset("v1", 1, v1).build()?;
+///
+/// let response = split.oneshot(Request::new(String::new())).await?;
+/// let served: &ServedBy = response.extensions().get().unwrap();
+/// assert_eq!((&*served.subset, &served.reason), ("v1", &Reason::Weighted));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServedBy {
@@ -22,6 +41,15 @@ pub struct ServedBy {
 }
 
 /// Why a subset serves a request.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::split::Reason;
+///
+/// // The names are also the labels of metrics.
+/// assert_eq!(Reason::Keyed.as_str(), "keyed");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -72,6 +100,20 @@ pub fn not_served_by(
 }
 
 /// Why a split answers a request itself: an extension of that answer, which has no [`ServedBy`].
+///
+/// # Example
+///
+/// ```
+/// use http::Response;
+/// use tower_mirror::split::Unavailable;
+///
+/// /// Whether a `503` came from the split and not from a subset.
+/// fn is_from_split<R>(response: &Response<R>) -> bool {
+///     response.extensions().get::<Unavailable>().is_some()
+/// }
+/// # assert!(!is_from_split(&Response::new(())));
+/// assert_eq!(Unavailable::NoWeight.to_string(), "all weights are zero");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {

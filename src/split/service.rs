@@ -13,7 +13,7 @@ use super::{
     future::ResponseFuture,
     handle::SplitHandle,
     served::Unavailable,
-    shared::Shared,
+    state::SplitState,
     subset::{EitherSubset, SubsetError},
 };
 use crate::{
@@ -49,7 +49,7 @@ pub struct WeightedSplit<S, U = EmptyResponse, T = S> {
     inner: Option<S>,
     /// `None`: the wrapped service.
     subsets: Arc<[Option<T>]>,
-    shared: Arc<Shared>,
+    shared: Arc<SplitState>,
     unavailable: U,
 }
 
@@ -57,7 +57,7 @@ impl<S, U, T> WeightedSplit<S, U, T> {
     pub(super) fn new(
         inner: Option<S>,
         subsets: Arc<[Option<T>]>,
-        shared: Arc<Shared>,
+        shared: Arc<SplitState>,
         unavailable: U,
     ) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::shared::Shared;
+use super::state::SplitState;
 
 /// A snapshot of a split: the configured share beside the observed share, by reason. Its
 /// `Display` is a table. With the feature `serde` it implements `Serialize`: an object with these fields.
@@ -46,6 +46,18 @@ pub struct SplitStats {
 }
 
 /// One subset in [`SplitStats`], where there is an example.
+///
+/// # Example
+///
+/// ```
+/// use tower_mirror::split::SubsetStats;
+///
+/// /// Whether the observed share is more than one percentage point away from the configured one.
+/// fn is_off(subset: &SubsetStats) -> bool {
+///     (subset.observed - subset.configured).abs() > 0.01
+/// }
+/// # let _ = is_off;
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -81,7 +93,7 @@ impl SubsetStats {
 }
 
 impl SplitStats {
-    pub(super) fn of(shared: &Shared) -> Self {
+    pub(super) fn of(shared: &SplitState) -> Self {
         let weights = shared.weights.load();
         let mut subsets: Vec<SubsetStats> = shared
             .subsets

@@ -15,7 +15,7 @@ use tokio::{
 use tower::{ServiceExt, service_fn, util::MapResponseLayer};
 use tower_mirror::{
     HttpTarget,
-    client::{Error, ResponseBody},
+    client::{Error, HttpTargetBuilder, ResponseBody},
 };
 
 /// No test waits for it; it only keeps a broken one from hanging.
@@ -45,8 +45,12 @@ async fn text(stream: &mut TcpStream, length: usize) -> String {
     String::from_utf8(text).unwrap()
 }
 
+fn builder(address: SocketAddr) -> HttpTargetBuilder {
+    HttpTarget::builder(format!("http://{address}"))
+}
+
 fn target(address: SocketAddr) -> HttpTarget {
-    HttpTarget::new(&format!("http://{address}")).unwrap()
+    builder(address).build().unwrap()
 }
 
 /// What an application that forwards all to the target is to its clients.
@@ -118,7 +122,10 @@ async fn bytes_pass_in_both_directions_once_both_have_switched() {
 #[tokio::test]
 async fn a_switch_that_never_reaches_the_client_is_undone() {
     let (listener, address) = listen().await;
-    let target = target(address).write_timeout(Duration::from_millis(1));
+    let target = builder(address)
+        .write_timeout(Duration::from_millis(1))
+        .build()
+        .unwrap();
     let (front, front_address) = listen().await;
     let refusing = tower::ServiceBuilder::new()
         .layer(MapResponseLayer::new(|_: Response<ResponseBody>| {
@@ -175,7 +182,7 @@ async fn an_offer_that_cannot_be_kept_is_not_made() {
     let names = answer.unwrap().into_body().collect().await.unwrap();
     assert_eq!(names.to_bytes(), "host");
 
-    let application = application(target(address).http2()).await;
+    let application = application(builder(address).http2().build().unwrap()).await;
     let mut client = TcpStream::connect(application).await.unwrap();
     client
         .write_all(
@@ -228,7 +235,7 @@ async fn a_coding_that_forwarding_would_lose_is_an_error() {
         ("gzip", false),
         ("chunked, gzip", false),
     ] {
-        for target in [target(address), target(address).http2()] {
+        for target in [target(address), builder(address).http2().build().unwrap()] {
             let request = Request::post("/").header(TRANSFER_ENCODING, coding);
             let request = request.body(axum::body::Body::from("hello")).unwrap();
             match within(target.oneshot(request)).await {

@@ -31,7 +31,7 @@ use tokio::{
 };
 use tokio_test::{assert_pending, task};
 use tower::{Service, service_fn};
-use tower_mirror::client::{Error, HttpTarget, Name};
+use tower_mirror::client::{Error, HttpTarget, HttpTargetBuilder, Name};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 type Answer = Result<Vec<SocketAddr>, &'static str>;
@@ -88,9 +88,13 @@ impl Names {
         self.counts.under_way.load(SeqCst)
     }
 
-    fn target(&self, port: u16) -> HttpTarget {
-        let target = HttpTarget::new(&format!("http://catalog.test:{port}")).unwrap();
+    fn builder(&self, port: u16) -> HttpTargetBuilder {
+        let target = HttpTarget::builder(format!("http://catalog.test:{port}"));
         target.resolver(self.clone())
+    }
+
+    fn target(&self, port: u16) -> HttpTarget {
+        self.builder(port).build().unwrap()
     }
 }
 
@@ -162,7 +166,11 @@ fn runtime() -> Runtime {
 async fn all_dials_share_one_lookup() {
     let (_listener, port) = listen().await;
     let names = Names::new();
-    let target = names.target(port).connect_timeout(Duration::MAX);
+    let target = names
+        .builder(port)
+        .connect_timeout(Duration::MAX)
+        .build()
+        .unwrap();
     let dials = (0..20).map(|_| tokio::spawn(dial(target.clone())));
     let dials: Vec<_> = dials.collect();
     async fn dial(target: HttpTarget) -> Result<HttpTarget, Error> {
@@ -340,8 +348,8 @@ async fn a_resolver_that_panics_costs_a_connection_and_no_more() {
             Ok::<_, Infallible>(std::iter::empty::<SocketAddr>())
         }
     });
-    let target = HttpTarget::new("http://catalog.test").unwrap();
-    let target = target.resolver(resolver);
+    let target = HttpTarget::builder("http://catalog.test");
+    let target = target.resolver(resolver).build().unwrap();
     for dial in join_all((0..5).map(|_| ready(&target))).await {
         let error = dial.unwrap_err();
         io_kind(&error);
@@ -370,8 +378,8 @@ async fn a_resolver_that_is_never_ready_is_never_called() {
             unreachable!("it was not ready")
         }
     }
-    let target = HttpTarget::new("http://catalog.test").unwrap();
-    let target = target.resolver(NeverReady);
+    let target = HttpTarget::builder("http://catalog.test");
+    let target = target.resolver(NeverReady).build().unwrap();
     let error = ready(&target).await.unwrap_err();
     assert_eq!(io_kind(&error), io::ErrorKind::TimedOut);
 }
@@ -382,11 +390,11 @@ async fn an_address_is_never_looked_up() {
     let resolver = service_fn(
         async |_: Name| -> Result<vec::IntoIter<SocketAddr>, Infallible> { panic!("looked up") },
     );
-    let target = HttpTarget::new(&format!("http://127.0.0.1:{port}")).unwrap();
-    ready(&target.resolver(resolver)).await.unwrap();
+    let target = HttpTarget::builder(format!("http://127.0.0.1:{port}")).resolver(resolver);
+    ready(&target.build().unwrap()).await.unwrap();
     // Refused, or unreachable where there is no IPv6: not looked up in any case.
-    let target = HttpTarget::new("http://[::1]:1").unwrap();
-    let error = ready(&target.resolver(resolver)).await.unwrap_err();
+    let target = HttpTarget::builder("http://[::1]:1").resolver(resolver);
+    let error = ready(&target.build().unwrap()).await.unwrap_err();
     assert!(!text(&error).contains("resolve"), "{error:?}");
 }
 
@@ -401,13 +409,19 @@ async fn the_port_is_the_urls() {
 #[tokio::test]
 async fn the_system_resolves_where_no_resolver_is_set() {
     let (_listener, port) = listen().await;
-    let target = HttpTarget::new(&format!("http://localhost:{port}")).unwrap();
-    let target = target.connect_timeout(Duration::from_secs(30));
+    let target = HttpTarget::builder(format!("http://localhost:{port}"));
+    let target = target
+        .connect_timeout(Duration::from_secs(30))
+        .build()
+        .unwrap();
     for dial in join_all((0..20).map(|_| ready(&target))).await {
         dial.unwrap();
     }
-    let target = HttpTarget::new("http://no.such.name.invalid").unwrap();
-    let target = target.connect_timeout(Duration::from_secs(30));
+    let target = HttpTarget::builder("http://no.such.name.invalid");
+    let target = target
+        .connect_timeout(Duration::from_secs(30))
+        .build()
+        .unwrap();
     let error = ready(&target).await.unwrap_err();
     io_kind(&error);
     assert!(text(&error).contains("cannot be resolved"), "{error:?}");
@@ -421,8 +435,11 @@ fn unresponsive(address: &str, port: u16) -> impl Sized {
     use std::net::TcpStream;
     let runtime = runtime();
     let _guard = runtime.enter();
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
     let address: SocketAddr = format!("{address}:{port}").parse().unwrap();
+    let socket = match address {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4().unwrap(),
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6().unwrap(),
+    };
     socket.bind(address).unwrap();
     let listener = socket.listen(1).unwrap();
     let mut queued = Vec::new();
@@ -450,6 +467,25 @@ async fn an_address_that_does_not_respond_leaves_time_for_the_next() {
     assert_eq!(io_kind(&error), io::ErrorKind::TimedOut);
 }
 
+/// Its first family, of one address, does not respond, and the other one does not wait until the time of the first is over.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_family_that_does_not_respond_is_raced_with_the_other() {
+    let (_listener, port) = listen().await;
+    let names = Names::new();
+    let full = std::thread::spawn(move || unresponsive("[::1]", port)).join();
+    let Ok(_full) = full else {
+        return eprintln!("This machine has no IPv6, so there is nothing to race.");
+    };
+    names.answer(&["[::1]:0", "127.0.0.1:0"]);
+    let target = names
+        .builder(port)
+        .connect_timeout(Duration::from_secs(3600));
+    let begun = tokio::time::Instant::now();
+    ready(&target.build().unwrap()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test(start_paused = true)]
 async fn an_address_of_the_other_family_is_tried_too() {
@@ -474,7 +510,11 @@ fn the_end_of_the_runtime_of_a_lookup_starts_another() {
     let (first, second) = (runtime(), runtime());
     let (_listener, port) = second.block_on(listen());
     let names = Names::new();
-    let target = names.target(port).connect_timeout(Duration::from_secs(30));
+    let target = names
+        .builder(port)
+        .connect_timeout(Duration::from_secs(30))
+        .build()
+        .unwrap();
     let mut start = task::spawn(ready(&target));
     first.block_on(async {
         assert_pending!(start.poll());
@@ -499,7 +539,11 @@ fn a_runtime_that_is_not_driven_holds_no_dial_of_another_up() {
     let (still, driven) = (runtime(), runtime());
     let (_listener, port) = driven.block_on(listen());
     let names = Names::new();
-    let target = names.target(port).connect_timeout(Duration::from_secs(30));
+    let target = names
+        .builder(port)
+        .connect_timeout(Duration::from_secs(30))
+        .build()
+        .unwrap();
     let mut start = task::spawn(ready(&target));
     still.block_on(async {
         assert_pending!(start.poll());
@@ -528,7 +572,11 @@ fn a_target_is_used_from_runtimes_that_come_and_go() {
     let main = runtime();
     let (_listener, port) = main.block_on(listen());
     let names = Names::new();
-    let target = names.target(port).connect_timeout(Duration::from_secs(30));
+    let target = names
+        .builder(port)
+        .connect_timeout(Duration::from_secs(30))
+        .build()
+        .unwrap();
     for _ in 0..20 {
         let mut dial = task::spawn(ready(&target));
         runtime().block_on(async {

@@ -101,12 +101,13 @@ async fn is_whole(answer: Result<Response<ResponseBody>, Error>, fields: usize) 
     assert_eq!(body.to_bytes(), "whole");
 }
 
-async fn targets() -> [HttpTarget; 2] {
-    let target = |address| HttpTarget::new(&format!("http://{address}")).unwrap();
+async fn targets(limit: usize) -> [HttpTarget; 2] {
+    let builder = |address| HttpTarget::builder(format!("http://{address}"));
     [
-        target(server(false).await),
-        target(server(true).await).http2(),
+        builder(server(false).await),
+        builder(server(true).await).http2(),
     ]
+    .map(|target| target.max_response_head_bytes(limit).build().unwrap())
 }
 
 #[tokio::test]
@@ -114,8 +115,9 @@ async fn heads_arrive_that_the_legacy_client_refuses() {
     let mut refused = 0;
     for is_http2 in [false, true] {
         let address = server(is_http2).await;
-        let target = HttpTarget::new(&format!("http://{address}")).unwrap();
+        let target = HttpTarget::builder(format!("http://{address}"));
         let target = if is_http2 { target.http2() } else { target };
+        let target = target.build().unwrap();
         let mut legacy = legacy::Client::builder(TokioExecutor::new());
         let legacy = legacy.http2_only(is_http2).build_http();
         for (fields, bytes) in [(1, 17_000), (110, 1), (1, 60_000), (1000, 20)] {
@@ -130,9 +132,8 @@ async fn heads_arrive_that_the_legacy_client_refuses() {
 
 #[tokio::test]
 async fn the_limit_is_the_same_over_both_versions() {
-    for target in targets().await {
-        for limit in [8 * 1024, 64 * 1024, 600 * 1024] {
-            let target = target.clone().max_response_head_bytes(limit);
+    for limit in [8 * 1024, 64 * 1024, 600 * 1024] {
+        for target in targets(limit).await {
             // One field of this length is exactly at the limit.
             let bytes = limit - size(1, 0);
             is_whole(ask(&target, 1, bytes).await, 1).await;
@@ -150,7 +151,7 @@ async fn the_limit_is_the_same_over_both_versions() {
 /// Over HTTP/2 a head that is much larger cannot be told apart from a malformed one, and does not stay in memory.
 #[tokio::test]
 async fn a_head_far_above_the_limit_is_refused_as_it_comes_in() {
-    let [http1, http2] = targets().await;
+    let [http1, http2] = targets(64 * 1024).await;
     for bytes in [300_000, 1_200_000] {
         let error = ask(&http1, 1, bytes).await.unwrap_err();
         assert!(error.is_response_head(), "{error:?}");
@@ -164,7 +165,7 @@ async fn a_head_far_above_the_limit_is_refused_as_it_comes_in() {
 
 #[tokio::test]
 async fn a_copy_with_such_a_response_has_an_outcome_of_its_own() {
-    for shadow in targets().await {
+    for shadow in targets(64 * 1024).await {
         let mirror = MirrorLayer::new(shadow);
         let primary = service_fn(async |_: Request<_>| {
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))

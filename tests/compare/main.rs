@@ -4,6 +4,7 @@ mod answers;
 mod golden;
 mod live;
 mod masks;
+mod rates;
 mod tallies;
 mod types;
 mod verdicts;

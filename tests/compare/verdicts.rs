@@ -152,7 +152,10 @@ fn latency_fails_and_passes_by_its_own_tolerance() {
         .latency(Quantile::P99, 1.25)
         .expect("valid");
     let whole = tally(60, 200, 0, 0);
-    let judged = |slow| judge(&[RouteCounts::new("a", whole).latency(slow)], &accept);
+    let judged = |slow: Tally| {
+        let row = RouteCounts::new("a", whole).latency(slow, 120);
+        judge(&[row], &accept)
+    };
     let reasons = reasons(judged(tally(60, 200, 12, 2)));
     assert!(
         reasons[0]
@@ -164,6 +167,16 @@ fn latency_fails_and_passes_by_its_own_tolerance() {
     let (missing, why) = inconclusive(judged(tally(1, 200, 1, 1)));
     assert!(missing.is_some_and(|missing| missing > 0));
     assert!(matches!(why, Why::NotEnough { .. }));
+    // The baseline was hardly ever slow: the limit lies too high to show anything.
+    let calm = |slow_in_baseline| {
+        let row = RouteCounts::new("a", whole).latency(tally(60, 200, 0, 0), slow_in_baseline);
+        judge(&[row], &accept)
+    };
+    assert_eq!(inconclusive(calm(0)).0, None);
+    // 736 requests are needed at a tolerance of 0.5 %; each slow one of the baseline accounts for 200.
+    let (missing, _) = inconclusive(calm(3));
+    assert!(missing.is_some_and(|missing| missing > 0));
+    assert_eq!(calm(4), Verdict::Pass);
     // It is to be judged and was not measured.
     let (missing, why) = inconclusive(judge(&[RouteCounts::new("a", whole)], &accept));
     assert_eq!(missing, None);
@@ -270,6 +283,17 @@ fn a_quantile_is_right_to_the_width_of_a_bucket() {
         ends.quantile(Quantile::P99)
             .is_some_and(|high| high > Duration::from_secs(48))
     );
+}
+
+#[test]
+fn a_high_quantile_needs_more_pairs_for_its_first_limit() {
+    for (quantile, first) in [(0.5, 200), (0.95, 200), (0.99, 1_000), (0.999, 10_000)] {
+        let quantile = Quantile::new(quantile).expect("valid");
+        let mut test = LatencyTest::new(LatencyLimit::new(quantile, 1.5).expect("valid"));
+        let ms = Duration::from_millis(10);
+        let counted = (0..20_000).position(|_| test.record(ms, ms).is_some());
+        assert_eq!(counted, Some(first), "{quantile}");
+    }
 }
 
 #[test]

@@ -84,6 +84,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The rooms whose files use each other in one direction only.
+const WITHOUT_CYCLES: &[&str] = &["client"];
+
 const MOST_LINES: usize = 400;
 const FORBIDDEN: &[&str] = &[
     ".unwrap()",
@@ -252,6 +255,55 @@ fn the_scan_finds_what_it_looks_for() {
         .iter()
         .all(|room| by_mirror.contains(*room))
     );
+}
+
+/// The files of its room that a file uses: the first name after each `super::`.
+fn neighbours(source: &Source) -> BTreeSet<String> {
+    let paths = source.code.match_indices("super::");
+    paths
+        .flat_map(|(at, root)| first_names(&source.code[at + root.len()..]))
+        .collect()
+}
+
+/// The files of a room that use each other in a circle, and the files that use these. `mod.rs` does not count: it has all others.
+fn in_a_cycle(files: &[(&str, BTreeSet<String>)]) -> Vec<String> {
+    let mut left = files.to_vec();
+    // A file that uses none of those that are left is in no cycle.
+    loop {
+        let names: BTreeSet<String> = left.iter().map(|(name, _)| (*name).to_owned()).collect();
+        left.retain(|(_, used)| !used.is_disjoint(&names));
+        if left.len() == names.len() {
+            return names.into_iter().collect();
+        }
+    }
+}
+
+/// Each file can be read after those that it uses.
+#[test]
+fn the_files_of_a_room_use_each_other_in_one_direction() {
+    let sources = sources();
+    for room in WITHOUT_CYCLES {
+        let of_room = |source: &&Source| {
+            source.room == *room
+                && !source.path.ends_with("mod.rs")
+                && source.path.iter().count() == 2
+        };
+        let files: Vec<_> = sources
+            .iter()
+            .filter(of_room)
+            .filter_map(|source| Some((source.path.file_stem()?.to_str()?, neighbours(source))))
+            .collect();
+        assert!(files.len() > 5, "src/{room} was not found whole");
+        assert_eq!(in_a_cycle(&files), [""; 0], "src/{room}");
+    }
+    let uses = |name, used: &[&str]| (name, used.iter().map(|&used| used.to_owned()).collect());
+    let files = [
+        uses("leaf", &[]),
+        uses("a", &["b", "leaf"]),
+        uses("b", &["a"]),
+        uses("top", &["a"]),
+    ];
+    assert_eq!(in_a_cycle(&files), ["a", "b", "top"]);
 }
 
 #[test]

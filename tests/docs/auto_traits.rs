@@ -72,6 +72,30 @@ fn every_type_crosses_threads() {
     let _: BoxError = "any error".into();
 }
 
+#[cfg(feature = "compare")]
+#[test]
+fn every_type_of_the_comparison_crosses_threads() {
+    use tower_mirror::compare::{
+        BaselineKind, Compare, CompareError, CompareFuture, CompareHandle, CompareLayer,
+        CompareReport, CompareService, ComparedBody, DifferenceReport, DropReason, VerdictBody,
+        VerdictFuture, VerdictService,
+    };
+    owned::<Compare>();
+    cloned::<CompareLayer>();
+    cloned::<CompareService<tower::util::ServiceFn<Primary>>>();
+    cloned::<CompareHandle>();
+    cloned::<CompareReport>();
+    cloned::<DifferenceReport>();
+    cloned::<VerdictService>();
+    owned::<CompareFuture<Answer>>();
+    owned::<ComparedBody<Full<Bytes>>>();
+    owned::<VerdictBody>();
+    owned::<VerdictFuture>();
+    copied::<BaselineKind>();
+    copied::<DropReason>();
+    error::<CompareError>();
+}
+
 type Subset = tower::util::ServiceFn<fn(Request<Full<Bytes>>) -> Answer>;
 type Boxed = BoxedSubset<Full<Bytes>, Full<Bytes>, Infallible>;
 type BoxedFuture = <Boxed as Service<Request<Full<Bytes>>>>::Future;

@@ -122,9 +122,12 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 /// A target at `shadow`, which gives a stalled peer up after a while that is longer than any copy here that
 /// waits for its deadline.
 pub(crate) fn target(shadow: &Shadow, http2: bool) -> HttpTarget {
-    let target = HttpTarget::new(&format!("http://{}", shadow.address)).unwrap();
+    let target = HttpTarget::builder(format!("http://{}", shadow.address));
     let target = if http2 { target.http2() } else { target };
-    target.write_timeout(Duration::from_secs(1))
+    target
+        .write_timeout(Duration::from_secs(1))
+        .build()
+        .unwrap()
 }
 
 /// A mirror of `POST`s. Who waits for its deadline waits for a short one; for the others none can be too long.

@@ -23,9 +23,12 @@ use tower_mirror_testing::{frames::*, net::HANG};
 struct Token(#[allow(dead_code)] Arc<()>);
 
 fn mirror(shadow: &Shadow, http2: bool, mode: BodyMode) -> (MirrorLayer, HttpTarget) {
-    let target = HttpTarget::new(&format!("http://{}", shadow.address)).unwrap();
+    let target = HttpTarget::builder(format!("http://{}", shadow.address));
     let target = if http2 { target.http2() } else { target };
-    let target = target.write_timeout(Duration::from_millis(200));
+    let target = target
+        .write_timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
     let layer = MirrorLayer::builder(target.clone())
         .copy_extension::<Token>()
         .body_mode(mode)

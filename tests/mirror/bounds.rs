@@ -126,7 +126,7 @@ async fn the_bytes_of_a_copy_go_when_it_ends_whoever_holds_its_body() {
         assert!(!kept.is_end_stream());
         assert_eq!(kept.size_hint().exact(), None);
         let seen = read(&mut kept, |_, _| false).await;
-        let given_up = "the mirror gave this copy up before its body was read";
+        let given_up = "the mirror aborted this copy before its body was read";
         assert_eq!(
             (seen.pieces, seen.end),
             (vec![], End::Error(given_up.into()))

@@ -12,6 +12,7 @@ mod isolation;
 mod metrics;
 mod outcomes;
 mod panics;
+mod said;
 mod stacks;
 mod stream;
 mod trace_context;

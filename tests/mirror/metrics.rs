@@ -6,11 +6,12 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
-use tower::{ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_mirror::{
-    BoxError, Force, MirrorLayer, SampleRate, WeightedSplit, metrics, observe::Observer,
+    BoxError, Force, MirrorLayer, SampleRate, WeightedSplit, compare::Compare, metrics,
+    observe::Observer,
 };
 use tower_mirror_testing::*;
 
@@ -79,6 +80,7 @@ async fn all_that_is_exported() -> String {
         }
         split.clone().oneshot(request).await.unwrap();
     }
+    compare_two().await;
     split.handle().set_weights([("v1", 0), ("v2", 0)]).unwrap();
     drop(split.clone().oneshot(Request::new(String::new())).await);
     // Twice changes nothing.
@@ -174,6 +176,22 @@ async fn everything_counted_is_exported() {
     assert_eq!(weighted("v1") + weighted("v2"), 4.0);
 }
 
+/// One request that is compared, and one that is not.
+async fn compare_two() {
+    let mirror = MirrorLayer::builder(TestShadow::new(Act::Answers(200)));
+    let layer = Compare::alone().warm_up(0).duty(1.0).layer(mirror).unwrap();
+    let primary = Primary::new(Reads::All, Then::Answers(200));
+    let mut ranged = get();
+    let range = http::HeaderValue::from_static("bytes=0-");
+    ranged.headers_mut().insert("range", range);
+    for request in [get(), ranged] {
+        let answer = layer.layer(primary.clone()).oneshot(request).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+    }
+    layer.handle().wait_idle().await;
+    metrics::record_compare(&layer.handle());
+}
+
 /// The documented names and kinds, with their labels.
 fn documented() -> BTreeSet<(String, String, BTreeSet<String>)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/metrics/mod.rs");
@@ -222,7 +240,7 @@ async fn what_is_documented_is_what_is_exported() {
         })
         .collect();
     assert_eq!(exported, documented());
-    assert_eq!(exported.len(), 20);
+    assert_eq!(exported.len(), 27);
 }
 
 #[tokio::test(start_paused = true)]

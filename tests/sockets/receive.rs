@@ -269,8 +269,9 @@ async fn shadow() -> (SocketAddr, Seen, Arc<AtomicUsize>) {
 async fn behind_a_mirror_writes_are_refused_and_the_connection_is_kept() {
     for http2 in [false, true] {
         let (address, seen, connections) = shadow().await;
-        let target = HttpTarget::new(&format!("http://{address}")).unwrap();
+        let target = HttpTarget::builder(format!("http://{address}"));
         let target = if http2 { target.http2() } else { target };
+        let target = target.build().unwrap();
         let mirror = MirrorLayer::builder(target.clone()).name("v2").build();
         let handle = mirror.handle();
         let app = Router::new()

@@ -129,9 +129,12 @@ async fn transcript(address: SocketAddr, sent: &[&[u8]], until: &[u8]) -> String
 
 /// A mirror over HTTP that gives up quickly.
 fn mirror(shadow: SocketAddr, http2: bool) -> (MirrorLayer, HttpTarget) {
-    let target = HttpTarget::new(&format!("http://{shadow}")).unwrap();
+    let target = HttpTarget::builder(format!("http://{shadow}"));
     let target = if http2 { target.http2() } else { target };
-    let target = target.write_timeout(Duration::from_millis(200));
+    let target = target
+        .write_timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
     let layer = MirrorLayer::builder(target.clone())
         .max_body_bytes(64 << 20)
         .max_buffered_bytes(256 << 20)

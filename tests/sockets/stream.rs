@@ -52,9 +52,12 @@ async fn counting() -> (SocketAddr, UnboundedReceiver<Received>) {
 }
 
 fn mirror(shadow: SocketAddr, http2: bool) -> (MirrorBuilder, HttpTarget) {
-    let target = HttpTarget::new(&format!("http://{shadow}")).unwrap();
+    let target = HttpTarget::builder(format!("http://{shadow}"));
     let target = if http2 { target.http2() } else { target };
-    let target = target.write_timeout(Duration::from_millis(200));
+    let target = target
+        .write_timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
     let builder = MirrorLayer::builder(target.clone()).body_mode(BodyMode::Streaming);
     (builder, target)
 }

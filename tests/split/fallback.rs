@@ -128,8 +128,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[tokio::test]
 async fn an_http_target_that_is_dead_falls_back_at_once() {
     let url = dead_port().await;
-    let target = HttpTarget::new(&url).unwrap();
-    for target in [target.clone(), target.http2()] {
+    let builder = HttpTarget::builder(&url);
+    for builder in [builder.clone(), builder.http2()] {
+        let target = builder.build().unwrap();
         let named = |answer: Response<client::ResponseBody>| answer.map(|_| "v2");
         let v2 = boxed(ServiceBuilder::new().map_response(named).service(target));
         let (mut split, handle) = falling(v2.clone(), HOUR);

@@ -44,7 +44,7 @@ fn a_change_is_made_whole_or_not_at_all() {
 
     // The first half of a refused change is not made either.
     let error = handle.set_weights([("v1", 1), ("v3", 2)]).unwrap_err();
-    assert_eq!(error.to_string(), "\"v3\" is no subset");
+    assert_eq!(error.to_string(), "no subset is named \"v3\"");
     let error = handle
         .set_weights([("v1", 1), ("v2", 2), ("v1", 1)])
         .unwrap_err();

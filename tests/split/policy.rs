@@ -162,13 +162,21 @@ fn what_is_no_split_is_an_error_that_says_why() {
     );
     let cases: [Case; 12] = [
         (&[], &[], "at least one subset"),
-        (&[""], &[], "\"\" is no name"),
-        (&["v 1"], &[], "\"v 1\" is no name"),
-        (&["v1", "vé"], &[], "\"vé\" is no name"),
-        (&["v1\n"], &[], r#""v1\n" is no name"#),
+        (&[""], &[], "invalid subset name \"\""),
+        (&["v 1"], &[], "invalid subset name \"v 1\""),
+        (&["v1", "vé"], &[], "invalid subset name \"vé\""),
+        (&["v1\n"], &[], r#"invalid subset name "v1\n""#),
         (&["v1", "v2", "v1"], &[], "two subsets are named \"v1\""),
-        (&["v1"], &[("v1", "v2")], "names \"v2\", which is no subset"),
-        (&["v1"], &[("v2", "v1")], "names \"v2\", which is no subset"),
+        (
+            &["v1"],
+            &[("v1", "v2")],
+            "names \"v2\", but no subset has this name",
+        ),
+        (
+            &["v1"],
+            &[("v2", "v1")],
+            "names \"v2\", but no subset has this name",
+        ),
         (
             &["v1", "v2", "v3"],
             &[("v1", "v2"), ("v1", "v3")],

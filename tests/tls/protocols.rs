@@ -61,12 +61,13 @@ async fn a_target_of_one_version_offers_no_other() {
         (&[], true, None),
     ] {
         let (server, tls) = named(protocols).await;
-        let target = server.target(tls);
+        let target = server.builder(tls);
         let target = if http2 {
             target.http2()
         } else {
             target.http1()
         };
+        let target = target.build().unwrap();
         match expected {
             Some(expected) => assert_eq!(version(&target).await, expected),
             None => {
@@ -94,7 +95,11 @@ async fn the_first_requests_share_one_http2_connection() {
 async fn each_of_the_first_requests_gets_an_http1_connection_in_its_turn() {
     let (server, tls) = named(HTTP1).await;
     for idle in [0, 16] {
-        let target = server.target(tls.clone()).max_connections(3).max_idle(idle);
+        let target = server
+            .builder(tls.clone())
+            .max_connections(3)
+            .max_idle(idle);
+        let target = target.build().unwrap();
         let versions = join_all((0..50).map(|_| version(&target))).await;
         assert!(versions.iter().all(|version| *version == Version::HTTP_11));
         assert!(server.peak() <= 3, "{}", server.peak());
@@ -174,8 +179,11 @@ async fn ready(target: &mut HttpTarget) {
 async fn a_handshake_that_takes_too_long_fails_readiness() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
-    let target = HttpTarget::with_tls(&url, believing(&Authority::new())).unwrap();
-    let target = target.connect_timeout(Duration::from_millis(50));
+    let target = HttpTarget::builder(&url)
+        .tls(believing(&Authority::new()))
+        .connect_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
     let error = send(&target, get()).await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
     assert_eq!(io_error(&error).kind(), io::ErrorKind::TimedOut);
@@ -198,8 +206,11 @@ async fn a_peer_that_takes_nothing_loses_its_connection() {
             drop(stream);
         });
         let tls = believing(&authority).server_name(NAME).unwrap();
-        let target = HttpTarget::with_tls(&url, tls).unwrap();
-        let target = target.write_timeout(Duration::from_millis(50));
+        let target = HttpTarget::builder(&url).tls(tls);
+        let target = target
+            .write_timeout(Duration::from_millis(50))
+            .build()
+            .unwrap();
         // More than the sockets hold; over HTTP/2, whose window is small, as heads.
         let sent = match protocols {
             HTTP1 => {
@@ -244,7 +255,10 @@ fn a_target_says_whom_it_asks_for_but_not_how() {
     let tls: Tls = believing(&authority)
         .client_certificate(me.chain.as_bytes(), me.key.as_bytes())
         .unwrap();
-    let target = HttpTarget::with_tls("https://catalog.test:8443", tls).unwrap();
+    let target = HttpTarget::builder("https://catalog.test:8443")
+        .tls(tls)
+        .build()
+        .unwrap();
     assert_eq!(target.authority(), "catalog.test:8443");
     let debug = format!("{target:?}");
     assert!(

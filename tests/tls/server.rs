@@ -28,7 +28,7 @@ use tokio_rustls::{
     },
 };
 use tower::ServiceExt;
-use tower_mirror::client::{HttpTarget, Tls};
+use tower_mirror::client::{HttpTarget, HttpTargetBuilder, Tls};
 
 use super::{
     certificates::{Authority, Identity, NAME},
@@ -150,8 +150,12 @@ impl Server {
         format!("https://{}", self.address)
     }
 
+    pub(crate) fn builder(&self, tls: Tls) -> HttpTargetBuilder {
+        HttpTarget::builder(self.url()).tls(tls)
+    }
+
     pub(crate) fn target(&self, tls: Tls) -> HttpTarget {
-        HttpTarget::with_tls(&self.url(), tls).unwrap()
+        self.builder(tls).build().unwrap()
     }
 
     pub(crate) fn accepted(&self) -> usize {

@@ -71,8 +71,11 @@ async fn a_shadow_that_never_ends_its_handshake_is_one_that_cannot_be_connected_
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let tls = believing(&Authority::new());
-    let target = tower_mirror::HttpTarget::with_tls(&url, tls).unwrap();
-    let target = target.connect_timeout(Duration::from_millis(50));
+    let target = tower_mirror::HttpTarget::builder(&url)
+        .tls(tls)
+        .connect_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
     let mirror = MirrorLayer::new(target.clone());
     let handle = mirror.handle();
     serve(&mirror, &Primary::reading(), get()).await.unwrap();

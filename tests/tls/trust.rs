@@ -32,7 +32,7 @@ async fn the_name_asked_for_is_the_urls_unless_told() {
             tls = tls.server_name(name).unwrap();
         }
         let url = format!("https://{host}:{}", server.address.port());
-        let target = HttpTarget::with_tls(&url, tls).unwrap();
+        let target = HttpTarget::builder(&url).tls(tls).build().unwrap();
         assert_eq!(version(&target).await, Version::HTTP_2);
         assert_eq!(server.client().asked_for.as_deref(), asked_for, "{url}");
     }
@@ -107,7 +107,10 @@ async fn a_server_without_tls_is_no_https_server() {
     let app = Router::new().fallback(async || -> &str { panic!("it was sent a request") });
     tokio::spawn(axum::serve(listener, app).into_future());
     let tls = believing(&Authority::new());
-    let target = HttpTarget::with_tls(&format!("https://{address}"), tls).unwrap();
+    let target = HttpTarget::builder(format!("https://{address}"))
+        .tls(tls)
+        .build()
+        .unwrap();
     let error = send(&target, get()).await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
     io_error(&error);
@@ -117,8 +120,9 @@ async fn a_server_without_tls_is_no_https_server() {
 #[tokio::test]
 async fn a_server_with_tls_is_no_http_server() {
     let (server, _) = named(BOTH).await;
-    let target = HttpTarget::new(&format!("http://{}", server.address)).unwrap();
-    for target in [target.clone(), target.http2()] {
+    let builder = HttpTarget::builder(format!("http://{}", server.address));
+    for builder in [builder.clone(), builder.http2()] {
+        let target = builder.build().unwrap();
         let error = send(&target, get()).await.unwrap_err();
         assert!(error.is_transport() || error.is_connect(), "{error:?}");
         all_closed(&target).await;
@@ -217,10 +221,15 @@ fn a_url_with_tls_is_an_https_url() {
         ("https://[::1]", "[::1]"),
         ("https://127.0.0.1:9", "127.0.0.1:9"),
     ] {
-        let target = HttpTarget::with_tls(url, tls.clone()).unwrap();
+        let target = HttpTarget::builder(url).tls(tls.clone()).build().unwrap();
         assert_eq!(target.authority(), authority);
     }
-    let refused = |url: &str| HttpTarget::with_tls(url, tls.clone()).unwrap_err();
+    let refused = |url: &str| {
+        HttpTarget::builder(url)
+            .tls(tls.clone())
+            .build()
+            .unwrap_err()
+    };
     let plain = "http://catalog.test";
     assert_eq!(refused(plain), InvalidUrl::NotHttps(plain.to_owned()));
     let path = "https://catalog.test/v2";

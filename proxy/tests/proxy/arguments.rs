@@ -126,12 +126,12 @@ async fn bad_subsets_are_named() {
         (
             &PRIMARY[..2],
             &["--subset", "=9=http://a"][..],
-            &[r#""" is no name"#][..],
+            &[r#"invalid subset name """#][..],
         ),
         (
             &PRIMARY[..2],
             &["--subset", "v 1=9=http://a"],
-            &[r#""v 1" is no name"#],
+            &[r#"invalid subset name "v 1""#],
         ),
         (&one, &v1, &[r#"two subsets are named "v1""#]),
         (
@@ -147,7 +147,7 @@ async fn bad_subsets_are_named() {
         (
             &two,
             &["--fallback", "v1=v3"],
-            &[r#""v3", which is no subset"#],
+            &[r#""v3", but no subset has this name"#],
         ),
         (
             &two,

@@ -142,7 +142,10 @@ async fn it_logs_at_its_start_what_it_copies_where() {
         // The verdict is the last line.
         proxy.signal(Signal::TERM);
         let line = proxy.logs().await.unwrap();
-        assert!(line.starts_with("mirror: INCONCLUSIVE: no request"), "{line}");
+        assert!(
+            line.starts_with("mirror: INCONCLUSIVE: no request"),
+            "{line}"
+        );
     }
     let variables = [LOOPBACK, ADMIN, with_subsets];
     let mut proxy = Proxy::start_by_environment(&[], &variables).await;

@@ -111,9 +111,9 @@ async fn a_bad_change_changes_nothing() {
     let proxy = split([90, 10], [&v1, &v2], &[]).await;
     let whole = "whole number from 0 to 4294967295";
     for (change, reason) in [
-        (r#"{"v3": 1}"#, r#""v3" is no subset"#),
-        (r#"{"v1": 1, "v3": 1}"#, r#""v3" is no subset"#),
-        (r#"{"v1": 1, "V2": 1}"#, r#""V2" is no subset"#),
+        (r#"{"v3": 1}"#, r#"no subset is named "v3""#),
+        (r#"{"v1": 1, "v3": 1}"#, r#"no subset is named "v3""#),
+        (r#"{"v1": 1, "V2": 1}"#, r#"no subset is named "V2""#),
         (r#"{"v1": -1}"#, whole),
         (r#"{"v1": 1, "v2": -1}"#, r#""v2""#),
         (r#"{"v1": 0.5}"#, whole),

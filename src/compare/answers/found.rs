@@ -44,7 +44,10 @@ impl<'n> Found<'n> {
         self.reports += 1;
         let id = PathId(self.names.id(path));
         let is_expected = self.expected.iter().any(|e| e.is(path, kind));
-        if self.index.contains(&(id, kind, is_expected)) {
+        let is_last =
+            |last: &Entry| (last.id, last.kind, last.is_expected) == (id, kind, is_expected);
+        if self.entries.last().is_some_and(is_last) || self.index.contains(&(id, kind, is_expected))
+        {
             return;
         }
         let entry = if self.entries.len() < MOST_ENTRIES {

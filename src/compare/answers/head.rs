@@ -48,8 +48,6 @@ pub(super) fn is_never_compared(name: &HeaderName) -> bool {
         || name.ends_with("-request-id")
 }
 
-const HEADER: Path<'static> = Path::fixed(":header");
-const COOKIE: Path<'static> = Path::fixed(":set-cookie");
 const GRPC_STATUS: &str = "grpc-status";
 
 pub(super) fn compare(a: &Answer, b: &Answer, rules: &Rules, found: &mut Found<'_>) {
@@ -61,8 +59,9 @@ pub(super) fn compare(a: &Answer, b: &Answer, rules: &Rules, found: &mut Found<'
     let location = location.filter(|name| !rules.headers.contains(name));
     let content_type = Some(&header::CONTENT_TYPE);
     let content_type = content_type.filter(|name| !rules.headers.contains(name));
+    let header = Path::fixed(":header");
     for name in rules.headers.iter().chain(location).chain(content_type) {
-        let path = HEADER.then(Step::Listed(name.as_str()));
+        let path = header.then(Step::Listed(name.as_str()));
         let values = [&a.headers, &b.headers].map(|headers| comparable(headers, name));
         report(values, &path, found);
     }
@@ -166,12 +165,13 @@ type Attributes = BTreeMap<&'static str, Vec<u8>>;
 
 /// Names and attributes of cookies. Their values are secrets, and never looked at.
 fn cookies(headers: [&HeaderMap; 2], found: &mut Found<'_>) {
+    let cookie = Path::fixed(":set-cookie");
     let [a, b] = headers.map(cookies_of);
     for name in a
         .keys()
         .chain(b.keys().filter(|name| !a.contains_key(*name)))
     {
-        let path = COOKIE.then(Step::Name(name));
+        let path = cookie.then(Step::Name(name));
         let (Some(first), Some(second)) = (a.get(name), b.get(name)) else {
             report([a.get(name), b.get(name)], &path, found);
             continue;

@@ -86,8 +86,17 @@ impl Names {
         SipHasher13::new_with_keys(self.key.0, self.key.1)
     }
 
-    /// The identity of a path, as it is at this moment. It changes only in [`record`](Self::record).
+    /// The identity of a path, as it is at this moment. It changes only in [`record`](Self::record), when no path exists.
     pub(super) fn id(&self, path: &Path<'_>) -> u64 {
+        if let Some(id) = path.id.get() {
+            return id;
+        }
+        let id = self.new_id(path);
+        path.id.set(Some(id));
+        id
+    }
+
+    fn new_id(&self, path: &Path<'_>) -> u64 {
         let parent = path.parent.map_or(BODY, |parent| self.id(parent));
         match path.step {
             Step::Body => BODY,

@@ -1,6 +1,6 @@
 //! Where two answers differ: a path that is normalised, so that it names a place and not a value.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use super::json::Raw;
 
@@ -10,10 +10,12 @@ const LONGEST_NAME: usize = 40;
 const SHORTEST_ID: usize = 8;
 
 /// A path while the answers are walked: a list on the call stack, so that a step costs no allocation.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Path<'p> {
     pub(super) parent: Option<&'p Path<'p>>,
     pub(super) step: Step<'p>,
+    /// The identity, once it is known: many differences at a deep path cost the hash of that path once.
+    pub(super) id: Cell<Option<u64>>,
 }
 
 /// The last step of a path.
@@ -34,25 +36,26 @@ pub(super) enum Step<'p> {
 }
 
 impl<'p> Path<'p> {
-    pub(super) const BODY: Path<'static> = Path {
-        parent: None,
-        step: Step::Body,
-    };
+    pub(super) const fn body() -> Self {
+        Self::new(None, Step::Body)
+    }
 
     pub(super) const fn fixed(name: &'static str) -> Self {
-        Self {
-            parent: None,
-            step: Step::Fixed(name),
-        }
+        Self::new(None, Step::Fixed(name))
     }
 
     pub(super) const fn then<'c>(&'c self, step: Step<'c>) -> Path<'c>
     where
         'p: 'c,
     {
-        Path {
-            parent: Some(self),
+        Path::new(Some(self), step)
+    }
+
+    const fn new(parent: Option<&'p Self>, step: Step<'p>) -> Self {
+        Self {
+            parent,
             step,
+            id: Cell::new(None),
         }
     }
 }

@@ -20,8 +20,9 @@ pub(super) fn pooled(rows: &[RouteCounts], rare: SampleRate) -> Option<Vec<Route
     let whole = sum(rare.iter().map(|row| row.whole()))?;
     let not_judged = rare.iter().map(|row| row.requests_not_judged()).sum();
     let row = RouteCounts::new(RARE, whole).not_judged(not_judged);
-    let row = match sum(rare.iter().filter_map(|row| row.slow())) {
-        Some(slow) => row.latency(slow),
+    let slow = || rare.iter().filter_map(|row| row.slow());
+    let row = match sum(slow().map(|(tally, _)| tally)) {
+        Some(tally) => row.latency(tally, slow().map(|(_, in_baseline)| in_baseline).sum()),
         None => row,
     };
     Some(others.into_iter().cloned().chain([row]).collect())

@@ -337,9 +337,9 @@ impl Route {
         let row = self.paths.iter().fold(row, |row, path| {
             row.path(&path.path, path.kind, path.counter.tally(at))
         });
-        match &self.slow {
-            Some(slow) => row.latency(slow.tally(at)),
-            None => row,
+        match (&self.slow, &self.test) {
+            (Some(slow), Some(test)) => row.latency(slow.tally(at), test.slow_in_baseline()),
+            _ => row,
         }
     }
 }

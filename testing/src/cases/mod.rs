@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each of the three uses what it needs")]
 
+pub mod answers;
 pub mod body;
 pub mod compares;
 pub mod copies;

@@ -2,12 +2,14 @@
 
 mod bodies;
 mod corpus;
+mod cost;
 mod heads;
 mod json;
 mod names;
 mod oracle;
 mod privacy;
 mod rules;
+mod together;
 mod triples;
 
 use bytes::Bytes;

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value;
 
-use super::{between, found, json};
+use tower_mirror::compare::{Json, Kind, Rules};
+
+use super::{answer, between, found, json};
 
 /// A small set of keys and values, so that two values that are generated independently have much in common.
 fn value() -> impl Strategy<Value = Value> {
@@ -177,4 +179,64 @@ proptest! {
             prop_assert_eq!(is_json(&text), oracle.is_ok(), "{}", text);
         }
     }
+
+    /// Whatever two bodies contain: a result, the same in both directions, and none for equal bodies.
+    #[test]
+    fn no_body_is_too_strange(
+        kind in 0..CONTENT_TYPES.len(),
+        a in strange(),
+        b in strange(),
+    ) {
+        let of = |body: &[u8]| answer(CONTENT_TYPES[kind], body);
+        let rules = Json::new().shape("/*/a").unordered("/a").tolerance("/*", 0.5).ignore("/{key}/b");
+        let rules = Rules::builder().json(rules).expect("/*", Kind::Value).build().expect("valid rules");
+        let there = found(&rules, &of(&a), &of(&b)).expect("cheap");
+        let back = found(&rules, &of(&b), &of(&a)).expect("cheap");
+        prop_assert_eq!(there.len(), back.len(), "{:?} and {:?}", there, back);
+        prop_assert!(found(&rules, &of(&a), &of(&a)).expect("cheap").is_empty());
+    }
+}
+
+const CONTENT_TYPES: [&str; 7] = [
+    "application/json",
+    "application/x-ndjson",
+    "text/event-stream",
+    "application/grpc",
+    "multipart/mixed; boundary=b",
+    "text/plain",
+    "",
+];
+
+/// Bytes at random, and bytes that have some of the structure of each format.
+fn strange() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"b\"",
+        "1",
+        "-0.5e3",
+        "null",
+        "\n",
+        "\r\n",
+        "data: ",
+        "event: x",
+        "--b",
+        "--",
+        "\0\0\0\0\u{1}",
+        "\0\0\0\0\0",
+        "x: y",
+        " ",
+        "\u{e9}",
+        "\\u00",
+    ];
+    prop_oneof![
+        vec(any::<u8>(), 0..40),
+        vec(proptest::sample::select(PIECES), 0..30)
+            .prop_map(|pieces| pieces.concat().into_bytes()),
+    ]
 }

@@ -27,12 +27,12 @@ pub(crate) type Answering =
 
 /// A service that answers as a closure says.
 #[derive(Clone)]
-pub(crate) struct App(Arc<dyn Fn(Request<()>) -> Answering + Send + Sync>);
+pub(crate) struct App(Arc<dyn Fn(Request<Bytes>) -> Answering + Send + Sync>);
 
 impl App {
     pub(crate) fn new<F, A>(answer: F) -> Self
     where
-        F: Fn(Request<()>) -> A + Send + Sync + 'static,
+        F: Fn(Request<Bytes>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Response<AnyBody>, BoxError>> + Send + 'static,
     {
         Self(Arc::new(move |request| Box::pin(answer(request))))
@@ -40,7 +40,7 @@ impl App {
 
     /// Answers at once.
     pub(crate) fn at_once(
-        answer: impl Fn(&Request<()>) -> Response<AnyBody> + Send + Sync + 'static,
+        answer: impl Fn(&Request<Bytes>) -> Response<AnyBody> + Send + Sync + 'static,
     ) -> Self {
         Self::new(move |request| {
             let answer = answer(&request);
@@ -100,8 +100,11 @@ macro_rules! answers {
                 let (head, body) = request.into_parts();
                 let app = Arc::clone(&self.0);
                 Box::pin(async move {
-                    let _ = body.collect().await;
-                    app(Request::from_parts(head, ())).await
+                    let body = body.collect().await.map_or_else(
+                        |_| Bytes::new(),
+                        |body| body.to_bytes(),
+                    );
+                    app(Request::from_parts(head, body)).await
                 })
             }
         }

@@ -173,8 +173,9 @@ impl Rig {
     ) -> Self {
         let _clock = Clock::held();
         let (shadow, copies) = recording().await;
-        let target = HttpTarget::new(&shadow.url()).unwrap();
+        let target = HttpTarget::builder(shadow.url());
         let target = if way.is_http2 { target.http2() } else { target };
+        let target = target.build().unwrap();
         let layer = configure(MirrorLayer::builder(target).body_mode(way.mode)).build();
         let (upstream, forwarded) = recording().await;
         let app = app(HttpTarget::new(&upstream.url()).unwrap());

@@ -167,7 +167,7 @@ async fn grpc(layer: Option<MirrorLayer>) -> String {
 async fn istio_08_over_grpc() {
     let v2 = grpc(None).await;
     for (rate, expected, most) in shares() {
-        let shadow = HttpTarget::new(&v2).unwrap().http2();
+        let shadow = HttpTarget::builder(&v2).http2().build().unwrap();
         let mut mirror = MirrorLayer::builder(shadow).timeout(Duration::from_secs(20));
         if let Some(rate) = rate {
             mirror = mirror.sample_rate(rate);

@@ -28,9 +28,9 @@ fn count(mut body: &[u8]) -> Option<usize> {
 
 pub(super) fn compare([mut a, mut b]: [&[u8]; 2], found: &mut Found<'_>) {
     match (count(a), count(b)) {
-        (None, None) => return found.report(&Path::BODY, Kind::Value),
-        (None, _) | (_, None) => return found.report(&Path::BODY, Kind::Syntax),
-        (first, second) if first != second => return found.report(&Path::BODY, Kind::Length),
+        (None, None) => return found.report(&Path::body(), Kind::Value),
+        (None, _) | (_, None) => return found.report(&Path::body(), Kind::Syntax),
+        (first, second) if first != second => return found.report(&Path::body(), Kind::Length),
         _ => {}
     }
     while let (Some((first, rest)), Some((second, other))) = (message(a), message(b)) {
@@ -39,7 +39,7 @@ pub(super) fn compare([mut a, mut b]: [&[u8]; 2], found: &mut Found<'_>) {
                 true => Kind::Value,
                 false => Kind::Length,
             };
-            found.report(&Path::BODY.then(Step::Element), kind);
+            found.report(&Path::body().then(Step::Element), kind);
         }
         (a, b) = (rest, other);
     }

@@ -77,16 +77,17 @@ pub(super) fn compare(
     fuel: &mut Fuel,
 ) -> Result<(), TooCostly> {
     if a.len() != b.len() {
-        found.report(&Path::BODY, Kind::Length);
+        found.report(&Path::body(), Kind::Length);
         return Ok(());
     }
     let rule = rule.and_then(Node::element);
-    let path = Path::BODY.then(Step::Element);
+    let body = Path::body();
+    let path = body.then(Step::Element);
     for (a, b) in a.iter().zip(&b) {
         if a.event != b.event {
             found.report(&path.then(Step::Fixed(":event")), Kind::Value);
         }
-        json::compare([&*a.data, &*b.data], path, rule, found, fuel)?;
+        json::compare([&*a.data, &*b.data], path.clone(), rule, found, fuel)?;
     }
     Ok(())
 }

@@ -80,13 +80,13 @@ pub(super) fn compare(
     let formats = types.each_ref().map(|media| Format::of(&media.essence));
     let bodies = [&*a.body, &*b.body];
     if formats[0] != formats[1] {
-        found.report(&Path::BODY, Kind::Type);
+        found.report(&Path::body(), Kind::Type);
         return Ok(());
     }
     let mut fuel = Fuel::for_bytes(a.body.len() + b.body.len());
     let rule = rules.json.as_ref();
     match formats[0] {
-        Format::Json => return json::compare(bodies, Path::BODY, rule, found, &mut fuel),
+        Format::Json => return json::compare(bodies, Path::body(), rule, found, &mut fuel),
         Format::Lines => return lines::compare(bodies.map(lines::lines), rule, found, &mut fuel),
         Format::Events => return lines::compare(bodies.map(lines::events), rule, found, &mut fuel),
         Format::Grpc => grpc::compare(bodies, found),

@@ -13,12 +13,13 @@ pub(super) fn compare(bodies: [&[u8]; 2], boundaries: [Option<&str>; 2], found: 
     let (first, second) = match (parts(0), parts(1)) {
         (Some(first), Some(second)) => (first, second),
         (None, None) => return opaque::compare(bodies, found),
-        _ => return found.report(&Path::BODY, Kind::Syntax),
+        _ => return found.report(&Path::body(), Kind::Syntax),
     };
     if first.len() != second.len() {
-        return found.report(&Path::BODY, Kind::Length);
+        return found.report(&Path::body(), Kind::Length);
     }
-    let path = Path::BODY.then(Step::Element);
+    let whole = Path::body();
+    let path = whole.then(Step::Element);
     for (a, b) in first.iter().zip(&second) {
         let ([head, body], [other_head, other_body]) = (split(a), split(b));
         if name(head) != name(other_head) {

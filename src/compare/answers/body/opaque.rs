@@ -10,7 +10,7 @@ pub(super) fn compare([a, b]: [&[u8]; 2], found: &mut Found<'_>) {
     let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
     let is_near = longer - shorter <= longer / 10;
     found.report(
-        &Path::BODY,
+        &Path::body(),
         if is_near { Kind::Value } else { Kind::Length },
     );
 }

@@ -32,7 +32,7 @@ impl Walk<'_, '_> {
                     self.rest(if has_more { a } else { b }, &child)?;
                     if !place.is_shape {
                         self.found.take_back(mark);
-                        self.report(place, Kind::Length)?;
+                        self.found.report(&place.path, Kind::Length);
                     }
                     return Ok(());
                 }
@@ -44,7 +44,7 @@ impl Walk<'_, '_> {
         // both services write JSON in the same way; so most arrays do not pay for the hashes.
         if differing > 1 && lengths[0] == lengths[1] && self.is_permuted(starts, place)? {
             self.found.take_back(mark);
-            self.report(place, Kind::Order)?;
+            self.found.report(&place.path, Kind::Order);
         }
         Ok(())
     }
@@ -89,10 +89,10 @@ impl Walk<'_, '_> {
         let (first, second) = (self.hashes(a, place)?, self.hashes(b, place)?);
         if first.len() != second.len() {
             if !place.is_shape {
-                self.report(place, Kind::Length)?;
+                self.found.report(&place.path, Kind::Length);
             }
         } else if first != second {
-            self.report(&place.element(), Kind::Value)?;
+            self.found.report(&place.element().path, Kind::Value);
         }
         Ok(())
     }

@@ -131,7 +131,7 @@ impl Walk<'_, '_> {
     ) -> Result<(), Stop> {
         let child = place.key(a.last.key);
         if a.count != b.count && !child.is_ignored() {
-            self.report(&child, Kind::DuplicateKey)?;
+            self.found.report(&child.path, Kind::DuplicateKey);
         }
         let is_walked = a.last.index < walked && b.last.index < walked;
         if is_walked || a.last.text == b.last.text {
@@ -148,7 +148,7 @@ impl Walk<'_, '_> {
     ) -> Result<(), Stop> {
         let child = place.key(only.last.key);
         if !child.is_ignored() {
-            self.report(&child, kind)?;
+            self.found.report(&child.path, kind);
         }
         Ok(())
     }

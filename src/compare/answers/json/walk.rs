@@ -19,9 +19,6 @@ const FUEL_PER_BYTE: u64 = 16;
 /// So that a small text pays for its constant costs.
 const FUEL_BASE: u64 = 4096;
 
-/// The work to hash one step of a path, in bytes read.
-const WORK_PER_STEP: usize = 4;
-
 /// The work of a comparison would exceed a fixed multiple of the size of the answers.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::compare::answers) struct TooCostly;
@@ -65,7 +62,7 @@ impl From<TooCostly> for Stop {
 }
 
 /// Where the walk is, and which rules are valid there.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Place<'p> {
     pub(super) path: Path<'p>,
     pub(super) rule: Option<&'p Node>,
@@ -105,7 +102,10 @@ impl<'p> Place<'p> {
     /// The same place with one level less to go. It fails at the limit.
     pub(super) fn deeper(&self) -> Result<Self, NotJson> {
         let depth = self.depth.checked_sub(1).ok_or(NotJson)?;
-        Ok(Self { depth, ..*self })
+        Ok(Self {
+            depth,
+            ..self.clone()
+        })
     }
 
     pub(super) fn is_ignored(&self) -> bool {
@@ -193,7 +193,7 @@ impl Walk<'_, '_> {
             self.skip(a, place)?;
             self.skip(b, place)?;
             if !place.is_ignored() {
-                self.report(place, Kind::Type)?;
+                self.found.report(&place.path, Kind::Type);
             }
             return Ok(());
         }
@@ -210,16 +210,8 @@ impl Walk<'_, '_> {
         };
         self.fuel.spend(a.at() + b.at() - start)?;
         if !is_same && !place.is_shape {
-            self.report(place, Kind::Value)?;
+            self.found.report(&place.path, Kind::Value);
         }
-        Ok(())
-    }
-
-    /// Notes a difference, and pays for its path.
-    pub(super) fn report(&mut self, place: &Place<'_>, kind: Kind) -> Result<(), TooCostly> {
-        let level = MOST_DEPTH.saturating_sub(place.depth) + 1;
-        self.fuel.spend(WORK_PER_STEP * level)?;
-        self.found.report(&place.path, kind);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use http::HeaderValue;
 use super::lines::Lines;
 use super::{
     gate::Gate,
-    settings::{Limits, Policy, mark_value},
+    settings::{Limits, MirrorPolicy, mark_value},
 };
 use crate::{
     body::Budget,
@@ -23,11 +23,11 @@ use crate::{
     sample::SampleRate,
 };
 
-pub(super) struct Shared {
+pub(super) struct MirrorState {
     pub(super) name: Arc<str>,
     /// The name, as the value of the mark.
     pub(super) mark_value: HeaderValue,
-    pub(super) policy: Arc<Policy>,
+    pub(super) policy: Arc<MirrorPolicy>,
     pub(super) limits: Limits,
     pub(super) gate: Gate,
     pub(super) budget: Arc<Budget>,
@@ -40,11 +40,11 @@ pub(super) struct Shared {
     rate: AtomicU32,
 }
 
-impl Shared {
+impl MirrorState {
     pub(super) fn new(
         name: Arc<str>,
         rate: SampleRate,
-        policy: Arc<Policy>,
+        policy: Arc<MirrorPolicy>,
         limits: Limits,
     ) -> Self {
         Self {
@@ -85,9 +85,9 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for MirrorState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
+        f.debug_struct("MirrorState")
             .field("name", &self.name)
             .field("rate", &self.rate())
             .field("policy", &self.policy)

@@ -20,7 +20,7 @@ use crate::{
 
 /// The settings that need no check.
 #[derive(Debug)]
-pub(super) struct Policy {
+pub(super) struct SplitPolicy {
     pub(super) draw: Draw,
     pub(super) force: Option<Force>,
     pub(super) ready_timeout: Duration,
@@ -29,7 +29,7 @@ pub(super) struct Policy {
     pub(super) with_served_by: bool,
 }
 
-impl Default for Policy {
+impl Default for SplitPolicy {
     fn default() -> Self {
         Self {
             draw: Draw::default(),
@@ -42,12 +42,12 @@ impl Default for Policy {
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SplitState {
     pub(super) name: Arc<str>,
     pub(super) subsets: Box<[Subset]>,
     /// The subsets' names, hashed, in their order.
     pub(super) names: Box<[u64]>,
-    pub(super) policy: Policy,
+    pub(super) policy: SplitPolicy,
     pub(super) counters: SplitCounters,
     pub(super) weights: ArcSwap<Weights>,
     /// Held while the weights are changed, but not while they are read.
@@ -70,12 +70,12 @@ pub(super) struct Choice {
     pub(super) generation: u64,
 }
 
-impl Shared {
+impl SplitState {
     pub(super) fn new(
         name: Arc<str>,
         subsets: Box<[Subset]>,
         weights: Box<[u32]>,
-        policy: Policy,
+        policy: SplitPolicy,
     ) -> Self {
         Self {
             name,
