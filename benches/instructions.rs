@@ -1,7 +1,7 @@
-//! `cargo bench --bench instructions`: instructions of one request, as callgrind counts them, against the bars.
+//! `cargo bench --bench instructions`: the instructions of one request, counted by callgrind, compared with the bars.
 //!
-//! Needs valgrind, and the runner of the version in `Cargo.lock`: `cargo install gungraun-runner --version <it>`.
-//! Without them it says so and does nothing.
+//! It needs valgrind, and the runner in the version of `Cargo.lock`: `cargo install gungraun-runner --version VERSION`.
+//! Without them it says so and counts nothing.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ use std::{
 
 use tower_mirror_testing::cases::list;
 
-/// Behind a module, since the `main` is the macros'.
+/// In a module, because the macros define a `main`.
 mod counted {
     #![allow(missing_docs, reason = "made by macros")]
 
@@ -20,7 +20,7 @@ mod counted {
 
     use tower_mirror_testing::cases::{Case, body::Frames, list};
 
-    /// Warm: thread locals are there, and the allocator has what it needs.
+    /// A case that has run before, so that thread locals exist and the allocator has memory.
     fn warm(index: usize) -> (Case, Request<Frames>) {
         let mut case = list::all()[index].1();
         for _ in 0..3 {
@@ -35,7 +35,7 @@ mod counted {
     #[benches::case(iter = 0..list::all().len(), setup = warm)]
     fn request((mut case, request): (Case, Request<Frames>)) -> Case {
         case.run(request);
-        case // dropped unmeasured
+        case // is dropped without being measured
     }
 
     library_benchmark_group!(name = all, benchmarks = request);
@@ -51,7 +51,7 @@ fn main() {
     if is("--gungraun-run") {
         return counted::run(); // under valgrind
     }
-    // `cargo test` runs this too, and asks for no benchmark.
+    // `cargo test` runs this too, but without asking for a benchmark.
     if !is("--bench") {
         return;
     }
@@ -71,7 +71,7 @@ fn is_there(program: &str) -> bool {
     command.status().is_ok()
 }
 
-/// A case, what it is held against, how many times that it may cost, and how many instructions more.
+/// A case, its baseline, how many times the cost of the baseline is allowed, and how many instructions in addition.
 const BARS: [(&str, &str, f64, f64); 13] = [
     ("unsampled, 0 %", "call, identity", 1.10, 60.0),
     ("unsampled, even", "call, identity", 1.10, 60.0),
@@ -108,7 +108,7 @@ fn print_bars() {
     }
 }
 
-/// What callgrind wrote last of this case.
+/// The last count of callgrind for this case.
 fn count(index: usize) -> Option<f64> {
     let executable = env::current_exe().ok()?;
     let target = executable

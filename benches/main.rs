@@ -1,5 +1,5 @@
-//! `cargo bench --bench main`: times. Each group holds its own baseline, which is its first row, and only
-//! ratios within a group mean anything.
+//! `cargo bench --bench main`: times. The first row of each group is its baseline, and only ratios within a
+//! group are meaningful.
 
 mod summary;
 mod times;

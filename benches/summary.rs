@@ -1,4 +1,4 @@
-//! What criterion has measured, as ratios to each group's first row, and against the bars.
+//! The measurements of criterion, as ratios to the first row of each group, and compared with the bars.
 
 use std::{
     fs,
@@ -38,13 +38,13 @@ const BARS: [(&str, &str, &str, f64); 9] = [
     ),
 ];
 
-/// Of the rows that were measured since then.
+/// Prints the rows that were measured since then.
 pub(crate) fn print(since: SystemTime) {
     let mut rows = Vec::new();
     collect(&folder(), since, &mut rows);
     rows.sort_by_key(|row| row.written);
     if rows.is_empty() {
-        return; // listed or tested only
+        return; // benchmarks were only listed or tested
     }
     println!("\n== Ratios to the first row of each group\n");
     let mut baseline: Option<&Row> = None;
@@ -76,7 +76,7 @@ pub(crate) fn print(since: SystemTime) {
     }
 }
 
-/// Where criterion writes, as it finds it itself.
+/// The folder of criterion, found in the same way as criterion does.
 fn folder() -> PathBuf {
     let executable = std::env::current_exe().unwrap_or_default();
     let target = executable
@@ -112,7 +112,7 @@ fn row(folder: &Path) -> Option<Row> {
     })
 }
 
-/// The fastest sample's: what else the machine does can only add to it.
+/// The time of the fastest sample, because other work of the machine can only add to it.
 fn fastest(sample: &Value) -> Option<f64> {
     let numbers = |name: &str| -> Option<Vec<f64>> {
         sample[name].as_array()?.iter().map(Value::as_f64).collect()

@@ -1,9 +1,9 @@
-//! An axum application with a mirror: an observer that prints what became of each copy, and a shutdown
-//! that waits for the copies still under way. The server that gets them answers late, and fails
-//! where it is sent an order.
+//! An axum application with a mirror: an observer that prints how each copy ended, and a shutdown that
+//! waits for the copies in flight. The server that receives them answers late, and it fails when it
+//! receives an order.
 //!
 //! ```text
-//! cargo run --example axum_app   # plays it and checks itself: exit status 0
+//! cargo run --example axum_app   # runs and checks itself: exit status 0
 //! ```
 
 use std::{net::SocketAddr, time::Duration};
@@ -22,18 +22,20 @@ use tower_mirror::{BoxError, HttpTarget, MirrorLayer, Outcome, Report, StatusCla
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let v2 = start_v2().await?;
+    // v2 has its own store, so orders may be copied too.
     let mirror = MirrorLayer::builder(HttpTarget::new(&format!("http://{v2}"))?)
         .name("shop-v2")
         .route_label(|head| Some(head.extensions.get::<MatchedPath>()?.as_str().to_owned()))
         .observer(print)
         .build();
+    println!("{mirror}\n");
     let handle = mirror.handle();
 
     let app = Router::new()
         .route("/items", get(async || "glasses, watch"))
         .route("/orders/{item}", post(order))
         .layer(mirror)
-        // What is added after the layer is not mirrored.
+        // Routes that are added after the layer are not mirrored.
         .route("/health", get(async || "fine"));
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -49,29 +51,29 @@ async fn main() -> Result<(), BoxError> {
     assert_eq!(ask(address, "POST", "/orders/watch").await?, "201: ordered");
     assert_eq!(ask(address, "GET", "/health").await?, "200: fine");
 
-    println!("\nshutdown, what became of the copies, and the drain:");
+    println!("\nshutdown, the end of each copy, and the drain:");
     stop.send(()).unwrap_or_default();
     server.await??;
-    // Only now: until here requests may come that are to be copied.
+    // Only now, because requests that should be copied may arrive until here.
     let drained = handle.drain(Duration::from_secs(5)).await;
-    println!("   {} copies given up\n", drained.aborted);
+    println!("   {} copies were aborted\n", drained.aborted);
 
     let stats = handle.stats();
     println!("{stats}");
     assert_eq!(drained.aborted, 0);
     assert_eq!(stats.outcome(Outcome::Completed), 2);
     let worse = stats.statuses(StatusClass::Success, StatusClass::ServerError);
-    assert_eq!(worse, 1, "v2 fails where v1 does not");
+    assert_eq!(worse, 1, "v2 fails, and v1 does not");
     Ok(())
 }
 
-/// It reads the body. One that it left unread would have no copy.
+/// Reads the body. A request whose body it does not read would have no copy.
 async fn order(_order: String) -> (StatusCode, &'static str) {
     (StatusCode::CREATED, "ordered")
 }
 
-/// Runs on the copy's task, once both sides have ended. It must not block; where the line is to go
-/// anywhere slower than a terminal, send it there through a channel.
+/// Runs on the task of the copy when both sides have ended. It must not block: if the line has to go to
+/// something slower than a terminal, send it through a channel.
 fn print(report: &Report) {
     let status = |status: Option<StatusCode>| status.map_or("none".into(), |s| s.to_string());
     println!(
@@ -85,7 +87,7 @@ fn print(report: &Report) {
     );
 }
 
-/// The server that gets the copies.
+/// The server that receives the copies.
 async fn start_v2() -> Result<SocketAddr, BoxError> {
     let late = async |answer| {
         sleep(Duration::from_millis(100)).await;
@@ -103,7 +105,7 @@ async fn start_v2() -> Result<SocketAddr, BoxError> {
     Ok(address)
 }
 
-/// A client.
+/// Sends a request as a client does, and prints the answer.
 async fn ask(server: SocketAddr, method: &str, path: &str) -> Result<String, BoxError> {
     let body = if method == "POST" { "two" } else { "" };
     let request = Request::builder()

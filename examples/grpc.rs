@@ -1,8 +1,8 @@
-//! A tonic server with a mirror: a unary call and a server's stream, copied to a second server that
-//! answers otherwise, which no client sees. `tonic-health` stands for your service, since it needs no `protoc`.
+//! A tonic server with a mirror: a unary call and a server stream are copied to a second server, whose
+//! different answers no client receives. `tonic-health` takes the place of your service, because it needs no `protoc`.
 //!
 //! ```text
-//! cargo run --example grpc   # plays it and checks itself: exit status 0
+//! cargo run --example grpc   # runs and checks itself: exit status 0
 //! ```
 
 use std::time::Duration;
@@ -31,14 +31,15 @@ async fn main() -> Result<(), BoxError> {
             .serve_with_incoming(listener),
     );
 
-    // A gRPC shadow speaks HTTP/2. `Stream` relays messages as they come; without it a call is copied
-    // once the client has sent its last.
+    // A gRPC shadow speaks HTTP/2. `Streaming` relays messages when they arrive; without it a call is copied
+    // after the client has sent its last message. Both calls only read, so v2 may receive them.
     let mirror = MirrorLayer::builder(HttpTarget::builder(&v2).http2().build()?)
         .name("orders-v2")
         .body_mode(BodyMode::Streaming)
         .timeout(Duration::from_secs(2))
         .observer(|report| println!("   copy: {}", report.outcome))
         .build();
+    println!("{mirror}\n");
     let handle = mirror.handle();
 
     let (reporter, routes) = orders(Serving).await;
@@ -57,13 +58,13 @@ async fn main() -> Result<(), BoxError> {
     assert_eq!(answer.status, 1, "v1's answer");
     handle.wait_idle().await;
 
-    println!("a stream without an end, which outlives its copy:");
+    println!("a stream without an end, whose copy ends earlier:");
     let mut answers = client.watch(question).await?.into_inner();
     for status in [1, 2] {
         let answer = answers.message().await?.ok_or("an answer")?;
         println!("   answer: {:?}", answer.status());
         assert_eq!(answer.status, status, "v1's answers");
-        // Until the copy was given up.
+        // Waits until the copy has timed out.
         handle.wait_idle().await;
         reporter.set_service_status(SHOP, NotServing).await;
     }
@@ -75,7 +76,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A service, and what decides about its answers.
+/// A service, and the reporter that determines its answers.
 async fn orders(status: ServingStatus) -> (HealthReporter, Routes) {
     let (reporter, service) = health_reporter();
     reporter.set_service_status(SHOP, status).await;

@@ -1,8 +1,8 @@
-//! The mirror around a service of hyper's own server, without axum. Behind it the service is called with
-//! `Request<TeeBody<B>>`: what it reads of the body is what the copy gets.
+//! The mirror around a service of hyper's own server, without axum. The mirror calls the service with
+//! `Request<TeeBody<B>>`: the copy consists of what the service reads of this body.
 //!
 //! ```text
-//! cargo run --example hyper_server   # plays it and checks itself: exit status 0
+//! cargo run --example hyper_server   # runs and checks itself: exit status 0
 //! ```
 
 use std::convert::Infallible;
@@ -23,7 +23,9 @@ async fn main() -> Result<(), BoxError> {
     let (seen, mut copies) = mpsc::unbounded_channel();
     let v2 = start(service_fn(move |request| record(request, seen.clone()))).await?;
 
+    // v2 stores nothing, so all methods may be copied.
     let mirror = MirrorLayer::new(HttpTarget::new(&v2)?);
+    println!("{mirror}\n");
     let handle = mirror.handle();
     let v1 = start(mirror.layer(service_fn(shout))).await?;
 
@@ -36,10 +38,10 @@ async fn main() -> Result<(), BoxError> {
         let answer = answer.into_body().collect().await?.to_bytes();
         println!("v1 answered {answer:?}");
         assert_eq!(answer, word.to_uppercase());
-        // A copy is sent when v1 is done; waiting for it is for tests.
+        // The copy is sent after v1 has read the request. Only tests and examples wait for it.
         handle.wait_idle().await;
-        let copy = copies.recv().await.ok_or("v2 has gone")?;
-        println!("v2 was sent {copy:?}");
+        let copy = copies.recv().await.ok_or("v2 has ended")?;
+        println!("v2 received {copy:?}");
         assert_eq!(copy, format!("POST /shout, host shop-shadow: {word}"));
     }
     let stats = handle.stats();
@@ -48,13 +50,13 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// v1.
+/// The service of v1.
 async fn shout(request: Request<TeeBody<Incoming>>) -> Result<Answer, BoxError> {
     let body = request.into_body().collect().await?.to_bytes();
     Ok(Response::new(body.to_ascii_uppercase().into()))
 }
 
-/// v2, which says what it was sent.
+/// The service of v2, which reports what it receives.
 async fn record(
     request: Request<Incoming>,
     seen: mpsc::UnboundedSender<String>,
@@ -71,7 +73,7 @@ async fn record(
     Ok(Response::new(Full::default()))
 }
 
-/// Serves on loopback, a task for each connection, and says where.
+/// Serves on loopback, with one task for each connection, and returns the URL.
 async fn start<S>(service: S) -> Result<String, BoxError>
 where
     S: Service<Request<Incoming>, Response = Answer, Error = BoxError> + Clone + Send + 'static,

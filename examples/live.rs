@@ -1,9 +1,9 @@
-//! Control while it runs: routes of an admin server that read what mirror and split have done, change the
-//! share that is copied, pause it, and move users to v2. Nothing is restarted; each change takes
+//! Control while a program runs: an admin server whose routes read the statistics of a mirror and a split,
+//! change the sample rate, pause the mirror, and move users to v2. Nothing is restarted; each change takes
 //! effect with the next request.
 //!
 //! ```text
-//! cargo run --example live   # plays it and checks itself: exit status 0
+//! cargo run --example live   # runs and checks itself: exit status 0
 //! ```
 
 use axum::{
@@ -17,16 +17,17 @@ use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
 use tower_mirror::{
     BoxError, HttpTarget, MirrorHandle, MirrorLayer, SampleRate, SplitHandle, WeightedSplitLayer,
+    sample,
 };
 
-/// Handles are cheap to clone; all clones steer the same mirror and the same split.
+/// Handles are cheap to clone; all clones control the same mirror and the same split.
 #[derive(Clone)]
 struct Controls {
     mirror: MirrorHandle,
     split: SplitHandle,
 }
 
-/// Serve it where only operators get to, and not behind the mirror.
+/// Serve it on an address that only operators can reach, and not behind the mirror.
 fn admin(controls: Controls) -> Router {
     Router::new()
         .route("/stats", get(stats))
@@ -61,7 +62,7 @@ async fn set_rate(State(c): State<Controls>, Path(percent): Path<f64>) -> Result
     Ok(())
 }
 
-/// All weights or, where a name is unknown, none.
+/// Sets all weights, or none if a name is unknown.
 async fn set_weights(
     State(c): State<Controls>,
     Path((v1, v2)): Path<(u32, u32)>,
@@ -73,9 +74,12 @@ async fn set_weights(
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    // In this process for once; elsewhere it is an `HttpTarget`.
+    // v2 is in this process to keep the example short; usually it is an `HttpTarget`.
     let v2: Router = Router::new().fallback(async || "v2");
-    let mirror = MirrorLayer::new(v2.clone());
+    let mirror = MirrorLayer::builder(v2.clone())
+        .filter(sample::safe_methods())
+        .build();
+    println!("{mirror}\n");
     let split = WeightedSplitLayer::builder("shop")
         .inner("v1", 1)
         .subset("v2", 0, v2)

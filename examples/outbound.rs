@@ -1,9 +1,9 @@
-//! The mirror in a client: a service's *outgoing* calls are copied to the next version of what it calls.
-//! It stands in a `ServiceBuilder` stack in front of a hyper-util client, with a timeout that is
-//! the calls' own. The next version hangs on one of them, and no caller waits for it.
+//! The mirror in a client: the *outgoing* calls of a service are copied to the next version of the service
+//! that it calls. The mirror is part of a `ServiceBuilder` stack around a hyper-util client, with a timeout
+//! for the calls. The next version hangs during one of them, and no caller waits for it.
 //!
 //! ```text
-//! cargo run --example outbound   # plays it and checks itself: exit status 0
+//! cargo run --example outbound   # runs and checks itself: exit status 0
 //! ```
 
 use std::{future::pending, time::Duration};
@@ -16,9 +16,9 @@ use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder, ServiceExt};
-use tower_mirror::{BoxError, HostRewrite, HttpTarget, MirrorLayer, Outcome, TeeBody};
+use tower_mirror::{BoxError, HostRewrite, HttpTarget, MirrorLayer, Outcome, TeeBody, sample};
 
-/// What the application's calls have as their body, and what the client behind the mirror sends.
+/// The body of the application's calls, and the body that the client inside the mirror sends.
 type Body = Full<Bytes>;
 type Mirrored = TeeBody<Body>;
 
@@ -29,10 +29,12 @@ async fn main() -> Result<(), BoxError> {
 
     let mirror = MirrorLayer::builder(HttpTarget::new(&v2)?)
         .name("prices-v2")
-        // The host of an outgoing call is that of the server it goes to.
+        // The host of an outgoing call is the server that receives it.
         .host_rewrite(HostRewrite::literal("prices-v2.internal")?)
+        .filter(sample::safe_methods())
         .timeout(Duration::from_secs(2))
         .build();
+    println!("{mirror}\n");
     let handle = mirror.handle();
 
     let client: Client<_, Mirrored> = Client::builder(TokioExecutor::new()).build_http();
@@ -56,7 +58,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// One outgoing call. Any client will do, mirrored or not.
+/// Sends one outgoing call. The client may be any service, mirrored or not.
 async fn call<S>(client: &mut S, url: &str) -> Result<String, BoxError>
 where
     S: Service<Request<Body>, Response = Response<Incoming>, Error = BoxError>,
@@ -72,7 +74,10 @@ async fn price(Path(item): Path<String>) -> String {
 }
 
 async fn next_price(Path(item): Path<String>, headers: HeaderMap) -> String {
-    println!("   v2 is asked for {item}, as {:?}", headers[HOST]);
+    println!(
+        "   v2 receives a request for {item}, with the host {:?}",
+        headers[HOST]
+    );
     match item.as_str() {
         "watch" => pending().await,
         _ => format!("v2's price of {item}"),

@@ -1,16 +1,16 @@
-//! The guide: how to decide what the reference describes. No code lives here; the chapters are the files of
-//! `docs/guide`, and their examples are tests.
+//! The guide: how to decide what the reference describes. This module contains no code. The chapters are the files of
+//! `docs/guide`; their examples are compiled as documentation tests, and `tests/docs/guide` runs the functions in them.
 //!
-//! 1. [Choosing a body mode](body_mode): whole, live, or none
-//! 2. [Sampling and stickiness](sampling): how many, and which
-//! 3. [Safe writes](safe_writes): what a shadow may do
-//! 4. [Rolling out a version](rolling_out): from 1 % mirrored to 100 % served
-//! 5. [Reading the outcomes](outcomes): what the numbers say, and what they do not
-//! 6. [Sizing the limits](sizing): with worked numbers
-//! 7. [Shutting down](shutting_down): in which order
-//! 8. [Coming from a mesh](from_a_mesh): the settings of Istio, Envoy, Gateway API, nginx and Traefik, and ours
+//! 1. [Choosing a body mode](body_mode): Is the body copied whole, live, or not at all? What about gRPC?
+//! 2. [Sampling and stickiness](sampling): How many requests are copied, and which ones?
+//! 3. [Safe writes](safe_writes): What may a shadow do with the requests that it receives?
+//! 4. [Rolling out a version](rolling_out): How do I get from 1 % mirrored to 100 % served?
+//! 5. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
+//! 6. [Sizing the limits](sizing): How large should the limits be?
+//! 7. [Shutting down](shutting_down): In which order does a process shut down?
+//! 8. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
 
-// A definition that comes first wins: here the chapters link to modules, in the repository to files.
+// The first definition of a link counts: in rustdoc the chapters link to modules, in the repository to files.
 macro_rules! chapters {
     ($($(#[$summary:meta])* $chapter:ident $file:literal)*) => {
         $(
@@ -34,20 +34,20 @@ macro_rules! chapters {
 }
 
 chapters! {
-    /// Whole, live, or none.
+    /// Whole bodies, live bodies, or no bodies.
     body_mode "body-mode.md"
-    /// How many requests, and which.
+    /// How many requests are copied, and which ones.
     sampling "sampling.md"
-    /// What a shadow may do with what it is sent.
+    /// What a shadow may do with the requests that it receives.
     safe_writes "safe-writes.md"
-    /// Step by step, from 1 % mirrored to 100 % served.
+    /// From 1 % mirrored to 100 % served, step by step.
     rolling_out "rolling-out.md"
-    /// What the numbers say, and what they do not.
+    /// What the numbers say, and what they do not say.
     outcomes "outcomes.md"
-    /// In flight, memory and connections, with worked numbers.
+    /// Copies in flight, memory and connections, with calculations.
     sizing "sizing.md"
-    /// In which order, and for how long.
+    /// In which order a process shuts down, and how long it takes.
     shutting_down "shutting-down.md"
-    /// Settings of Istio, Envoy, Gateway API, nginx and Traefik, and ours.
+    /// Settings of Istio, Envoy, Gateway API, nginx and Traefik, with their names here.
     from_a_mesh "from-a-mesh.md"
 }

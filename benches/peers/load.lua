@@ -1,5 +1,5 @@
--- wrk's side: one request over and over, with a body of as many bytes as told, each connection pausing for as many
--- milliseconds as told before each, and one line of JSON at the end.
+-- The script of wrk. It repeats one request with a body of the given length. Each connection pauses for the given number of
+-- milliseconds before each request. At the end it prints one line of JSON.
 
 function init(args)
    local bytes, pause = tonumber(args[1]), tonumber(args[2])

@@ -1,4 +1,4 @@
-"""One measurement: a fresh proxy, a warm-up, a window of load, and what that cost."""
+"""One measurement: a fresh proxy, a warm-up, a window of load, and its cost."""
 
 import json
 import subprocess
@@ -13,13 +13,13 @@ from processes import Process, Trouble, prepare
 
 @dataclass(frozen=True)
 class Case:
-    size: int  # of the body; without one it is a GET
-    pause_ms: int  # of a connection between requests, where the load is paced: below what any of the proxies can do
+    size: int  # of the body; 0 means a GET
+    pause_ms: int  # of a connection between requests, if the load is paced: slower than every proxy can serve
 
 
 @dataclass(frozen=True)
 class Mode:
-    shadow: str  # how it answers, or no shadow
+    shadow: str  # how it answers; empty without a shadow
     base: str  # the mode that it is compared with
     paced: bool
 
@@ -30,8 +30,8 @@ CASES = {
     "64k": Case(64 << 10, 10),
     "1m": Case(1 << 20, 100),
 }
-# What a copy costs is seen flat out. Whether the primary notices a bad shadow is seen where there is time to spare:
-# flat out, any work at all for the shadow is throughput that the primary lacks.
+# The unpaced load shows the cost of a copy. The paced load shows whether the primary notices a bad shadow: without pauses, any
+# work for the shadow reduces the throughput of the primary.
 MODES = {
     "off": Mode("", "off", False),
     "on": Mode("fast", "off", False),
@@ -44,14 +44,14 @@ MODES = {
 USUAL = ["off", "on", "calm", "slow", "never", "never-flat"]
 SHADOWS = {"fast": [], "slow": ["--delay-ms", 200], "never": ["--never"]}
 
-# Before the window begins. A shadow that never answers has to be given up at least once, which takes 5 s by our default.
+# Before the window begins. Copies to a shadow that never answers must time out at least once, which takes 5 s by our default.
 WARM_UP_SECONDS = 1
 GIVEN_UP_SECONDS = 6
-SETTLE_SECONDS = 3  # at most, for copies to arrive once the load has ended
+SETTLE_SECONDS = 3  # at most, until copies have arrived after the load
 
 
 class Upstream:
-    """A server that counts what it received whole."""
+    """A server that counts the requests which it received completely."""
 
     def __init__(self, process, port):
         self.process = process
@@ -62,7 +62,7 @@ class Upstream:
         return counters["requests"], counters["bytes"]
 
     def settled(self):
-        """The counters, once they no longer change."""
+        """Returns the counters when they no longer change."""
         end = time.monotonic() + SETTLE_SECONDS
         before = self.counters()
         while time.monotonic() < end:
@@ -151,7 +151,7 @@ def measure(peer, case, mode, upstreams, load, cores, folder, seconds):
             "peak_mib": proxy.process.peak_bytes() / (1 << 20),
             "refused": result["refused"], "failed": result["failed"],
             "copied": (copies_after - copies) / requests if shadow and requests else None,
-            # Whole bodies, or none.
+            # All bodies must be complete.
             "exact": copied_after - copied == (copies_after - copies) * size,
             "says": {name: said_after[name] - said.get(name, 0) for name in said_after},
         }

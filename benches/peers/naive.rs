@@ -1,5 +1,5 @@
 //! The mirror that people write by hand, as a proxy: the body is collected, the parts cloned, and a task spawned that
-//! sends the copy. No limit, no timeout, no answer read.
+//! sends the copy. It has no limit and no timeout, and it reads no answer.
 
 use std::net::SocketAddr;
 
@@ -20,10 +20,10 @@ use hyper_util::{
 };
 use tokio::net::TcpListener;
 
-/// A reverse proxy with a hand-written mirror.
+/// A reverse proxy with a mirror written by hand.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Where to listen; port 0 lets the system choose.
+    /// The address to listen on; with port 0 the system chooses the port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
@@ -31,7 +31,7 @@ struct Args {
     #[arg(long)]
     primary: SocketAddr,
 
-    /// The server that gets copies. Without it, a plain proxy.
+    /// The server that receives copies. Without it, this is a plain proxy.
     #[arg(long)]
     shadow: Option<SocketAddr>,
 }
@@ -61,7 +61,7 @@ async fn main() -> std::io::Result<()> {
     println!("listening on {}", listener.local_addr()?);
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let app = Router::new().fallback(forward).with_state(proxy);
-    // On a worker, like the requests; `main` itself runs beside them.
+    // On a worker thread, like the requests; `main` runs on another thread.
     let served = tokio::spawn(async { axum::serve(listener, app).await });
     served.await.map_err(std::io::Error::other)?
 }

@@ -1,4 +1,4 @@
-"""The proxies under test: how each is found, configured and started."""
+"""The measured proxies: how each is found, configured and started."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from processes import Process, Trouble
 
-BODY_BYTES = 2 << 20  # that all of them hold in memory: more than the largest body
-# Ours where all copies are to be made; elsewhere its defaults hold, as those of the others always do.
+BODY_BYTES = 2 << 20  # that each of them holds in memory: more than the largest body
+# For our proxy if all requests must be copied; otherwise its defaults apply, as for the other proxies.
 ROOM = ["--max-in-flight", 1024, "--max-buffered-bytes", 64 << 20]  # 1024 is the default of Envoy's circuit breakers
 DEFAULT_BUDGET_BYTES = 16 << 20
 
@@ -49,11 +49,11 @@ class Proxy:
     def __init__(self, process, port, says=lambda: {}):
         self.process = process
         self.port = port
-        self.says = says  # its own account of the copies
+        self.says = says  # its own count of the copies
 
 
 class Ours:
-    """The proxy of this workspace."""
+    """The proxy of this repository."""
 
     def __init__(self, name, binary):
         self.name = name
@@ -78,7 +78,7 @@ class Ours:
 
 
 class Naive:
-    """The hand-written mirror."""
+    """The mirror written by hand."""
 
     name = "naive"
 
@@ -95,7 +95,7 @@ class Naive:
 
 
 class Envoy:
-    """Envoy with `request_mirror_policies`, as its documentation's examples have it."""
+    """Envoy with `request_mirror_policies`, as in the examples of its documentation."""
 
     COUNTERS = r"cluster\..*(upstream_rq_total|overflow|retry_or_shadow_abandoned|upstream_rq_timeout)$"
 
@@ -127,7 +127,7 @@ class Envoy:
                 "virtual_hosts": [{
                     "name": "all",
                     "domains": ["*"],
-                    # A mirrored body is buffered whole: it must fit.
+                    # A mirrored body is buffered completely, so it must fit.
                     "request_body_buffer_limit": BODY_BYTES,
                     "routes": [{"match": {"prefix": "/"}, "route": route}],
                 }],
@@ -234,6 +234,6 @@ http {{
 
 
 def find(program, variable):
-    """The program: by the variable, on PATH, or where Debian has it, which may not be on a user's PATH."""
+    """Finds the program: by the variable, on PATH, or in the folder of Debian, which may not be on the PATH of a user."""
     given = os.environ.get(variable)
     return given or shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")

@@ -1,4 +1,4 @@
-"""Starting processes, watching what they use, and ending them, whatever happens."""
+"""Starts processes, measures what they use, and ends them in every case."""
 
 import ctypes
 import os
@@ -10,17 +10,17 @@ import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-MOST_FILES = 16384  # descriptors a process may have; an unbounded mirror meets it
+MOST_FILES = 16384  # descriptors that a process may have; a mirror without limits reaches it
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Trouble(Exception):
-    """What keeps a measurement from being made."""
+    """A reason why a measurement is not possible."""
 
 
 class Cores:
-    """Where things run. The proxy has one core, all else the rest, where there are two: CPU time is steadier so."""
+    """The cores. With two or more, the proxy has one core and all other processes the rest, which makes CPU time steadier."""
 
     def __init__(self, pin, nice=None):
         self.nice = nice
@@ -36,10 +36,10 @@ class Cores:
 
 
 def prepare(cores, nice):
-    """What a child does before it becomes the program."""
+    """Prepares a child process before it becomes the program."""
 
     def child():
-        # Even a killed script leaves nothing behind.
+        # Ends the child even if the script is killed.
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, cores)
         if nice is not None:
@@ -62,7 +62,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the script, which ends the rest in order
+            start_new_session=True,  # Ctrl-C goes only to the script, which ends the others in order
             preexec_fn=prepare(cores, nice),
         )
 
@@ -71,7 +71,7 @@ class Process:
 
     def __exit__(self, *_):
         family = self.family()
-        # Workers first: a master that is told to end waits for them, for longer than we would.
+        # Workers first: a master process waits for them for a long time.
         for pid in reversed(family):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -99,7 +99,7 @@ class Process:
         return ticks / TICKS
 
     def peak_bytes(self):
-        """The largest resident set that any of them has had."""
+        """The largest resident set that one of them has had."""
         return max(self.peak_of(pid) for pid in self.family())
 
     @staticmethod
@@ -110,7 +110,7 @@ class Process:
         return 0
 
     def said(self, prefix, limit=10):
-        """The rest of the first line that begins so."""
+        """The rest of the first line that begins with this text."""
         end = time.monotonic() + limit
         while time.monotonic() < end:
             for line in self.log.read_text(errors="replace").splitlines(keepends=True):

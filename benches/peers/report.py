@@ -1,21 +1,21 @@
-"""What the samples say: medians, ratios, and the bars."""
+"""Evaluates the samples: medians, ratios, and the bars."""
 
 from statistics import median
 
 from measure import MODES
 
-# CPU time per mirrored request, as a share of Envoy's: what must be, and what we aim at.
+# CPU time of a mirrored request, divided by that of Envoy: the limit, and the goal.
 CPU_BARS = {"get": (0.40, 0.33), "64k": (0.50, 0.42), "1m": (0.65, 0.55)}
-ADDED_BAR = 0.33  # what turning the mirror on adds to a GET, as a share of what it adds in Envoy
-P99_BAR = 1.15  # with a shadow that never answers, to the mirror off under the same load
-SLOW_BAR = 0.95  # throughput with a slow shadow, to the mirror off, likewise; less is not noise any more
+ADDED_BAR = 0.33  # what the mirror adds to a GET, divided by what it adds in Envoy
+P99_BAR = 1.15  # with a shadow that never answers, divided by the value without a mirror under the same load
+SLOW_BAR = 0.95  # throughput with a slow shadow, divided in the same way; lower values are not noise
 MEMORY_BAR_MIB = 32  # beyond the budget
-ALL_COPIED = 0.99  # in flight at the end is neither
-FEW = 300  # requests in a window, too few for the clock that CPU time is read from
+ALL_COPIED = 0.99  # copies in flight at the end are missing
+FEW = 300  # requests in a window: too few for the resolution of the CPU clock
 
 
 class Samples:
-    """All samples; values of one round are compared with each other before medians are taken."""
+    """All samples. Values are compared within a round, before medians are computed."""
 
     def __init__(self, samples):
         self.by_key = {}
@@ -35,13 +35,13 @@ class Samples:
         return max(self.values(*key).values(), default=None)
 
     def ratio(self, key, base, field):
-        """The median of the rounds' ratios."""
+        """The median of the ratios of all rounds."""
         above, below = self.values(*key, field), self.values(*base, field)
         ratios = [above[n] / below[n] for n in above if below.get(n)]
         return median(ratios) if ratios else None
 
     def added(self, peer, case):
-        """CPU time that the mirror adds to a request, a round."""
+        """The CPU time that the mirror adds to a request, for each round."""
         on, off = self.values(peer, case, "on", "cpu_us"), self.values(peer, case, "off", "cpu_us")
         return {n: on[n] - off[n] for n in on if n in off}
 
@@ -56,7 +56,7 @@ def shown(value, form, none="-"):
 
 
 def flags(samples, peer, case, mode):
-    """What a reader must know before comparing this row."""
+    """The reasons why this row cannot be compared."""
     marks = []
     requests = samples.median(peer, case, mode, "requests")
     if requests < FEW:
@@ -151,7 +151,7 @@ def bars(samples, peer, cases, modes, budget_bytes, connections):
                 "value": nginx * 0.2 / connections, "most": None, "least": None, "aim": None, "met": None,
                 "why": "for comparison",
             })
-        for mode, load in ("never", "paced"), ("never-flat", "flat out"):
+        for mode, load in ("never", "paced"), ("never-flat", "unpaced"):
             late = samples.ratio((peer, case, mode), (peer, case, MODES[mode].base), "p99_ms")
             bar(f"{case}: p99 with a shadow that never answers, to none, {load}", late, most=P99_BAR)
             peak, most = samples.most(peer, case, mode, "peak_mib"), budget_bytes / (1 << 20) + MEMORY_BAR_MIB

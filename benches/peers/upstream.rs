@@ -1,7 +1,7 @@
-//! What stands behind the proxies under test: a server that reads every body to its end, and counts.
+//! The server behind the measured proxies. It reads every body to its end, and counts.
 //!
-//! `GET /counters` says how many requests arrived whole, and how many bytes their bodies had: the proof that copies
-//! were really received. One thread serves.
+//! `GET /counters` returns how many requests arrived completely, and the bytes of their bodies, which proves that copies
+//! were received. It has one thread.
 
 use std::{cell::Cell, convert::Infallible, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -13,18 +13,18 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::LocalSet, time::sleep};
 
-/// An upstream that counts what reaches it.
+/// An upstream that counts what it receives.
 #[derive(Clone, Copy, Debug, Parser)]
 struct Args {
-    /// Where to listen; port 0 lets the system choose.
+    /// The address to listen on; with port 0 the system chooses the port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// How long it waits with its answer.
+    /// How long it waits before it answers.
     #[arg(long, value_name = "N", conflicts_with = "never")]
     delay_ms: Option<u64>,
 
-    /// It reads requests and never answers them.
+    /// Read requests and never answer them.
     #[arg(long)]
     never: bool,
 }
@@ -47,7 +47,7 @@ async fn serve(args: Args) -> std::io::Result<()> {
     let counters = Rc::new(Counters::default());
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            sleep(Duration::from_millis(50)).await; // mostly out of descriptors
+            sleep(Duration::from_millis(50)).await; // usually no descriptor is left
             continue;
         };
         let _ = stream.set_nodelay(true);
@@ -84,7 +84,7 @@ async fn answer(
     Ok(Response::new("ok".into()))
 }
 
-/// The bytes of a body that is whole.
+/// The bytes of a complete body.
 async fn length(mut body: Incoming) -> Option<u64> {
     let mut bytes = 0;
     while let Some(frame) = body.frame().await {

@@ -28,7 +28,7 @@ fn application() -> Router {
         )
 }
 
-/// Until the answer is there, and whatever copy there is has ended.
+/// Ends when the answer is there and its copy, if any, has ended.
 fn case<S>(shape: Shape, mut service: S, mirror: Option<MirrorLayer>) -> Case
 where
     S: Service<Request<Body>> + 'static,

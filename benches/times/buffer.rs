@@ -1,4 +1,4 @@
-//! Bodies of all sizes, in all the ways of copying them, beside the service that reads them uncopied.
+//! Bodies of all sizes, copied in every way, compared with the service that reads them without a copy.
 
 use criterion::Criterion;
 

@@ -1,4 +1,4 @@
-//! The copied head: a copy without a body, of more and more headers.
+//! The copied head: copies without a body, with an increasing number of headers.
 
 use criterion::Criterion;
 

@@ -1,4 +1,4 @@
-//! The mirror beside the cheapest correct copy by hand.
+//! The mirror, compared with the cheapest correct copy by hand.
 
 use criterion::Criterion;
 

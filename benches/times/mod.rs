@@ -1,4 +1,4 @@
-//! What criterion runs: a module a topic.
+//! The groups that criterion runs, one module for each.
 
 mod answers;
 mod application;

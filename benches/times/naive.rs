@@ -1,4 +1,4 @@
-//! The mirror beside what is usually written by hand, which is the baseline.
+//! The mirror, compared with a mirror as people usually write it by hand, which is the baseline.
 
 use criterion::Criterion;
 

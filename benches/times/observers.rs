@@ -1,4 +1,4 @@
-//! What observers cost: of copies, and of requests that are not copied.
+//! The cost of observers, for copies and for requests that are not copied.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use tower_mirror_testing::cases::{
     unsampled::called,
 };
 
-/// Counts, as one for metrics does.
+/// Counts, as an observer for metrics does.
 #[derive(Clone, Default)]
 struct Count(Arc<AtomicU64>);
 

@@ -1,5 +1,5 @@
-//! What a request costs that is not copied, beside the bare service and a layer that only
-//! changes the body's type.
+//! The cost of a request that is not copied, compared with the bare service and with a layer that only
+//! changes the type of the body.
 
 use criterion::Criterion;
 

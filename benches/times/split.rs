@@ -1,4 +1,4 @@
-//! What choosing a subset costs, beside the least of it by hand and beside tower's `Steer`; and a change of weights.
+//! The cost of selecting a subset, compared with the least possible by hand and with tower's `Steer`; and a change of weights.
 
 use std::{
     hint::black_box,
@@ -32,7 +32,7 @@ fn choose(criterion: &mut Criterion) {
     let picker =
         move |_: &Request<Frames>, services: &[Null]| turn.fetch_add(1, Relaxed) % services.len();
     let mut steer = Steer::new([Null, Null], picker);
-    // It must be polled before each call, and is always ready here.
+    // It must be polled before each call. Here it is always ready.
     let steer = tower::service_fn(move |request| {
         let _ = steer.poll_ready(&mut Context::from_waker(Waker::noop()));
         steer.call(request)

@@ -1,7 +1,7 @@
-//! A request that is not copied, on many threads at once: what they share must not hold them up.
+//! Requests that are not copied, on many threads at once: shared state must not slow them down.
 //!
 //! The baseline is the identity layer with one `Arc` that is cloned for each request, the least that most layers
-//! share. `BENCH_THREADS` sets the most threads, in place of as many as the machine has.
+//! share. `BENCH_THREADS` sets the maximum number of threads. Default: the number of cores.
 
 use std::{
     env,
@@ -43,10 +43,10 @@ impl<S: Service<Request<Frames>>> Service<Request<Frames>> for Sharing<S> {
     }
 }
 
-/// Requests made beforehand, a round.
+/// Requests that are created before each round.
 const ROUND: u64 = 256;
 
-/// The time of `iterations` on each of the threads, the making of requests left out: the mean of the threads'.
+/// The mean time of `iterations` on each of the threads, without the creation of requests.
 fn on_threads<S>(threads: usize, iterations: u64, service: &S) -> Duration
 where
     S: Service<Request<Frames>> + Clone + Send,

@@ -1,5 +1,5 @@
-//! `catalog`, v1 and v2: HTTP servers on loopback, each on a thread of its own, so that one can be
-//! killed with all its connections while the other goes on.
+//! `catalog`, v1 and v2: HTTP servers on loopback. Each runs on its own thread, so that one of them can be
+//! killed with all its connections while the other continues.
 
 use std::{
     fmt,
@@ -30,7 +30,7 @@ use tokio::{
 
 use crate::{Result, load::ID};
 
-/// What an answer takes, so that a death catches some requests in the middle.
+/// The time of an answer, so that some requests are in progress when v2 is killed.
 const WORK: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,19 +42,19 @@ pub(crate) enum Version {
 /// A request as a catalog received it.
 pub(crate) struct Received {
     pub(crate) id: usize,
-    /// It came from a mirror.
+    /// Whether it came from a mirror.
     pub(crate) is_copy: bool,
     pub(crate) host: String,
 }
 
-/// What a catalog has received. It outlives the catalog.
+/// The requests that a catalog has received. It outlives the catalog.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<Received>>>);
 
-/// A port of ours on which nothing listens: whoever connects is refused.
+/// A reserved port on which nothing listens, so that connections are refused.
 pub(crate) struct Port(TcpSocket);
 
-/// One running catalog. Ends when dropped.
+/// One running catalog. It ends when it is dropped.
 pub(crate) struct Catalog {
     pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -67,14 +67,14 @@ impl Log {
         log.push(request);
     }
 
-    /// What came since it was last asked.
+    /// Takes what was received since the last call.
     pub(crate) fn take(&self) -> Vec<Received> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Port {
-    /// 0: any.
+    /// Reserves this port (0: any free port).
     pub(crate) fn take(port: u16) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         #[cfg(unix)]
@@ -85,7 +85,7 @@ impl Port {
 }
 
 impl Catalog {
-    /// Serves there, and logs every request.
+    /// Serves on the reserved port, and logs every request.
     pub(crate) fn start(version: Version, port: Port, log: Log) -> io::Result<Self> {
         let listener = port.0.listen(1024)?.into_std()?;
         let address = listener.local_addr()?;
@@ -119,7 +119,7 @@ impl Catalog {
         format!("http://{}", self.address)
     }
 
-    /// Closes its listener and every connection, in the middle of whatever they carry.
+    /// Closes its listener and every connection, including those with requests in progress.
     pub(crate) async fn kill(self) -> Result<Port> {
         let Self {
             address,
@@ -127,7 +127,7 @@ impl Catalog {
             thread,
         } = self;
         drop(stop);
-        // With its thread ends its runtime, and with that every task and socket.
+        // The thread ends its runtime, and the runtime drops every task and socket.
         let _ = spawn_blocking(|| thread.join()).await?;
         Ok(Port::take(address.port())?)
     }

@@ -1,4 +1,4 @@
-//! v2 is killed in the middle of a load, and comes back.
+//! v2 is killed in the middle of a load, and starts again.
 
 use std::{
     sync::atomic::Ordering::Relaxed,
@@ -17,10 +17,6 @@ use crate::{
     stage::Stage,
 };
 
-/// By then the webapp has noticed that its connections to v2 are closed: until then it may write to
-/// one of them, which is to send.
-const NOTICE: Duration = Duration::from_millis(50);
-
 pub(crate) async fn v2_is_killed(
     stage: &mut Stage,
     v2: Catalog,
@@ -28,7 +24,7 @@ pub(crate) async fn v2_is_killed(
     facts: &mut Facts,
 ) -> Result<Port> {
     let copies_before = stage.mirror.stats();
-    let done = stage.done.clone();
+    let (done, to_v2) = (stage.done.clone(), stage.to_v2.clone());
     let middle = done.load(Relaxed) + REQUESTS / 3;
     let killing = async {
         while done.load(Relaxed) < middle {
@@ -36,7 +32,11 @@ pub(crate) async fn v2_is_killed(
         }
         let begun = Instant::now();
         let port = v2.kill().await?;
-        sleep(NOTICE).await;
+        // Until the webapp has closed its connections to v2, it may write to one of them, and then the request
+        // counts as sent.
+        while to_v2.connections() > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
         Ok::<_, crate::Error>((begun, Instant::now(), port))
     };
     let (seen, killed) = tokio::join!(stage.load(), killing);
@@ -55,8 +55,8 @@ pub(crate) async fn v2_is_killed(
     let failed: Vec<&Answer> = seen.answers.iter().filter(|it| !it.is_right).collect();
     let phases = [
         ("answered before", before),
-        ("under way or begun as it died", meanwhile),
-        ("begun 50 ms after that or later", after),
+        ("in progress when v2 was killed", meanwhile),
+        ("sent after its end was noticed", after),
     ];
     report::phases(&phases);
     let [(_, before), _, (_, after)] = &phases;
@@ -68,14 +68,14 @@ pub(crate) async fn v2_is_killed(
     facts.check(
         sent == failed.len() && of(before) == 0,
         format_args!(
-            "{sent} of the {} that failed had been sent to v2 ({logged} are in its log): 502",
+            "{sent} of the {} failed requests had been sent to v2 ({logged} are in its log): 502",
             failed.len()
         ),
     );
     facts.check(
         of(after) == 0 && !after.is_empty(),
         format_args!(
-            "{} begun after its death was noticed: {} failed",
+            "{} were sent after its end was noticed: {} failed",
             after.len(),
             of(after)
         ),
@@ -86,7 +86,7 @@ pub(crate) async fn v2_is_killed(
     facts.check(
         by_v1.fallback > 0 && by_v1.fallback == moved.count() as u64 && by_v1.fallback == unready,
         format_args!(
-            "{unready} times v2 was not ready, nothing had been sent, and v1 answered: fallback"
+            "{unready} times v2 was not ready, nothing was sent to it, and v1 answered: fallback"
         ),
     );
     let users = seen.users();
@@ -98,17 +98,17 @@ pub(crate) async fn v2_is_killed(
     let strayed = users.iter().zip(versions).filter(strays).count();
     facts.check(
         strayed == 0,
-        format_args!("{strayed} users got another version but for the fallback"),
+        format_args!("{strayed} users got another version, except by the fallback"),
     );
     let stats = stage.mirror.stats();
     let ended = |outcome| of_load(&copies_before, &stats, outcome);
     let again = seen.answers.iter().filter(|it| it.is_asked_again);
     println!(
-        "\n   {} times a connection was found ready and closed with nothing written: asked again",
+        "\n   {} times a ready connection closed before anything was written: sent again",
         again.count()
     );
     println!(
-        "   copies: {} completed, {} broke off, {} found nobody there",
+        "   copies: {} completed, {} broke off, {} could not connect",
         ended(Outcome::Completed),
         ended(Outcome::FailedTransport),
         ended(Outcome::FailedConnect)
@@ -136,7 +136,7 @@ pub(crate) async fn v2_is_back(
     };
     facts.check(
         had == *versions && seen.counted(Version::V1).fallback == 0,
-        format_args!("its {} users are back, and nobody else", on_v2(versions)),
+        format_args!("its {} users are back, and no other users", on_v2(versions)),
     );
     Ok(v2)
 }

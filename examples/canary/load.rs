@@ -1,5 +1,5 @@
-//! The clients: users with a cookie and visitors without, over some connections at a time, every
-//! answer looked at.
+//! The clients: users with a cookie and visitors without one, over several connections. Every answer is
+//! examined.
 
 use std::{
     net::SocketAddr,
@@ -27,35 +27,35 @@ use crate::{
 };
 
 pub(crate) const USERS: usize = 500;
-/// Requests of one load with a cookie, four of each user, and without.
+/// Requests of one load: four of each user, who has a cookie, and others without a cookie.
 pub(crate) const KEYED: usize = 4 * USERS;
 pub(crate) const UNKEYED: usize = USERS * 2;
 pub(crate) const REQUESTS: usize = KEYED + UNKEYED;
-/// Connections to the webapp at a time, each of which has its own users.
+/// Simultaneous connections to the webapp. Each has its own users.
 pub(crate) const CLIENTS: usize = 25;
 const OF_A_CLIENT: usize = REQUESTS / CLIENTS;
 const USERS_OF_A_CLIENT: usize = USERS / CLIENTS;
 /// Identifies a request on all sides.
 pub(crate) const ID: &str = "x-request-id";
 
-/// What a client got for one request.
+/// What a client received for one request.
 pub(crate) struct Answer {
     pub(crate) id: usize,
     pub(crate) user: Option<usize>,
     pub(crate) begun: Instant,
     pub(crate) ended: Instant,
-    /// Complete, and what the version that is named in `by` answers.
+    /// Whether the answer is complete, and the one that the version in `by` gives.
     pub(crate) is_right: bool,
     pub(crate) by: Option<Version>,
-    /// Why this version, in the split's word.
+    /// Why this version answered, as the split names it.
     pub(crate) why: String,
-    /// Of a 502: whether the request had been `sent`.
+    /// For a 502: whether the request had been `sent`.
     pub(crate) failed: String,
-    /// The webapp asked a catalog more than once.
+    /// Whether the webapp sent the request to a catalog more than once.
     pub(crate) is_asked_again: bool,
 }
 
-/// Sends a whole load, in which ids begin at `first_id`, and counts in `done`.
+/// Sends a load, whose ids begin with `first_id`, and counts the answers in `done`.
 pub(crate) async fn send(
     webapp: SocketAddr,
     first_id: usize,
@@ -83,7 +83,7 @@ pub(crate) async fn send(
     Ok(answers)
 }
 
-/// Every third request comes without a cookie; a client's users take turns at the others.
+/// Every third request has no cookie. The users of a client send the others in turn.
 fn user(client: usize, turn: usize) -> Option<usize> {
     let keyed = turn / 3 * 2 + turn % 3;
     (turn % 3 < 2).then_some(client + CLIENTS * (keyed % USERS_OF_A_CLIENT))

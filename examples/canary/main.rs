@@ -1,16 +1,16 @@
-//! A canary release on real sockets, after the known service-mesh example: `webapp` (axum) answers
-//! from `catalog` v1 and mirrors every request to v2; then v2 serves a tenth of its users, then
-//! half of them, is killed in the middle of it, comes back, and at last serves everybody.
+//! A canary release on real sockets, after a well-known service-mesh example: `webapp` (axum) answers
+//! from `catalog` v1 and mirrors every request to v2. Then v2 serves a tenth of the users, then half of them.
+//! It is killed in the middle of a load, starts again, and finally serves all users.
 //!
 //! ```text
-//! cargo run --example canary   # plays the release and checks itself: exit status 0
+//! cargo run --example canary   # plays the release and checks every statement: exit status 0
 //! ```
 //!
-//! - `webapp.rs`: what you would write yourself: the split, and the mirror within or around it
-//! - `catalog.rs`: v1 and v2, each a server on a thread of its own that can be killed
-//! - `play.rs`: the release, step by step; `death.rs`: v2 is killed; `nesting.rs`: where a mirror goes
-//! - `stage.rs`: the setting; `load.rs`: its clients; `seen.rs`: what both sides saw of a load;
-//!   `report.rs`: its prints
+//! - `webapp.rs`: what you would write yourself: the split, and the mirror inside or around it
+//! - `catalog.rs`: v1 and v2; each is a server on its own thread, which can be killed
+//! - `play.rs`: the release, step by step; `death.rs`: v2 is killed; `nesting.rs`: the place of a mirror
+//! - `stage.rs`: the setting; `load.rs`: its clients; `seen.rs`: what each side observed of a load;
+//!   `report.rs`: its output
 
 mod catalog;
 mod death;

@@ -1,4 +1,4 @@
-//! Where a mirror goes: around a split, or around each of its subsets.
+//! The place of a mirror: around a split, or around each of its subsets.
 
 use tower::Layer;
 use tower_mirror::HttpTarget;
@@ -12,7 +12,7 @@ use crate::{
     webapp,
 };
 
-/// The mirror around the split: it copies before anybody knows who will serve.
+/// A mirror around the split copies before the subset is known.
 pub(crate) async fn around(stage: &mut Stage, v2: &Catalog, facts: &mut Facts) -> Result<()> {
     let mirror = webapp::mirror("around", HttpTarget::new(&v2.url())?);
     let split = webapp::split(
@@ -29,9 +29,9 @@ pub(crate) async fn around(stage: &mut Stage, v2: &Catalog, facts: &mut Facts) -
     facts.check(
         copies == REQUESTS && twice as u64 == served && seen.by(V2).count() == twice,
         format_args!(
-            "around: v2 was sent {copies} copies, of all requests: {twice} of them it served, too"
+            "around: v2 received copies of all {copies} requests, and it served {twice} of them too"
         ),
     );
-    println!("           (so here the mirror goes within the split, around each subset)");
+    println!("           (so the better place is inside the split, around each subset)");
     Ok(())
 }

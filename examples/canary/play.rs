@@ -1,4 +1,4 @@
-//! The release: the same load at each step, and what each user got of it.
+//! The release: the same load at each step, and the version that each user received.
 
 use std::time::{Duration, Instant};
 
@@ -15,21 +15,21 @@ use crate::{
     stage::Stage,
 };
 
-/// By how much 500 users may miss a share, and 1000 even draws their number.
+/// The tolerated distance of 500 users from their share, and of 1000 even draws from their number.
 const USERS_OFF: f64 = 0.05;
 const DRAWS_OFF: f64 = 8.0;
 
-/// The version that each user had last.
+/// The last version of each user.
 pub(crate) type Versions = Vec<Option<Version>>;
 
-/// Plays, and says whether all that it showed is so.
+/// Plays the release. Returns whether every statement that it printed holds.
 pub(crate) async fn run() -> Result<bool> {
     let begun = Instant::now();
     let mut facts = Facts { all_hold: true };
     let (mut stage, v2) = Stage::set().await?;
     let mut versions = vec![None; USERS];
 
-    println!("\n0. 100/0: v1 serves everybody, and v2 is sent a copy of everything\n");
+    println!("\n0. 100/0: v1 serves all users, and v2 receives a copy of every request\n");
     let seen = stage.load().await?;
     judge(&seen, &mut versions, None, &mut facts);
     v2_behaves(&stage, &mut facts);
@@ -41,30 +41,30 @@ pub(crate) async fn run() -> Result<bool> {
     step(&mut stage, (50, 50), &mut versions, &mut facts).await?;
 
     println!(
-        "\n3. 50/50, and v2 is killed in the middle: its port and all its connections closed\n"
+        "\n3. 50/50, and v2 is killed during the load: its port and all its connections are closed\n"
     );
     let port = death::v2_is_killed(&mut stage, v2, &versions, &mut facts).await?;
 
-    println!("\n4. 50/50, and v2 is back\n");
+    println!("\n4. 50/50, and v2 runs again\n");
     let v2 = death::v2_is_back(&mut stage, port, &mut versions, &mut facts).await?;
 
-    println!("\n5. 50/50, and another webapp, with the mirror around the split\n");
+    println!("\n5. 50/50 in another webapp, which has the mirror around the split\n");
     nesting::around(&mut stage, &v2, &mut facts).await?;
 
     println!("\n6. 0/100\n");
     step(&mut stage, (0, 100), &mut versions, &mut facts).await?;
 
-    println!("\nWhat became of the copies\n");
+    println!("\nHow the copies ended\n");
     copies(&stage, &mut facts).await;
     let verdict = match facts.all_hold {
-        true => "All of it is so",
-        false => "Not all of it is so: see NOT SO above",
+        true => "Every statement above was checked and holds",
+        false => "A statement above does not hold; it is marked FAILED",
     };
     println!("\n{verdict} ({:.1} s).", begun.elapsed().as_secs_f64());
     Ok(facts.all_hold)
 }
 
-/// Looks before it changes the weights, changes them, and looks at what that did.
+/// Previews a change of weights, makes it, and examines its effect.
 async fn step(
     stage: &mut Stage,
     (v1, v2): (u32, u32),
@@ -81,7 +81,7 @@ async fn step(
     Ok(())
 }
 
-/// What holds of every step. Remembers who has which version.
+/// Checks what holds for every step. Stores the version of each user.
 pub(crate) fn judge(
     seen: &Seen,
     versions: &mut Versions,
@@ -95,14 +95,14 @@ pub(crate) fn judge(
     facts.check(
         right == REQUESTS && by_v1 as u64 == v1.served() && by_v2 as u64 == v2.served(),
         format_args!(
-            "{right} right answers: {by_v1} by v1 and {by_v2} by v2, as the split counted"
+            "{right} correct answers: {by_v1} by v1 and {by_v2} by v2, as the split counted"
         ),
     );
     let due = v2.configured * UNKEYED as f64;
     facts.check(
         (v2.weighted as f64 - due).abs() <= DRAWS_OFF,
         format_args!(
-            "without a cookie: {} of {UNKEYED} by v2, configured are {due:.0}",
+            "without a cookie: {} of {UNKEYED} by v2; configured: {due:.0}",
             v2.weighted
         ),
     );
@@ -113,7 +113,7 @@ pub(crate) fn judge(
     facts.check(
         (share - v2.configured).abs() <= USERS_OFF && users.iter().all(|user| user.is_ok()),
         format_args!(
-            "with a cookie: {} of {USERS} users on v2, configured are {}; nobody on both",
+            "with a cookie: {} of {USERS} users on v2; configured: {}; no user on both",
             on_v2,
             percent(v2.configured)
         ),
@@ -131,7 +131,7 @@ pub(crate) fn judge(
         facts.check(
             back == 0 && (share - previewed).abs() <= USERS_OFF,
             format_args!(
-                "{forward} users moved to v2: {}, previewed were {}; moved back: {back}",
+                "{forward} users moved to v2: {}; previewed: {}; moved back: {back}",
                 percent(share),
                 percent(previewed)
             ),
@@ -141,7 +141,7 @@ pub(crate) fn judge(
     copied_by_v1_alone(seen, facts);
 }
 
-/// A copy of each request that v1 served, and of none that v2 served.
+/// Checks that v2 received a copy of each request that v1 served, and of no request that v2 served.
 fn copied_by_v1_alone(seen: &Seen, facts: &mut Facts) {
     let (served, copies) = (seen.ids(false), seen.ids(true));
     let all_of_v1 = seen.by(V1).all(|answer| copies.contains(&answer.id));
@@ -152,7 +152,7 @@ fn copied_by_v1_alone(seen: &Seen, facts: &mut Facts) {
     facts.check(
         all_of_v1 && hosts && seen.served_twice() == 0 && copies.len() == seen.by(V1).count(),
         format_args!(
-            "v2 was sent {} copies, as `catalog-shadow`, of what v1 served; of the {} it served, {}",
+            "v2 received {} copies, for `catalog-shadow`, of what v1 served; of its own {}, {}",
             copies.len(),
             served.len(),
             seen.served_twice()
@@ -160,14 +160,14 @@ fn copied_by_v1_alone(seen: &Seen, facts: &mut Facts) {
     );
 }
 
-/// What decides whether to go on.
+/// Checks what decides whether the release continues.
 fn v2_behaves(stage: &Stage, facts: &mut Facts) {
     let stats = stage.mirror.stats();
     println!("\n{stats}");
     let (right, both) = (REQUESTS as u64, StatusClass::Success);
     facts.check(
         stats.outcome(Outcome::Completed) == right && stats.statuses(both, both) == right,
-        "v2 behaves: it answered every copy, and where v1 said 2xx it said 2xx",
+        "v2 answered every copy, with 2xx if v1 answered with 2xx",
     );
 }
 
@@ -181,12 +181,12 @@ async fn copies(stage: &Stage, facts: &mut Facts) {
     facts.check(
         filtered == by_v2 && mirror.requests() == by_v1 + by_v2,
         format_args!(
-            "of {} requests, the {filtered} that v2 was given were not copied to it, the others were",
+            "of {} requests, the {filtered} that v2 served were not copied to it, and the others were",
             mirror.requests()
         ),
     );
     facts.check(
         drained.aborted == 0 && mirror.in_flight() == 0 && mirror.buffered_bytes() == 0,
-        "drained: no copy is left, nor a byte of one",
+        "after the drain no copy is left, and no byte of one",
     );
 }

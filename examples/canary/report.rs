@@ -1,4 +1,4 @@
-//! What the release prints: facts that it checks, and tables.
+//! The output of the release: facts that it checks, and tables.
 
 use std::fmt::Display;
 
@@ -15,12 +15,12 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn check(&mut self, holds: bool, fact: impl Display) {
-        println!("   {}  {fact}", if holds { "ok    " } else { "NOT SO" });
+        println!("   {}  {fact}", if holds { "ok    " } else { "FAILED" });
         self.all_hold &= holds;
     }
 }
 
-/// Configured and observed share of one load, by the split's count and the clients'.
+/// Prints configured and observed shares of one load, as counted by the split and by the clients.
 pub(crate) fn shares(seen: &Seen) {
     println!(
         "   {:<8}{:>12}{:>10}{:>8}{:>10}{:>10}{:>9}{:>13}",
@@ -47,7 +47,7 @@ pub(crate) fn shares(seen: &Seen) {
     println!();
 }
 
-/// What became of requests, by when they were on their way.
+/// Prints the answers to requests, by the time when they were sent.
 pub(crate) fn phases(phases: &[(&str, Vec<&Answer>)]) {
     println!(
         "   {:<34}{:>9}{:>8}{:>8}{:>14}{:>8}",

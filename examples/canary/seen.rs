@@ -1,4 +1,4 @@
-//! What everybody saw of one load: the clients, the split, and v2.
+//! What the clients, the split and v2 observed of one load.
 
 use std::collections::HashSet;
 
@@ -11,13 +11,13 @@ use crate::{
 
 pub(crate) struct Seen {
     pub(crate) answers: Vec<Answer>,
-    /// What the split counted meanwhile.
+    /// What the split counted during the load.
     pub(crate) split: SplitStats,
-    /// By v2.
+    /// What v2 received.
     pub(crate) received: Vec<Received>,
 }
 
-/// What the split counted of one subset during a load.
+/// What the split counted for one subset during a load.
 pub(crate) struct Counted {
     pub(crate) configured: f64,
     pub(crate) keyed: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    /// Given to it by key or weight.
+    /// Requests that key or weight gave to it.
     pub(crate) fn chosen(&self) -> u64 {
         self.keyed + self.weighted
     }
@@ -51,14 +51,14 @@ impl Seen {
         }
     }
 
-    /// Right answers of a version.
+    /// The correct answers of a version.
     pub(crate) fn by(&self, version: Version) -> impl Iterator<Item = &Answer> {
         let is_by = move |answer: &&Answer| answer.is_right && answer.by == Some(version);
         self.answers.iter().filter(is_by)
     }
 
-    /// Which version each user was given, but for answers of a fallback; `Err` for one who was given
-    /// both.
+    /// The version of each user, without the answers of a fallback; `Err` for a user who received
+    /// both versions.
     pub(crate) fn users(&self) -> Vec<Result<Option<Version>, ()>> {
         let mut users = vec![Ok(None); USERS];
         for answer in self.answers.iter().filter(|answer| answer.why == "keyed") {
@@ -74,7 +74,7 @@ impl Seen {
         users
     }
 
-    /// Ids of what v2 received, of its users or of a mirror.
+    /// The ids of the requests that v2 received, from users or from a mirror.
     pub(crate) fn ids(&self, is_copy: bool) -> HashSet<usize> {
         let of_kind = self.received.iter().filter(|it| it.is_copy == is_copy);
         of_kind.map(|request| request.id).collect()

@@ -1,4 +1,4 @@
-//! The release's setting: v1, v2, and the webapp before them.
+//! The setting of the release: v1, v2, and the webapp in front of them.
 
 use std::{
     future::IntoFuture,
@@ -24,30 +24,34 @@ pub(crate) struct Stage {
     pub(crate) split: SplitHandle,
     pub(crate) mirror: MirrorHandle,
     webapp: SocketAddr,
-    /// Of v2, over all its lives.
+    /// The connections to v2 that serve users.
+    pub(crate) to_v2: HttpTarget,
+    /// The log of v2, which continues when v2 starts again.
     pub(crate) log: Log,
     pub(crate) v1: Catalog,
     loads: usize,
-    /// Requests answered so far.
+    /// The number of requests answered so far.
     pub(crate) done: Arc<AtomicUsize>,
 }
 
 impl Stage {
-    /// The setting, and v2 apart from it, for it will be killed.
+    /// Starts everything. v2 is returned separately, because it will be killed.
     pub(crate) async fn set() -> Result<(Self, Catalog)> {
         let log = Log::default();
         let v1 = Catalog::start(Version::V1, Port::take(0)?, Log::default())?;
         let v2 = Catalog::start(Version::V2, Port::take(0)?, log.clone())?;
 
-        // A target for users and one for copies, so that neither waits for the other's connections.
+        // One target for users and one for copies, so that neither waits for connections of the other.
         let mirror = webapp::mirror("within", HttpTarget::new(&v2.url())?);
+        let to_v2 = HttpTarget::new(&v2.url())?;
         let split = webapp::split(
             mirror.layer(HttpTarget::new(&v1.url())?),
-            mirror.layer(HttpTarget::new(&v2.url())?),
+            mirror.layer(to_v2.clone()),
         )?;
         let stage = Self {
             split: split.handle(),
             mirror: mirror.handle(),
+            to_v2,
             webapp: start(webapp::app(split)).await?,
             log,
             v1,
@@ -86,7 +90,7 @@ impl Stage {
     }
 }
 
-/// Serves an app on a port of the system's choice, until the program ends.
+/// Serves an app on a port that the system chooses, until the program ends.
 pub(crate) async fn start(app: Router) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

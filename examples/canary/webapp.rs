@@ -1,4 +1,4 @@
-//! `webapp`: an axum app that answers from a split of two catalogs, with a mirror somewhere.
+//! `webapp`: an axum app that answers from a split of two catalogs, with a mirror inside or around the split.
 
 use axum::{Router, body::Body, extract::State, response::IntoResponse};
 use bytes::Bytes;
@@ -13,16 +13,16 @@ use tower_mirror::{
 /// Which subset answered, and why.
 pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 pub(crate) const SERVED_WHY: HeaderName = HeaderName::from_static("x-served-why");
-/// Of a 502: whether the request had been sent.
+/// For a 502: whether the request had been sent.
 pub(crate) const FAILED: HeaderName = HeaderName::from_static("x-failed");
-/// How often a catalog was asked.
+/// How often the request was sent to a catalog.
 pub(crate) const ASKED: HeaderName = HeaderName::from_static("x-asked");
 const MOST_ASKED: u64 = 8;
 
-/// What the catalogs are asked. It can be cloned.
+/// The body of requests to the catalogs. It can be cloned.
 pub(crate) type Ask = Request<Full<Bytes>>;
 
-/// Users stay with their version; while v2 cannot be reached, v1 serves them.
+/// Users keep their version. While v2 cannot be reached, v1 serves its users.
 pub(crate) fn split<S>(v1: S, v2: S) -> Result<WeightedSplit<S>, InvalidSplit> {
     WeightedSplit::builder("catalog")
         .subset("v1", 100, v1)
@@ -33,9 +33,9 @@ pub(crate) fn split<S>(v1: S, v2: S) -> Result<WeightedSplit<S>, InvalidSplit> {
         .build()
 }
 
-/// Mirrors to v2, under the host `catalog-shadow`. Within a split, around each of its subsets, it
-/// copies what v1 serves, and not what v2 serves; around a split it cannot tell them apart, and
-/// copies everything.
+/// Mirrors to v2, with the host `catalog-shadow`. Inside a split, around each of its subsets, it copies
+/// what v1 serves, and not what v2 serves. Around a split it cannot distinguish them, and copies every
+/// request.
 pub(crate) fn mirror(name: &str, v2: HttpTarget) -> MirrorLayer {
     MirrorLayer::builder(v2)
         .name(name)
@@ -44,7 +44,7 @@ pub(crate) fn mirror(name: &str, v2: HttpTarget) -> MirrorLayer {
         .build()
 }
 
-/// Answers what the catalogs answer, and 502 where they fail.
+/// Answers what the catalogs answer, and 502 if they fail.
 pub(crate) fn app<S>(catalogs: S) -> Router
 where
     S: Service<Ask, Response = Response<client::ResponseBody>, Error = client::Error>,
@@ -61,8 +61,8 @@ where
     let request = Request::from_parts(head, Full::from(body));
     let mut answer = catalogs.clone().oneshot(request.clone()).await;
     let mut asked = 1;
-    // A connection can close when it has been found ready and nothing is written yet. The split cannot
-    // take the request back, but it has not been sent, so here it can be made anew.
+    // A connection can close after it was ready and before anything is written. The split cannot take the
+    // request back. But the request has not been sent, so it can be sent again here.
     while asked < MOST_ASKED && answer.as_ref().is_err_and(client::Error::is_connect) {
         answer = catalogs.clone().oneshot(request.clone()).await;
         asked += 1;
@@ -75,7 +75,7 @@ where
     answer
 }
 
-/// The split leaves in a response's extensions who served it and why.
+/// The split stores in the extensions of a response which subset served it and why.
 fn say_why(answer: Response<client::ResponseBody>) -> Response<Body> {
     let mut answer = answer.map(Body::new);
     if let Some(served) = answer.extensions().get::<ServedBy>() {

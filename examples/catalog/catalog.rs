@@ -1,5 +1,5 @@
-//! `catalog`, v1 and v2: HTTP servers on loopback, each on a thread of its own, so that one can
-//! hang whole, as a stopped process does, or be switched off.
+//! `catalog`, v1 and v2: HTTP servers on loopback. Each runs on its own thread, so that one of them can
+//! hang completely, as a stopped process does, or be switched off.
 
 use std::{
     fmt,
@@ -45,7 +45,7 @@ pub(crate) struct Received {
     pub(crate) answer: String,
 }
 
-/// One running catalog. Ends when dropped.
+/// One running catalog. It ends when it is dropped.
 pub(crate) struct Catalog {
     pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -54,13 +54,13 @@ pub(crate) struct Catalog {
     thread: JoinHandle<()>,
 }
 
-/// While it lives, a catalog does nothing at all.
+/// A catalog does nothing at all until this is dropped.
 pub(crate) struct Hang {
     _until_dropped: mpsc::Sender<()>,
 }
 
 impl Catalog {
-    /// Serves on this port, 0 for any, and tells `log` of every request.
+    /// Serves on this port (0: any free port), and calls `log` with every request.
     pub(crate) fn start(
         version: Version,
         port: u16,
@@ -107,12 +107,12 @@ impl Catalog {
         format!("http://{}", self.address)
     }
 
-    /// Connections accepted so far.
+    /// The number of connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Relaxed)
     }
 
-    /// Blocks the catalog's only thread. Its kernel still accepts connections; nobody reads them.
+    /// Blocks the only thread of the catalog. The kernel still accepts connections, but no data is read from them.
     pub(crate) async fn hang(&self) -> Hang {
         let (until_dropped, dropped) = mpsc::channel();
         let (hanging, hangs) = oneshot::channel();
@@ -134,13 +134,13 @@ impl Catalog {
     }
 }
 
-/// With a queue in which the kernel can go on accepting when the catalog does not.
+/// Listens with a queue that is long enough for all connections which arrive while the catalog hangs.
 fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
-    socket.listen(1024)
+    socket.listen(4096)
 }
 
 #[derive(Clone)]

@@ -1,16 +1,16 @@
-//! The crate's main job on real sockets, after the known service-mesh exercise: `webapp` (axum,
-//! with the mirror around it) answers from `catalog` v1 and mirrors every request to `catalog` v2.
-//! v2 answers with an `imageUrl` more, hangs, and is switched off; no client ever notices.
+//! Mirroring on real sockets, after a well-known service-mesh exercise: `webapp` (axum, with the mirror
+//! around it) answers from `catalog` v1 and mirrors every request to `catalog` v2. v2 adds an `imageUrl`
+//! to its answers, then it hangs, then it is switched off. No client notices any of it.
 //!
 //! ```text
-//! cargo run --example catalog              # plays the exercise and checks itself: exit status 0
-//! cargo run --example catalog -- --serve   # stays up, for curl and tcpdump
+//! cargo run --example catalog              # plays the exercise and checks every statement: exit status 0
+//! cargo run --example catalog -- --serve   # keeps running, for curl and tcpdump
 //! ```
 //!
-//! - `catalog.rs`: v1 and v2, each a server on a thread of its own that can hang and be switched off
+//! - `catalog.rs`: v1 and v2; each is a server on its own thread, which can hang and be switched off
 //! - `webapp.rs`: what you would write yourself: an app with the layer around it
-//! - `naive.rs`: what people write by hand instead
-//! - `play.rs`: the exercise; `stage.rs`: its setting; `load.rs`: its client; `report.rs`: its prints
+//! - `naive.rs`: a mirror as people write it by hand
+//! - `play.rs`: the exercise; `stage.rs`: its setting; `load.rs`: its clients; `report.rs`: its output
 //! - `serve.rs`: `--serve`
 
 mod catalog;
@@ -22,25 +22,29 @@ mod serve;
 mod stage;
 mod webapp;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
-/// Mirrors the traffic of one catalog to another, and shows that clients do not notice.
+/// Mirrors the traffic of one catalog to another one, and shows that clients do not notice.
 #[derive(Parser)]
 struct Args {
-    /// Stay up on ports 9000 (webapp), 9001 (v1) and 9002 (v2), to try with curl and tcpdump.
+    /// Keep running on ports 9000 (webapp), 9001 (v1) and 9002 (v2), for curl and tcpdump.
     #[arg(long)]
     serve: bool,
+    /// Write the latency of each request to this file, as `docs/picture.py` reads it.
+    #[arg(long, value_name = "FILE", conflicts_with = "serve")]
+    latencies: Option<PathBuf>,
 }
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ended = match Args::parse().serve {
+    let args = Args::parse();
+    let ended = match args.serve {
         true => serve::run().await.map(|()| true),
-        false => play::run().await,
+        false => play::run(args.latencies.as_deref()).await,
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,

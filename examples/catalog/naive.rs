@@ -1,4 +1,4 @@
-//! What people write by hand instead of a mirror. It looks right.
+//! A mirror as people write it by hand. It looks correct, and it is correct while v2 answers.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 
 type Shadow = Client<HttpConnector, Full<Bytes>>;
 
-/// Ten lines, used as `axum::middleware::from_fn`.
+/// Ten lines, for `axum::middleware::from_fn`.
 pub(crate) async fn mirror(
     shadow: Shadow,
     address: SocketAddr,

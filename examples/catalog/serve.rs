@@ -1,4 +1,4 @@
-//! `--serve`: the same, on fixed ports, to look at with other tools.
+//! `--serve`: the same servers on fixed ports, for other tools.
 
 use std::{
     future::IntoFuture,
@@ -16,7 +16,7 @@ use crate::{
     webapp,
 };
 
-/// How long clients have to end, and then copies.
+/// How long the server waits for clients after Ctrl-C, and after that for copies.
 const GRACE: Duration = Duration::from_secs(1);
 const WEBAPP: u16 = 9000;
 const V1: u16 = 9001;
@@ -36,29 +36,34 @@ pub(crate) async fn run() -> Result<()> {
 
     let mirror = webapp::mirror(HttpTarget::builder(v2.url()), |_| ())?;
     let handle = mirror.handle();
-    let app = webapp::app(HttpTarget::new(&v1.url())?).layer(mirror);
+    let app = webapp::app(HttpTarget::new(&v1.url())?).layer(mirror.clone());
+    println!("{mirror}\n");
     println!(
         "webapp on port {WEBAPP} answers from catalog v1 on {V1}, and mirrors to catalog v2 on {V2}.
 
-In a second terminal, what a client gets, never with an imageUrl:
+A second terminal shows what a client receives, which never contains an imageUrl:
 
    curl -i -H 'Host: catalog' http://{webapp}/items
    curl -i -H 'Host: catalog' http://{webapp}/items -d '{{\"name\":\"Glasses\"}}'
 
-In a third, what v2 is sent, with `Host: catalog-shadow`, and what it answers, which nobody sees:
+A third terminal shows what v2 receives, with `Host: catalog-shadow`, and its answers, which no client receives:
 
    sudo tcpdump -i lo -A 'tcp port {V2} and greater 100'
 
-Ctrl-C ends it. The catalogs' logs:
+Ctrl-C ends the program. The logs of both catalogs follow.
 "
     );
     let serving = axum::serve(listener, app).with_graceful_shutdown(asked_to_end());
     tokio::select! {
         ended = serving.into_future() => ended?,
-        () = async { asked_to_end().await; sleep(GRACE).await } => {} // some client lingers
+        () = async { asked_to_end().await; sleep(GRACE).await } => {} // a client keeps its connection open
     }
     let drained = handle.drain(GRACE).await;
-    println!("\n{}copies given up: {}", handle.stats(), drained.aborted);
+    println!(
+        "\n{}{} copies were aborted",
+        handle.stats(),
+        drained.aborted
+    );
     Ok(())
 }
 

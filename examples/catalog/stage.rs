@@ -1,6 +1,7 @@
-//! The exercise's setting: v1, v2, and three webapps before them.
+//! The setting of the exercise: v1, v2, and three webapps in front of them.
 
 use std::{
+    cell::Cell,
     future::IntoFuture,
     io, mem,
     net::SocketAddr,
@@ -8,8 +9,10 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
+use anstream::println;
 use axum::{Router, extract::Request, middleware::from_fn};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::net::TcpListener;
@@ -19,12 +22,17 @@ use crate::{
     Result,
     catalog::{Catalog, Received, Version},
     load::{self, Load},
-    naive, webapp,
+    naive,
+    report::{self, DESCRIPTORS},
+    webapp,
 };
+
+/// How long the last clients wait for their answers: so long that a busy machine does not matter.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Stage {
     pub(crate) mirror: MirrorHandle,
-    /// The same app three times: with the mirror, with the one written by hand, with none.
+    /// The same app three times: with this mirror, with one written by hand, and without a mirror.
     pub(crate) mirrored: SocketAddr,
     pub(crate) by_hand: SocketAddr,
     pub(crate) unmirrored: SocketAddr,
@@ -34,9 +42,9 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// The setting, and v2 apart from it, for it will be switched off.
+    /// Starts everything. v2 is returned separately, because it will be switched off.
     pub(crate) async fn set() -> Result<(Self, Catalog)> {
-        allow_descriptors();
+        report::limit_descriptors(DESCRIPTORS);
         let received = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&received);
         let push = move |request| {
@@ -59,6 +67,7 @@ impl Stage {
             naive::mirror(client.clone(), address, request, next)
         });
         let app = webapp::app(HttpTarget::new(&v1.url())?);
+        let layer = mirror.to_string();
         let stage = Self {
             mirror: mirror.handle(),
             mirrored: start(app.clone().layer(mirror)).await?,
@@ -72,19 +81,46 @@ impl Stage {
         println!("client --> webapp {webapp}, with the mirror around it");
         println!("              |--> catalog v1 {v1}, which answers the client");
         println!("              '--> catalog v2 {address}, the shadow: a copy of every request");
+        println!("\n{layer}\n");
+        println!(
+            "This process may open {DESCRIPTORS} descriptors. The exercise takes about 20 seconds."
+        );
         Ok((stage, v2))
     }
 
     /// Sends a load through the mirror, and waits until its copies have ended.
-    pub(crate) async fn load(&self, progress: impl FnMut(usize)) -> Result<(Load, Ended)> {
+    ///
+    /// It also waits after every 20 requests, so that no request is without a copy because this machine is busy.
+    pub(crate) async fn load_in_step(&self) -> Result<(Load, Ended)> {
+        self.load(async |at| {
+            if at % 20 == 0 {
+                self.mirror.wait_idle().await;
+            }
+        })
+        .await
+    }
+
+    /// Sends a load through the mirror, and waits until its copies have ended.
+    pub(crate) async fn load(&self, progress: impl AsyncFnMut(usize)) -> Result<(Load, Ended)> {
         let before = self.mirror.stats();
-        let load = load::send(self.mirrored, progress).await?;
+        let load = send("tower-mirror", self.mirrored, PATIENCE, progress).await?;
         self.mirror.wait_idle().await;
         let after = self.mirror.stats();
         Ok((load, Ended { before, after }))
     }
 
-    /// What v2 has received, once.
+    /// Sends a load to the app without a mirror.
+    pub(crate) async fn load_unmirrored(&self) -> Result<Load> {
+        send("without a mirror", self.unmirrored, PATIENCE, async |_| ()).await
+    }
+
+    /// Sends a load through the mirror written by hand, whose last clients wait for two seconds.
+    pub(crate) async fn load_by_hand(&self, progress: impl AsyncFnMut(usize)) -> Result<Load> {
+        let patience = Duration::from_secs(2);
+        send("written by hand", self.by_hand, patience, progress).await
+    }
+
+    /// Takes what v2 has received since the last call.
     pub(crate) fn take_received(&self) -> Vec<Received> {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         mem::take(&mut received)
@@ -96,7 +132,7 @@ impl Stage {
     }
 }
 
-/// Serves an app on a port of the system's choice, until the program ends.
+/// Serves an app on a port that the system chooses, until the program ends.
 async fn start(app: Router) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -104,15 +140,19 @@ async fn start(app: Router) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// The mirror written by hand takes more descriptors than some systems allow at first.
-fn allow_descriptors() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, getrlimit, setrlimit};
-        let mut limit = getrlimit(Resource::Nofile);
-        limit.current = limit.current.map(|current| current.max(1024));
-        let _ = setrlimit(Resource::Nofile, limit);
-    }
+/// Sends a load, and prints its progress.
+async fn send(
+    what: &str,
+    address: SocketAddr,
+    patience: Duration,
+    mut progress: impl AsyncFnMut(usize),
+) -> Result<Load> {
+    let sent = Cell::new(0);
+    let load = load::send(address, patience, async |at| {
+        sent.set(at);
+        progress(at).await;
+    });
+    report::with_progress(&sent, what, load).await
 }
 
 /// How the copies of one load ended.

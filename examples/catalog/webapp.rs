@@ -9,19 +9,19 @@ use tower_mirror::{
     client::{self, HttpTargetBuilder, InvalidUrl},
 };
 
-/// How long v2 may take to answer.
-pub(crate) const TIMEOUT: Duration = Duration::from_millis(500);
-/// How many copies there may be at a time.
+/// How long the mirror waits for an answer of v2.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
+/// How many copies may be in flight at a time.
 pub(crate) const MAX_IN_FLIGHT: usize = 128;
-/// How many sockets v2 may cost.
+/// How many sockets the mirror may use.
 pub(crate) const MAX_CONNECTIONS: usize = 32;
 
-/// Answers from v1; the client gets nothing else. A mirror goes around it.
+/// Answers with what v1 answers. The mirror is put around it.
 pub(crate) fn app(v1: HttpTarget) -> Router {
     Router::new().fallback_service(HandleError::new(v1, bad_gateway))
 }
 
-/// Mirrors every request to v2, under the host `catalog-shadow`.
+/// Mirrors every request to v2, with the host `catalog-shadow`. v2 has no database, so that it may receive writes too.
 pub(crate) fn mirror(
     v2: HttpTargetBuilder,
     observer: impl Fn(&Report) + Send + Sync + 'static,

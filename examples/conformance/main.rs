@@ -1,4 +1,4 @@
-//! Puts the conformance cases to any proxy that mirrors: this crate's, Envoy, nginx, yours.
+//! Runs the conformance cases against any proxy that mirrors: the one of this repository, Envoy, nginx, yours.
 //!
 //! ```text
 //! cargo run --example conformance -- \
@@ -6,24 +6,24 @@
 //!     --proxy all=http://127.0.0.1:19100 --proxy half=http://127.0.0.1:19105
 //! ```
 //!
-//! It is the primary and the shadows itself, on these addresses; the proxy, already running, must forward to the first
-//! and mirror to the others. Cases differ in how the proxy must be configured; each such setting is a URL of its own,
-//! and a case whose setting has none does not apply:
+//! This program is the primary and the shadows, on these addresses. The proxy must run already, forward to the first
+//! address and mirror to the others. Cases need different settings of the proxy. Each setting has its own URL, and a
+//! case whose setting has no URL does not apply:
 //!
 //! | setting | the proxy |
 //! |---|---|
 //! | `all` | mirrors every request, and puts `-shadow` after the name in `Host` |
 //! | `none`, `tenth`, `fifth`, `third`, `half` | mirrors 0, 10, 20, 35 and 50 % |
-//! | `keep` | leaves `Host` as it is |
+//! | `keep` | leaves `Host` unchanged |
 //! | `literal` | sends copies with `Host: v2.internal:80` |
 //! | `limit` | copies bodies of up to 64 KiB |
 //! | `omit` | copies no bodies |
 //! | `two` | mirrors to both shadows |
-//! | `dead` | mirrors to an address where nobody listens |
+//! | `dead` | mirrors to an address where nothing listens |
 //!
-//! `envoy.yaml` and `nginx.conf` in this folder are such configurations; `compare.py` starts both, and this
-//! crate's proxy, and prints what comes of them side by side. One line a case goes to standard output: its name, `passes`,
-//! `fails` or `n/a`, and why. The exit status is 1 where one fails.
+//! `envoy.yaml` and `nginx.conf` in this folder are such configurations. `compare.py` starts both, and the proxy of this
+//! repository, and prints their results side by side. This program prints one line for each case: its name, `passes`, `fails` or
+//! `n/a`, and the reason. The exit status is 1 if a case fails.
 
 use std::{
     collections::BTreeMap,
@@ -39,19 +39,19 @@ use tower_mirror_testing::wire::{Bench, Setting, Settled, Upstream, Verdict, cas
 #[derive(Debug, Parser)]
 #[command(name = "conformance")]
 struct Args {
-    /// Where the proxy forwards to.
+    /// The address that the proxy forwards to.
     #[arg(long, value_name = "ADDR")]
     primary: SocketAddr,
 
-    /// Where it mirrors to.
+    /// The address that it mirrors to.
     #[arg(long, value_name = "ADDR")]
     shadow: SocketAddr,
 
-    /// Where it mirrors to as well, in the setting `two`.
+    /// The second address that it mirrors to, in the setting `two`.
     #[arg(long, value_name = "ADDR")]
     second: SocketAddr,
 
-    /// A proxy and its setting. Without `all` only those cases run that can do without.
+    /// A proxy and its setting. Without `all`, only the cases that do not need it run.
     #[arg(long, value_name = "SETTING=URL", required = true, value_parser = setting)]
     proxy: Vec<(Setting, SocketAddr)>,
 
@@ -60,11 +60,11 @@ struct Args {
     #[arg(long, value_name = "SETTING=URL", value_parser = setting)]
     admin: Vec<(Setting, SocketAddr)>,
 
-    /// The field that marks copies, where there is one.
+    /// The field that marks copies, if there is one.
     #[arg(long, value_name = "NAME")]
     mark: Option<String>,
 
-    /// Only the cases whose names contain this.
+    /// Run only the cases whose names contain this text.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
 }
@@ -101,7 +101,7 @@ async fn upstream(name: &'static str, address: SocketAddr) -> io::Result<Upstrea
     Upstream::start(name, address).await.map_err(said)
 }
 
-/// Whether no case fails.
+/// Returns whether no case fails.
 async fn run(args: Args) -> io::Result<bool> {
     let proxies: BTreeMap<_, _> = args.proxy.iter().copied().collect();
     let mut bench = Bench {
@@ -145,7 +145,7 @@ async fn run(args: Args) -> io::Result<bool> {
     Ok(is_good)
 }
 
-/// Prints a line; that nobody reads it any more ends the run.
+/// Prints a line. If the output is closed, the run ends.
 fn say(line: &str) -> io::Result<()> {
     let written = writeln!(io::stdout(), "{line}");
     written.map_err(|_| io::Error::from(ErrorKind::BrokenPipe))

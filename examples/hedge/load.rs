@@ -1,4 +1,4 @@
-//! The clients: orders of all sizes, every answer looked at.
+//! The clients: orders of all sizes. Every answer is examined.
 
 use std::time::{Duration, Instant};
 
@@ -11,23 +11,23 @@ use crate::{Result, stack::Client};
 
 /// Requests of one load.
 pub(crate) const REQUESTS: usize = 600;
-/// Clients at a time.
+/// Simultaneous clients.
 const CLIENTS: usize = 8;
 /// Identifies a request, however often it is sent.
 pub(crate) const ID: &str = "x-order-id";
-/// Of twenty, the one that is slow.
+/// The place of the slow request in each twenty.
 pub(crate) const SLOW_ONCE: usize = 7;
-/// Of four hundred, the one that is slow even when it is sent again.
+/// The place in each four hundred of the request that is slow even when it is sent again.
 pub(crate) const SLOW_TWICE: usize = 207;
 
-/// What clients got.
+/// What clients received.
 pub(crate) struct Load {
     pub(crate) right: usize,
     latencies: Vec<Duration>,
 }
 
 impl Load {
-    /// Sends a whole load.
+    /// Sends a load.
     pub(crate) async fn send(client: &Client) -> Self {
         let sending = (0..CLIENTS).map(|first| {
             let client = client.clone();
@@ -49,14 +49,14 @@ impl Load {
         Self { right, latencies }
     }
 
-    /// The latency that so many of a hundred requests do not exceed.
+    /// The latency that this percentage of the requests does not exceed.
     pub(crate) fn at(&self, percent: usize) -> Duration {
         let rank = (self.latencies.len() * percent).div_ceil(100).max(1);
         self.latencies.get(rank - 1).copied().unwrap_or_default()
     }
 }
 
-/// Sends one order, of a body of so many bytes: how long the right answer to it took.
+/// Sends one order with a body of this length. Returns how long the correct answer took.
 pub(crate) async fn order(client: &Client, id: usize, length: usize) -> Result<Duration> {
     let body: Bytes = (0..length).map(|at| (id + at + at / 251) as u8).collect();
     let expected = sum(&body);
@@ -73,7 +73,7 @@ pub(crate) async fn order(client: &Client, id: usize, length: usize) -> Result<D
     }
 }
 
-/// What the server answers: the order's length, and a sum over its bytes that knows their places.
+/// The answer of the server: the length of the order, and a sum over its bytes that depends on their places.
 pub(crate) fn sum(body: &[u8]) -> String {
     let sum = body.iter().fold(17_u32, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add((*byte).into())

@@ -1,4 +1,4 @@
-//! What is printed: a table, and facts that are checked.
+//! The output: a table, and facts that are checked.
 
 use std::{fmt::Display, time::Duration};
 
@@ -11,12 +11,12 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn check(&mut self, holds: bool, fact: impl Display) {
-        println!("   {}  {fact}", if holds { "ok    " } else { "NOT SO" });
+        println!("   {}  {fact}", if holds { "ok    " } else { "FAILED" });
         self.all_hold &= holds;
     }
 }
 
-/// A line for each load, with the calls that the server got.
+/// Prints one line for each load, with the number of calls that the server received.
 pub(crate) fn table(loads: &[(&str, &Load, usize)]) {
     println!(
         "   {:<20}{:>9}{:>7}{:>11}{:>11}{:>11}{:>8}",

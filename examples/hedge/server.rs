@@ -1,4 +1,4 @@
-//! A server with a slow tail.
+//! A server that is sometimes slow.
 
 use std::{
     collections::HashSet,
@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, time::sleep};
 
 use crate::load::{ID, SLOW_ONCE, SLOW_TWICE, sum};
 
-/// What a slow answer takes.
+/// The time of a slow answer.
 pub(crate) const SLOW: Duration = Duration::from_millis(250);
 
 pub(crate) struct Server {
@@ -27,7 +27,9 @@ pub(crate) struct Server {
 #[derive(Default)]
 struct State {
     calls: AtomicUsize,
-    /// Requests that were called for before.
+    /// Slow answers that a client waited for. If the client drops the call, the server drops the answer.
+    slow_answers: AtomicUsize,
+    /// The ids of requests that were received before.
     seen: Mutex<HashSet<usize>>,
 }
 
@@ -53,10 +55,14 @@ impl Server {
     pub(crate) fn calls(&self) -> usize {
         self.state.calls.load(Relaxed)
     }
+
+    pub(crate) fn slow_answers(&self) -> usize {
+        self.state.slow_answers.load(Relaxed)
+    }
 }
 
 impl State {
-    /// One request in twenty is slow at its first call; some are slow at the second, too.
+    /// One request in twenty is slow at its first call; some of them are slow at the second call too.
     async fn answer(&self, headers: &HeaderMap, body: &[u8]) -> String {
         self.calls.fetch_add(1, Relaxed);
         let id = headers
@@ -74,6 +80,7 @@ impl State {
         };
         if is_slow {
             sleep(SLOW).await;
+            self.slow_answers.fetch_add(1, Relaxed);
         }
         sum(body)
     }

@@ -1,4 +1,4 @@
-//! The client's stack, with hedging and without.
+//! The stack of the client, with hedging and without.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tower_mirror::{
     BufferedBody, HttpTarget, RequestBodyBufferLayer, buffer::try_clone_request, client,
 };
 
-/// A client's body, and the same once it was read whole.
+/// The body of a client, and the same body after it was read completely.
 type Body = Full<Bytes>;
 type Buffered = BufferedBody<Body>;
 
@@ -33,10 +33,10 @@ pub(crate) fn plain(target: HttpTarget) -> Client {
     BoxCloneSyncService::new(buffer().layer(target))
 }
 
-/// A client whose requests are sent a second time when they take longer than most.
+/// A client whose requests are sent a second time if they take longer than most.
 pub(crate) fn hedged(target: HttpTarget) -> Client {
-    // `Hedge::new` sends no hedge before the first period is over, since it has seen nothing yet.
-    // This one is told what is usual: 20 ms, more than all but the slow ones take.
+    // `Hedge::new` sends no second request during the first period, because it has no measurements yet.
+    // This one is configured with measurements of 20 ms, which is more than all requests take except the slow ones.
     let usual = [20; 20];
     let (min_data_points, percentile, period) = (10, 0.95, Duration::from_secs(60));
     let hedge = Hedge::new_with_mock_latencies(
@@ -47,7 +47,7 @@ pub(crate) fn hedged(target: HttpTarget) -> Client {
         period,
         &usual,
     );
-    // `Hedge` is not `Clone`; behind tower's own `Buffer`, a channel to it, it is.
+    // `Hedge` is not `Clone`. `Buffer` of tower, a channel to it, is.
     let shared = tower::buffer::Buffer::new(hedge, 64);
     BoxCloneSyncService::new(buffer().layer(shared))
 }
@@ -56,7 +56,7 @@ fn buffer() -> RequestBodyBufferLayer {
     RequestBodyBufferLayer::new().max_bytes(MAX_BYTES as u64)
 }
 
-/// Which requests are sent a second time: those whose body can be.
+/// Selects the requests that may be sent a second time: those whose body can be cloned.
 #[derive(Clone)]
 struct Hedging;
 
@@ -65,7 +65,7 @@ impl Policy<Request<Buffered>> for Hedging {
         try_clone_request(request)
     }
 
-    /// An order with an idempotency key, say; here all of them.
+    /// Usually a request with an idempotency key; here every request.
     fn can_retry(&self, _: &Request<Buffered>) -> bool {
         true
     }

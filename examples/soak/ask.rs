@@ -1,4 +1,4 @@
-//! What clients ask, and what the right answer is.
+//! The requests of clients, and the correct answers.
 
 use std::time::Duration;
 
@@ -15,28 +15,28 @@ use crate::{
     upload::{Framing, Upload, pattern},
 };
 
-/// Names a request; the answer has it too.
+/// Identifies a request; the answer repeats it.
 pub(crate) const ID: HeaderName = HeaderName::from_static("x-id");
-/// Which bytes of the pattern the body is, as `offset,length`.
+/// The bytes of the pattern in the body, as `offset,length`.
 pub(crate) const BODY: HeaderName = HeaderName::from_static("x-body");
 /// The trailer: the body's length.
 pub(crate) const SUM: HeaderName = HeaderName::from_static("x-sum");
 pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
-/// What tells a copy, by default.
+/// The header that marks copies by default.
 pub(crate) const MARK: HeaderName = HeaderName::from_static("x-mirrored-by");
 pub(crate) const HEALTH: &str = "/health";
 const LONGEST_ANSWER: usize = 20_000;
 
-/// One request and what must come of it.
+/// One request and its expected answer.
 pub(crate) struct Ask {
     id: String,
     post: Option<Post>,
     path: String,
     offset: usize,
-    /// Of the answer, and of the body of a POST.
+    /// The length of the answer, and of the body of a POST.
     bytes: Bytes,
     is_copy: bool,
-    /// The client goes away after this long, without its answer.
+    /// The client disconnects after this time, without its answer.
     pub(crate) leaves: Option<Duration>,
 }
 
@@ -80,7 +80,7 @@ impl Ask {
         }
     }
 
-    /// In the form of the protocol's version.
+    /// The request, in the form of this version of HTTP.
     pub(crate) fn request(&self, is_http2: bool, closes: bool) -> Result<Request<Upload>> {
         let mut request = Request::builder().header(ID, &self.id);
         request = match is_http2 {
@@ -113,7 +113,7 @@ impl Ask {
         format!("no. {} {method} {}", self.id, self.path)
     }
 
-    /// What is wrong with an answer.
+    /// The fault of an answer, if it has one.
     pub(crate) fn fault(&self, head: &Parts, body: &[Bytes]) -> Option<String> {
         let header = |name: &HeaderName| head.headers.get(name).and_then(|it| it.to_str().ok());
         let body = match body {

@@ -1,4 +1,4 @@
-//! Clients: some connections at a time, over HTTP/1.1 and HTTP/2, kept and closed, every answer looked at.
+//! Clients: several connections at a time, over HTTP/1.1 and HTTP/2, kept open or closed. Every answer is examined.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,16 +15,16 @@ use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 
 use crate::{Result, ask::Ask, tickets::Tickets, upload::Upload};
 
-/// An answer that takes longer is none. Much more than a busy machine needs.
+/// An answer that takes longer counts as missing. This is much more than a busy machine needs.
 const HANG: Duration = Duration::from_secs(30);
 const MOST_STREAMS: usize = 6;
 
-/// What became of requests, as the clients saw it.
+/// How requests ended, as the clients observed it.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) made: u64,
     pub(crate) right: u64,
-    /// The client went away.
+    /// The client disconnected.
     pub(crate) left: u64,
     pub(crate) wrong: Vec<String>,
 }
@@ -43,7 +43,7 @@ enum Sender {
     Http2(http2::SendRequest<Upload>),
 }
 
-/// A connection, which ends with its client's.
+/// A connection, which ends with its client.
 struct Connection {
     sender: Sender,
     task: JoinHandle<()>,
@@ -69,7 +69,7 @@ pub(crate) async fn run(front: SocketAddr, tickets: Arc<Tickets>, mut chance: Rn
             tally.wrong.push(format!("no connection: {error}"));
         }
         if tally.made == made {
-            return tally; // no ticket was left
+            return tally; // no request is left to send
         }
     }
 }
@@ -133,7 +133,7 @@ impl Connection {
         Ok(Self { sender, task })
     }
 
-    /// All at once over HTTP/2; over HTTP/1.1 there is one.
+    /// All requests at once over HTTP/2; over HTTP/1.1 there is one.
     async fn exchange(&mut self, asks: &[Ask], is_last: bool) -> Vec<Ended> {
         match &mut self.sender {
             Sender::Http1(sender) => {
@@ -170,7 +170,7 @@ fn spawn(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -
     })
 }
 
-/// Waits for an answer as long as the client would, and looks at it.
+/// Waits for an answer as long as the client does, and examines it.
 async fn end(ask: &Ask, answer: impl Future<Output = Result<Response<Incoming>>>) -> Ended {
     let whole = async {
         let (head, mut body) = answer.await?.into_parts();

@@ -1,20 +1,20 @@
-//! Much traffic of all kinds, over real sockets, through a mirror around a split, while everything about it changes: its
-//! shadow hangs, lies and dies, rates and weights move, it is paused, resumed and drained. Clients may notice none of it, and
-//! after each round the books must balance and nothing may be left over.
+//! Much traffic of all kinds, over real sockets, through a mirror around a split, while everything changes: the shadow
+//! hangs, lies and dies; rates and weights change; the mirror is paused, resumed and drained. No client may notice it.
+//! After each round every request must have its outcome, and nothing may be left.
 //!
 //! ```text
 //! cargo run --release --example soak                                    # 200 000 requests
 //! cargo run --release --example soak -- --requests 10000000 --seconds 7200 --round 100000
-//! cargo run --release --example soak -- --seed 7                        # the same choices again
+//! cargo run --release --example soak -- --seed 7                        # repeats the choices of seed 7
 //! ```
 //!
-//! The seed decides what every client asks and what goes wrong with the shadow, not how the system interleaves it. The exit
-//! status is 0 if all that is said in the end was so, 1 if not, 2 if the run could not be made.
+//! The seed determines the requests of every client and the faults of the shadow, but not how the system interleaves them. The
+//! exit status is 0 if every statement at the end holds, 1 if not, and 2 if the run was not possible.
 //!
-//! - `play.rs`: one round, from a new mirror to its drain; `tickets.rs`: its bounds; `row.rs`: what it came to
-//! - `client.rs`: clients, `ask.rs`: what they ask, `upload.rs`: the bodies they send
-//! - `shadow.rs`: a shadow with faults; `meddle.rs`: who switches them on and off, and steers mirror and split
-//! - `server.rs`: any server; `primary.rs`: v1 and v2; `usage.rs`: descriptors and memory
+//! - `play.rs`: one round, from a new mirror to its drain; `tickets.rs`: its bounds; `row.rs`: its results
+//! - `client.rs`: clients; `ask.rs`: their requests; `upload.rs`: the bodies that they send
+//! - `shadow.rs`: a shadow with faults; `meddle.rs` switches the faults on and off, and controls mirror and split
+//! - `server.rs`: a server; `primary.rs`: v1 and v2; `usage.rs`: descriptors and memory
 
 mod ask;
 mod client;
@@ -39,26 +39,26 @@ use clap::Parser;
 
 use crate::{play::Stage, row::Total, usage::Usage};
 
-/// Sends much traffic through a mirror and a split while everything about them changes.
+/// Sends much traffic through a mirror and a split while their settings and their shadow change.
 #[derive(Clone, Parser)]
 struct Args {
-    /// Requests in all.
+    /// The total number of requests.
     #[arg(long, default_value_t = 200_000)]
     requests: u64,
-    /// Seconds after which no further request is made.
+    /// No request is sent after this number of seconds.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Requests of a round, which has a mirror of its own.
+    /// The number of requests in a round. Each round has a new mirror.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     round: u64,
-    /// Clients at a time.
+    /// The number of simultaneous clients.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..))]
     clients: u64,
-    /// What all choices follow from. Default: a random one, which is printed.
+    /// The seed of all choices. Default: a random seed, which is printed.
     #[arg(long)]
     seed: Option<u64>,
-    /// MiB by which resident memory may grow after the first tenth of the rounds, at least two. What an allocator keeps
-    /// varies by some MiB from round to round; a leak of 40 bytes a request would be 38 MiB after a million.
+    /// The MiB by which resident memory may grow after the first tenth of the rounds, which is at least two rounds. The memory
+    /// that an allocator keeps varies by some MiB; a leak of 40 bytes for each request would be 38 MiB after a million.
     #[arg(long, default_value_t = 32)]
     growth: u64,
 }
@@ -66,7 +66,7 @@ struct Args {
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A task that panics ends alone, and would be noticed by nobody.
+/// A panic ends only its own task. Without this it would not be noticed.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 #[tokio::main]
@@ -86,10 +86,10 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether all was as it must be.
+/// Whether every statement holds.
 async fn run(args: Args) -> Result<bool> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}: `--seed {seed}` makes the same choices again\n");
+    println!("seed {seed}: `--seed {seed}` repeats the same choices\n");
     let mut chance = fastrand::Rng::with_seed(seed);
     let begun = Instant::now();
     let until = begun + Duration::from_secs(args.seconds);

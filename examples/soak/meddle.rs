@@ -1,4 +1,4 @@
-//! Who switches the shadow's faults on and off, and steers the mirror and the split.
+//! Switches the faults of the shadow on and off, and controls the mirror and the split.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     shadow::{Fault, Shadow},
 };
 
-/// Until it is aborted. `changed` is told of each change.
+/// Runs until it is aborted. Calls `changed` at each change.
 pub(crate) async fn meddle(
     shadow: Arc<Shadow>,
     mirror: MirrorHandle,
@@ -26,7 +26,7 @@ pub(crate) async fn meddle(
             0..=4 => shadow.set(Fault::any(&mut chance)),
             5 | 6 => mirror.set_sample_rate(any_rate(&mut chance)?),
             7 => mirror.pause(),
-            // Never both zero, for then nobody would answer.
+            // Both weights must not be zero, because then no subset would answer.
             _ => {
                 let v1 = chance.u32(..=10);
                 split.set_weights([("v1", v1), ("v2", chance.u32(u32::from(v1 == 0)..=10))])?;
@@ -37,7 +37,7 @@ pub(crate) async fn meddle(
     }
 }
 
-/// All or nearly all more often than not, so that the mirror has work.
+/// Usually all requests or nearly all, so that the mirror has work.
 pub(crate) fn any_rate(chance: &mut Rng) -> Result<SampleRate> {
     Ok(match chance.u8(..8) {
         0 => SampleRate::NONE,

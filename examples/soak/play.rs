@@ -1,4 +1,4 @@
-//! One round: a new mirror around a new split, traffic through them, and what is left when both are gone.
+//! One round: a new mirror around a new split, traffic through them, and the checks after both were dropped.
 
 use std::{
     sync::{
@@ -28,14 +28,14 @@ use crate::{
     usage::Usage,
 };
 
-/// Longer than the timeout of a copy, or shorter: then some are given up.
+/// Longer than the timeout of a copy; or shorter, so that some copies are aborted.
 const DEADLINES: [Duration; 3] = [
     Duration::ZERO,
     Duration::from_millis(60),
     Duration::from_secs(5),
 ];
 
-/// What stands through all rounds.
+/// What exists during all rounds.
 pub(crate) struct Stage {
     v1: Server,
     v2: Server,
@@ -71,8 +71,8 @@ impl Stage {
             .build()?;
         let (mirror, weights) = (layer.handle(), split.handle());
 
-        // The driver's own count of what enters the mirror: of a request that its client gave up, only the
-        // server knows whether it came.
+        // Counts the requests that enter the mirror. If a client disconnects early, only the server knows whether its
+        // request arrived.
         let entered = Arc::new(AtomicU64::new(0));
         let enters = Arc::clone(&entered);
         let app = ServiceBuilder::new()
@@ -143,7 +143,7 @@ impl Stage {
         })
     }
 
-    /// With limits that this traffic reaches.
+    /// A mirror with limits that this traffic reaches.
     fn mirror(&self, is_live: bool, is_http2: bool, chance: &mut Rng) -> Result<MirrorLayer> {
         let shadow = HttpTarget::builder(self.shadow.url())
             .max_connections(48)

@@ -1,4 +1,4 @@
-//! v1 and v2, which behave: they say the body back, or the bytes that were asked for.
+//! v1 and v2, which are correct: they answer with the body, or with the requested bytes.
 
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -37,7 +37,7 @@ async fn answer(
     Ok::<_, Error>(answer)
 }
 
-/// `/anything/offset/length`, of the pattern.
+/// `/anything/offset/length`: these bytes of the pattern.
 fn asked_for(path: &str) -> Option<bytes::Bytes> {
     let mut parts = path.rsplit('/');
     let length = parts.next()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! What rounds came to.
+//! The results of rounds.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use tower_mirror::{MirrorStats, Outcome, mirror::DrainReport, split::SplitStats}
 
 use crate::{client::Tally, usage::Usage};
 
-/// Complaints that are printed of a round.
+/// The number of faults that are printed for a round.
 const MOST_SAID: usize = 5;
 
 pub(crate) struct Row {
     pub(crate) tally: Tally,
-    /// Requests that entered the mirror, by the driver's count.
+    /// Requests that entered the mirror, as counted by the driver.
     pub(crate) entered: u64,
     pub(crate) stats: MirrorStats,
     pub(crate) served: SplitStats,
@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) is_live: bool,
     pub(crate) is_http2: bool,
     pub(crate) changes: u64,
-    /// Copies that reached the shadow whole, and those of them that were not what a client sent.
+    /// Copies that reached the shadow completely, and those of them that differ from what a client sent.
     pub(crate) received: u64,
     pub(crate) wrong_copies: u64,
     pub(crate) took: Duration,
@@ -48,7 +48,7 @@ pub(crate) fn header() {
 }
 
 impl Row {
-    /// What is wrong with the round.
+    /// The faults of the round.
     fn faults(&self) -> Vec<String> {
         let Tally {
             made,
@@ -104,7 +104,7 @@ impl Row {
             bugs.iter().all(|&bug| stats.outcome(bug) == 0) && stats.observer_panics() == 0,
             format!("{stats}"),
         );
-        // What was answered had arrived whole.
+        // A request that was answered had arrived completely.
         let answered = stats.outcome(Outcome::Completed);
         must(
             answered <= self.received + aborted && self.wrong_copies == 0,
@@ -148,7 +148,7 @@ impl Row {
             self.tally.made as f64 / self.took.as_secs_f64(),
         );
         for fault in self.faults() {
-            println!("      NOT SO  {fault}");
+            println!("      FAILED  {fault}");
         }
     }
 }
@@ -202,7 +202,7 @@ impl Total {
         self.resident.push(row.usage.resident);
     }
 
-    /// By how many bytes memory has grown since the warm-up: the most of the last rounds against the most of those.
+    /// By how many bytes memory has grown since the warm-up: the maximum of the last rounds compared with the maximum of the warm-up.
     fn growth(&self) -> Option<u64> {
         let resident: Vec<u64> = self.resident.iter().copied().collect::<Option<_>>()?;
         let warm = (resident.len() / 10).max(2);
@@ -211,7 +211,7 @@ impl Total {
         Some(last.saturating_sub(*first.iter().max()?))
     }
 
-    /// Prints the end, and says whether it is a good one.
+    /// Prints the result, and returns whether every statement holds.
     pub(crate) fn judge(&self, took: Duration, most_growth: u64, panics: u64) -> bool {
         let rate = self.requests as f64 / took.as_secs_f64();
         println!(
@@ -231,7 +231,7 @@ impl Total {
         println!();
         let mut all_hold = true;
         let mut check = |holds: bool, fact: &str| {
-            println!("{}  {fact}", if holds { "ok    " } else { "NOT SO" });
+            println!("{}  {fact}", if holds { "ok    " } else { "FAILED" });
             all_hold &= holds;
         };
         check(self.rounds() > 0, "there was a round");
@@ -242,7 +242,7 @@ impl Total {
         check(panics == 0, "nothing panicked");
         match self.growth() {
             None => {
-                println!("        memory: too few rounds, or no /proc, to say by how much it grew")
+                println!("        memory: too few rounds, or no /proc, to measure its growth")
             }
             Some(growth) => check(
                 growth <= most_growth << 20,

@@ -1,4 +1,4 @@
-//! Any server: HTTP/1.1 and HTTP/2, on a port of the system's choice.
+//! A server: HTTP/1.1 and HTTP/2, on a port that the system chooses.
 
 use std::{convert::Infallible, io, net::SocketAddr};
 
@@ -58,14 +58,14 @@ impl Server {
         })
     }
 
-    /// Accepts no more, and waits until every connection has ended, as clients end them.
+    /// Accepts no more connections, and waits until the clients have ended all connections.
     pub(crate) async fn close(self) {
         drop(self.closing);
         let _ = self.serving.await;
     }
 }
 
-/// One connection, to its end.
+/// Serves one connection to its end.
 pub(crate) async fn serve<S, B>(socket: TcpStream, app: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,

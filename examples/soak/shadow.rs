@@ -1,4 +1,4 @@
-//! A shadow with faults, on one port for all of its lives.
+//! A shadow with faults. It keeps its port when it stops and starts again.
 
 use std::{
     convert::Infallible,
@@ -42,19 +42,19 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// It takes up to this many milliseconds for each answer.
+    /// Each answer takes up to this number of milliseconds.
     Slow(u64),
-    /// It answers nothing.
+    /// It never answers.
     Hung,
     /// Its answers have no end.
     Endless,
     /// It resets every connection.
     Reset,
-    /// It answers with something that is no HTTP, or stops being it.
+    /// It answers with bytes that are not HTTP, or that become invalid later.
     Garbage,
-    /// Its port is closed, and every connection.
+    /// Its port and every connection are closed.
     Refuse,
-    /// So, for a moment.
+    /// The same, for a moment.
     Restart,
 }
 
@@ -78,7 +78,7 @@ impl Fault {
 #[derive(Default)]
 pub(crate) struct Received {
     pub(crate) whole: AtomicU64,
-    /// Whole, and not what a client sent.
+    /// Complete copies that differ from what a client sent.
     pub(crate) wrong: AtomicU64,
 }
 
@@ -111,7 +111,7 @@ impl Shadow {
     }
 }
 
-/// A port of ours on which nothing listens: whoever connects is refused.
+/// A reserved port on which nothing listens, so that connections are refused.
 fn take(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     #[cfg(unix)]
@@ -124,7 +124,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     take(port)?.listen(1024)
 }
 
-/// All of its lives.
+/// Runs the shadow, with all its stops and starts.
 async fn live(
     mut listener: TcpListener,
     mut faults: watch::Receiver<Fault>,
@@ -146,7 +146,7 @@ async fn live(
             fault,
             Fault::None | Fault::Slow(_) | Fault::Hung | Fault::Endless
         ) {
-            continue; // for open connections too
+            continue; // applies to open connections too
         }
         connections.shutdown().await;
         if matches!(fault, Fault::Refuse | Fault::Restart) {
@@ -164,7 +164,7 @@ async fn live(
     }
 }
 
-/// Until the port is ours again: a connection that goes out may have got it meanwhile.
+/// Waits until the port can be reserved again, because an outgoing connection may use it in between.
 async fn again<T>(port: u16, take: fn(u16) -> io::Result<T>) -> T {
     loop {
         match take(port) {
@@ -234,7 +234,7 @@ async fn answer(
     }))
 }
 
-/// Whether a copy is what a client sent.
+/// Whether a copy equals what a client sent.
 fn is_right(head: &Parts, body: &Bytes) -> bool {
     let text = |name: HeaderName| head.headers.get(name).and_then(|it| it.to_str().ok());
     let sent = match head.headers.get(BODY) {

@@ -1,4 +1,4 @@
-//! How many requests a round may still make.
+//! The number of requests that a round may still send.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -26,7 +26,7 @@ impl Tickets {
         }
     }
 
-    /// The number of the next request, if there is to be one.
+    /// The number of the next request, if one may be sent.
     pub(crate) fn take(&self) -> Option<u64> {
         if Instant::now() > self.until {
             return None;
@@ -38,12 +38,12 @@ impl Tickets {
         (number < self.all).then_some(number)
     }
 
-    /// No more requests come.
+    /// Ends the requests.
     pub(crate) fn are_used(&self) {
         self.drain.notify_one();
     }
 
-    /// Until it is time to drain: mostly before the last request.
+    /// Waits until the drain should begin, which is usually before the last request.
     pub(crate) async fn drain_time(&self) {
         self.drain.notified().await;
     }

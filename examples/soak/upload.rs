@@ -1,4 +1,4 @@
-//! The body of a request: bytes of one endless pattern, in pieces, perhaps never finished.
+//! The body of a request: bytes of one endless pattern in pieces, which may not end.
 
 use std::{
     collections::VecDeque,
@@ -30,7 +30,7 @@ pub(crate) fn pattern(offset: usize, length: usize) -> Bytes {
 pub(crate) enum Framing {
     Length,
     Chunked,
-    /// Chunked, and a checksum after it.
+    /// Chunked, with a checksum in a trailer.
     Trailers,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Upload {
     pieces: VecDeque<Bytes>,
     knows_length: bool,
     trailers: Option<HeaderMap>,
-    /// Bytes that were promised and never come.
+    /// Bytes that were declared and are never sent.
     missing: u64,
     is_paused: bool,
 }
@@ -59,7 +59,7 @@ impl Upload {
         }
     }
 
-    /// It stops before its end, and waits for ever.
+    /// It stops before its end, and then sends nothing.
     pub(crate) fn broken_off(mut self) -> Self {
         self.missing = 1 + self.pieces.pop_back().map_or(0, |last| last.len() as u64);
         self.trailers = None;
@@ -75,7 +75,7 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        // In several writes, as uploads come.
+        // In several writes, as real uploads arrive.
         self.is_paused = !self.is_paused && self.pieces.len() > 1;
         if self.is_paused {
             cx.waker().wake_by_ref();

@@ -1,11 +1,11 @@
-//! What this process holds, as `/proc` says; elsewhere nothing is known.
+//! Descriptors and memory of this process, from `/proc`; unknown on systems without it.
 
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
-/// What closes a socket is a task, which may come later than the end of whom it served.
+/// A task closes a socket, which may happen after the end of the client.
 const SETTLES_WITHIN: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl Usage {
         }
     }
 
-    /// Once no more descriptors are open than `before`, or they do not become fewer.
+    /// Measures when no more descriptors are open than `before`, or when their number no longer falls.
     pub(crate) async fn settled(before: Self) -> Self {
         let until = Instant::now() + SETTLES_WITHIN;
         loop {

@@ -65,13 +65,12 @@ pub(crate) fn wide(target: &HttpTargetBuilder, is_http2: bool) -> Result<HttpTar
     }
 }
 
-/// Where it is, for people. An address that no target can be made of is refused before it is shown.
+/// The target's `host[:port]`, for a line of the log. Building a target dials nothing.
 pub(crate) fn authority(target: &HttpTargetBuilder) -> String {
-    let target = target.clone().build();
-    target.map_or_else(
-        |invalid| invalid.to_string(),
-        |target| target.authority().to_string(),
-    )
+    match target.clone().build() {
+        Ok(target) => target.authority().to_string(),
+        Err(invalid) => invalid.to_string(),
+    }
 }
 
 /// Sends every request to the backend and never fails: what that cannot answer is a response of its own.

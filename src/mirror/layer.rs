@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::{admission::Admission, handle::MirrorHandle, service::Mirror};
+use super::{admission::Admission, handle::MirrorHandle, service::Mirror, state::MirrorState};
 
 /// Wraps each service in a [`Mirror`]. All of them share one shadow, one rate, one set of limits and one set of counters.
 ///
@@ -34,6 +34,10 @@ impl MirrorLayer {
         Self {
             admission: Arc::new(admission),
         }
+    }
+
+    pub(super) fn state(&self) -> &MirrorState {
+        &self.admission.shared
     }
 
     /// The handle that controls and reads this mirror while it runs.

@@ -142,6 +142,18 @@ impl Default for HostRewrite {
     }
 }
 
+/// As a part of a start-up line: `Host with the suffix "-shadow"`.
+impl fmt::Display for HostRewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rule {
+            Rule::Preserve => f.write_str("Host unchanged"),
+            Rule::Suffix(suffix) => write!(f, "Host with the suffix {suffix:?}"),
+            Rule::Literal(authority) => write!(f, "Host {authority}"),
+            Rule::Map(_) => f.write_str("Host from a closure"),
+        }
+    }
+}
+
 impl fmt::Debug for HostRewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.rule {

@@ -100,6 +100,8 @@
 //! `HttpTarget` then tries a fresh one, and fails with an error that
 //! [is a connect error](crate::client::Error::is_connect) where there is none to be had: nothing was sent, and a
 //! `tower::retry` around the split, for requests that can be cloned, sends it where it should go.
+//!
+//! `Steer` of tower is ready only when all its services are ready, and it fails if one of them fails. A split asks only the selected subset.
 
 mod builder;
 mod counters;

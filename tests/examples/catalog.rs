@@ -5,24 +5,29 @@ use super::{run, shows};
 #[tokio::test]
 async fn the_exercise_shows_what_it_says() {
     let facts = [
-        "ok      the client got 600 answers by v1, none with an imageUrl",
-        "ok      v2 received 600, 600 of them equal byte for byte",
-        "ok      600 came with `Host: catalog-shadow`, where clients said `catalog`",
-        "ok      600 answers of v2 were received whole",
-        "ok      tower-mirror: at most",
-        "ok      by hand: a socket, its task and its buffers for every request, with no end to it",
-        "ok      600 copies found nobody there",
-        "ok      nothing: v1's answers, whole and at v1's pace",
-        "ok      1800 outcomes, for the 1800 requests that clients sent",
-        "ok      drained: no copy is left, nor a byte of one",
-        "All of it is so",
+        "mirror \"catalog-v2\": all methods, credentials included, 100 % of requests",
+        "ok      clients received 1200 answers by v1, none with an imageUrl",
+        "ok      v2 received 1200, 1200 of them equal byte for byte",
+        "ok      1200 of them had `Host: catalog-shadow`, where clients had sent `catalog`",
+        "ok      the mirror received 1200 answers of v2 completely",
+        "ok      tower-mirror: at most 128 copies and 32 sockets at a time",
+        "ok      written by hand: every copy holds a socket until none of 1024 descriptors is left",
+        "ok      1200 copies could not connect, and were counted as such",
+        "ok      with tower-mirror nothing: every client was answered by v1, and no connection broke",
+        "ok      3600 outcomes for the 3600 requests that clients sent",
+        "ok      after the drain no copy is left, and no byte of one",
+        "Every statement above was checked and holds",
     ];
-    shows("catalog", &facts).await;
+    let shown = shows("catalog", &facts).await;
+    assert!(
+        !shown.contains('\x1b'),
+        "no colours where the output is not a terminal: {shown:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    // Whoever holds it, it is held.
+    // If this fails, another process holds the port.
     let _holder = TcpListener::bind("127.0.0.1:9000");
     let output = run("catalog", &["--serve"]).await;
     assert_eq!(output.status.code(), Some(2));

@@ -3,11 +3,11 @@ use super::shows;
 #[tokio::test]
 async fn the_example_shows_what_it_says() {
     let facts = [
-        "ok      every client got the right answer, to a body sent once or twice",
-        "ok      without, the tail is the server's",
-        "ok      hedged, it is gone at p99",
-        "ok      a body over the buffer's cap is served too, but cannot be sent twice",
-        "All of it is so",
+        "ok      every client received the correct answer, whether its body was sent once or twice",
+        "ok      without hedging, clients wait for 30 slow answers: p99",
+        "ok      with hedging, clients wait for ",
+        "ok      a body over the limit of the buffer is served too, but cannot be sent twice",
+        "Every statement above was checked and holds",
     ];
     shows("hedge", &facts).await;
 }

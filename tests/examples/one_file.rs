@@ -1,13 +1,14 @@
-//! The examples of one file each, which check themselves.
+//! The examples that are one file each. They check themselves.
 
 use super::shows;
 
 #[tokio::test]
 async fn the_axum_app_reports_and_drains() {
     let facts = [
+        "mirror \"shop-v2\": all methods, credentials included, 100 % of requests; ",
         "   shop-v2 /items: completed; v1 200 OK, v2 200 OK after ",
         "   shop-v2 /orders/{item}: completed; v1 201 Created, v2 500 Internal Server Error after ",
-        "   0 copies given up",
+        "   0 copies were aborted",
         "2 requests, 0 copies in flight holding 0 bytes",
     ];
     shows("axum_app", &facts).await;
@@ -17,7 +18,7 @@ async fn the_axum_app_reports_and_drains() {
 async fn hypers_own_server_is_mirrored() {
     let facts = [
         r#"v1 answered b"HELLO""#,
-        r#"v2 was sent "POST /shout, host shop-shadow: hello""#,
+        r#"v2 received "POST /shout, host shop-shadow: hello""#,
         "2  completed",
     ];
     shows("hyper_server", &facts).await;
@@ -32,7 +33,7 @@ async fn a_tonic_server_is_mirrored() {
 #[tokio::test]
 async fn outgoing_calls_are_mirrored() {
     let facts = [
-        "v2 is asked for candle, as \"prices-v2.internal\"",
+        "v2 receives a request for candle, with the host \"prices-v2.internal\"",
         "watch: v1's price of watch",
         "2  completed",
         "1  timed_out",

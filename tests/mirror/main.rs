@@ -14,5 +14,6 @@ mod outcomes;
 mod panics;
 mod said;
 mod stacks;
+mod start_line;
 mod stream;
 mod trace_context;

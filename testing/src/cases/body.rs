@@ -1,4 +1,4 @@
-//! The requests.
+//! The requests that are measured.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Request, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 
-/// A body of so many frames of so many bytes.
+/// A body with this number of frames, each with this number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub frames: usize,
@@ -46,7 +46,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// A body that is all there, frame by frame.
+/// A body in memory, with several frames.
 #[derive(Debug)]
 pub struct Frames {
     frames: VecDeque<Bytes>,
@@ -59,7 +59,7 @@ impl Frames {
         Self { frames, left }
     }
 
-    /// Slices of a buffer that is shared already, as hyper's frames are: a clone of one allocates nothing.
+    /// Slices of a buffer that is already shared, like the frames of hyper. A clone of a slice allocates nothing.
     pub fn of(shape: Shape) -> Self {
         static BUFFER: OnceLock<Bytes> = OnceLock::new();
         let buffer = BUFFER.get_or_init(|| {
@@ -94,7 +94,7 @@ impl Body for Frames {
     }
 }
 
-/// With as many headers as asked for, `host` and `x-user` among them.
+/// A request with this number of headers, including `host` and `x-user`.
 pub fn request(headers: usize, shape: Shape) -> Request<Frames> {
     const COMMON: [(&str, &str); 8] = [
         ("host", "catalog:8000"),
@@ -123,7 +123,7 @@ pub fn request(headers: usize, shape: Shape) -> Request<Frames> {
     request
 }
 
-/// With four headers, as most cases have it.
+/// A request with four headers, which most cases use.
 pub fn usual(shape: Shape) -> Request<Frames> {
     request(4, shape)
 }

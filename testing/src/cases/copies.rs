@@ -1,4 +1,4 @@
-//! Requests that are copied, each in all the ways there are.
+//! Requests that are copied, in every way.
 
 use http::Request;
 use tower::{Layer, Service};
@@ -12,7 +12,7 @@ use super::{
     services::{Reader, runtime},
 };
 
-/// The service by itself: what all of the others do too.
+/// The service without a layer, which is a part of all other cases.
 pub fn bare(shape: Shape) -> Case {
     let runtime = runtime();
     Case::new(
@@ -25,7 +25,7 @@ pub fn by_hand(shape: Shape) -> Case {
     by_hand_of(shape, usual)
 }
 
-/// With another host and a mark.
+/// A copy by hand with another host and a mark.
 pub fn marked_by_hand(shape: Shape) -> Case {
     floor_of(Floor::new(Reader).marking(), shape, usual)
 }
@@ -73,7 +73,7 @@ pub fn streaming(shape: Shape) -> Case {
     mirrored(shape, usual, |mirror| mirror.body_mode(BodyMode::Streaming))
 }
 
-/// With the body read whole before the mirror sees it.
+/// The body is read completely before the mirror receives it.
 pub fn behind_a_buffer(shape: Shape) -> Case {
     let layer = MirrorLayer::new(Reader);
     let service = RequestBodyBufferLayer::new().layer(layer.layer(Reader));
@@ -113,7 +113,7 @@ where
     )
 }
 
-/// A case whose copies failed would have measured something else.
+/// Checks that no copy failed, because the case would then have measured something else.
 struct Ends(MirrorLayer);
 
 impl Drop for Ends {

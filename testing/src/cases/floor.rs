@@ -1,7 +1,7 @@
 //! The cheapest correct copy, written by hand for one case: method, URI and headers cloned, small
 //! frames copied and large ones shared, one permit, one task, one timer.
 //!
-//! It rewrites and marks nothing, unless told to, counts nothing, and nobody can steer it.
+//! It rewrites and marks nothing by default, counts nothing, and cannot be controlled.
 
 use std::{
     collections::VecDeque,
@@ -44,7 +44,7 @@ impl<S> Floor<S> {
         }
     }
 
-    /// With the two headers that a copy has to have beside: another host, and a mark.
+    /// With the two headers that a copy must also have: another host, and a mark.
     pub fn marking(self) -> Self {
         Self {
             marks: true,
@@ -57,12 +57,12 @@ impl<S> Floor<S> {
     }
 }
 
-/// Until no copy is left.
+/// Waits until no copy is left.
 pub async fn idle(permits: &Semaphore) {
     let _all = permits.acquire_many(MAX_IN_FLIGHT).await;
 }
 
-/// Copies what is read of it, and sends the copy once it is whole.
+/// Copies the frames that are read, and sends the copy when it is complete.
 pub struct FloorBody<B> {
     inner: B,
     copy: Option<(Request<()>, OwnedSemaphorePermit)>,
@@ -121,7 +121,7 @@ fn send(copy: Request<()>, frames: VecDeque<Bytes>, permit: OwnedSemaphorePermit
     });
 }
 
-/// Known beforehand, which is cheapest.
+/// They are known beforehand, which is the cheapest way.
 fn mark(headers: &mut HeaderMap) {
     const SHADOW: HeaderValue = HeaderValue::from_static("catalog-shadow:8000");
     const NAME: HeaderName = HeaderName::from_static("x-mirrored-by");

@@ -6,7 +6,7 @@ pub type Make = Box<dyn Fn() -> Case>;
 
 pub const SHAPES: [Shape; 4] = [Shape::EMPTY, Shape::SMALL, Shape::SHARED, Shape::MEBIBYTE];
 
-/// All of them, each with the name it has in `tests/allocations.txt`.
+/// All cases, with their names in `tests/allocations.txt`.
 pub fn all() -> Vec<(String, Make)> {
     let mut all: Vec<(String, Make)> = Vec::new();
     let calls: [Named; 15] = [
@@ -46,7 +46,7 @@ pub fn all() -> Vec<(String, Make)> {
     all
 }
 
-/// A case by its name.
+/// Finds a case by its name.
 pub fn case(name: &str) -> Case {
     let all = all();
     let found = all.iter().find(|(known, _)| known == name);

@@ -1,8 +1,8 @@
-//! What is measured, once for all: criterion takes the times, `instructions` the instructions and
-//! `tests/allocations.rs` the allocations of the same cases.
+//! The measured cases. Criterion measures their times, `instructions` counts their instructions, and
+//! `tests/allocations.rs` their allocations.
 //!
-//! A case is one request's whole life: the call, the answer, and its copy until nothing is left of
-//! it, on a runtime of one thread. Making the request is not part of it.
+//! A case is the entire life of one request: the call, the answer, and its copy until nothing of it is
+//! left, on a runtime with one thread. The creation of the request is not a part of it.
 
 #![allow(dead_code, reason = "each of the three uses what it needs")]
 
@@ -25,10 +25,10 @@ use self::body::{Frames, Shape};
 
 /// A row of a table of cases.
 pub type Named = (&'static str, fn() -> Case);
-/// One for bodies of each shape.
+/// One column for each shape of bodies.
 pub type Shaped = (&'static str, fn(Shape) -> Case);
 
-/// One way to treat a request, ready for any number of them.
+/// One way to handle requests, for any number of requests.
 pub struct Case {
     request: Rc<dyn Fn() -> Request<Frames>>,
     run: Box<dyn FnMut(Request<Frames>)>,
@@ -43,18 +43,18 @@ impl Case {
         Self { request, run }
     }
 
-    /// A request for [`run`](Self::run), not measured.
+    /// Creates a request for [`run`](Self::run), which is not measured.
     pub fn request(&self) -> Request<Frames> {
         (self.request)()
     }
 
-    /// As [`request`](Self::request), while the case runs.
+    /// Like [`request`](Self::request), while the case runs.
     pub fn maker(&self) -> impl Fn() -> Request<Frames> + 'static {
         let request = Rc::clone(&self.request);
         move || request()
     }
 
-    /// What is measured.
+    /// Runs the part that is measured.
     #[inline(never)]
     pub fn run(&mut self, request: Request<Frames>) {
         (self.run)(request);

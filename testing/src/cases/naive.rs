@@ -1,5 +1,5 @@
-//! What is usually written by hand: the body collected whole into one piece, the parts cloned, a
-//! task spawned. No bound, no deadline.
+//! A mirror as people usually write it by hand: it collects the body into one piece, clones the parts, and
+//! spawns a task. It has no bound and no deadline.
 
 use std::{
     convert::Infallible,
@@ -21,12 +21,12 @@ use super::{body::Frames, services::Reader};
 
 #[derive(Clone, Default)]
 pub struct Naive {
-    /// Only for the measurement, to know when a copy has ended.
+    /// Used only by the measurement, which must know when a copy has ended.
     in_flight: Arc<AtomicUsize>,
 }
 
 impl Naive {
-    /// Until no copy is left.
+    /// Waits until no copy is left.
     pub async fn idle(&self) {
         while self.in_flight.load(Relaxed) > 0 {
             tokio::task::yield_now().await;

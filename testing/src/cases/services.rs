@@ -1,4 +1,4 @@
-//! The services around and inside of what is measured.
+//! The services around and inside the measured layers.
 
 use std::{
     convert::Infallible,
@@ -17,7 +17,7 @@ use tower::Service;
 
 use super::body::Frames;
 
-/// Answers at once, without a look at the body.
+/// Answers at once, without reading the body.
 #[derive(Clone)]
 pub struct Null;
 
@@ -74,7 +74,7 @@ impl<B: Body + Unpin> Future for Reading<B> {
     }
 }
 
-/// Changes the body's type, and nothing else: the least that a layer around bodies does.
+/// Changes only the type of the body, which is the least that a layer around bodies does.
 #[derive(Clone)]
 pub struct Identity<S>(pub S);
 
@@ -95,7 +95,7 @@ impl<S: Service<Request<Mapped>>> Service<Request<Frames>> for Identity<S> {
     }
 }
 
-/// One call that is answered at once.
+/// Makes one call, which is answered at once.
 pub fn call<S>(service: &mut S, request: Request<Frames>)
 where
     S: Service<Request<Frames>>,

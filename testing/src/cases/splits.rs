@@ -1,4 +1,4 @@
-//! Requests of which one of two subsets is chosen.
+//! Requests for which one of two subsets is selected.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tower_mirror::{Draw, Key, WeightedSplit, split::WeightedSplitBuilder};
 
 use super::{Case, services::Null, unsampled::called};
 
-/// The least that choosing costs: an `Arc` cloned for the future to hold, an atomic add, the call.
+/// The least cost of a selection: an `Arc` that is cloned for the future, an atomic add, the call.
 pub fn by_hand() -> Case {
     called(Turns(Arc::new(AtomicUsize::new(0))))
 }

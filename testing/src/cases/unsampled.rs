@@ -38,7 +38,7 @@ pub fn filtered() -> Case {
     mirrored(|mirror| mirror.filter(|head| head.method == Method::PUT))
 }
 
-/// At a rate that leaves every request to the draw, and takes none that is measured: the chance is
+/// At a rate with which every request is drawn and no measured request is selected: the probability is
 /// one in a million, and outside a runtime such a request is not copied either.
 fn drawn(draw: Draw) -> Case {
     mirrored(|mirror| mirror.sample_rate(rare()).draw(draw))
