@@ -71,9 +71,17 @@ pub(super) struct Table {
     /// When the comparison was found to have failed.
     pub(super) failed_at: Option<SystemTime>,
     /// By route and finding, over all comparisons until now. A reset does not take them back.
-    pub(super) totals: HashMap<Arc<str>, [u64; 4]>,
+    pub(super) totals: HashMap<Arc<str>, Totals>,
     has_baseline: bool,
     latency: Option<LatencyTest>,
+}
+
+/// What was counted on one route over all comparisons.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    /// In the order of [`Finding::ALL`].
+    pub(crate) findings: [u64; 4],
+    pub(crate) not_judged: u64,
 }
 
 /// A method as a label: the few that have a meaning.
@@ -144,6 +152,7 @@ impl Table {
         self.warm_up_left = self.warm_up_left.saturating_sub(1);
         let place = self.place(method, route);
         let row = &mut self.routes[place];
+        let not_judged = row.not_judged;
         let finding = row.record(at, judged, is_warm_up);
         if !is_warm_up {
             let shown = match finding {
@@ -153,8 +162,9 @@ impl Table {
             row.both += u64::from(shown == Finding::Both);
             let totals = self.totals.entry(Arc::clone(&row.label)).or_default();
             if let Some(place) = Finding::ALL.iter().position(|known| *known == shown) {
-                totals[place] += 1;
+                totals.findings[place] += 1;
             }
+            totals.not_judged += row.not_judged - not_judged;
         }
         (Arc::clone(&row.label), finding)
     }
