@@ -5,10 +5,11 @@
 //! 2. [Sampling and stickiness](sampling): How many requests are copied, and which ones?
 //! 3. [Safe writes](safe_writes): What may a shadow do with the requests that it receives?
 //! 4. [Rolling out a version](rolling_out): How do I get from 1 % mirrored to 100 % served?
-//! 5. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
-//! 6. [Sizing the limits](sizing): How large should the limits be?
-//! 7. [Shutting down](shutting_down): In which order does a process shut down?
-//! 8. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
+//! 5. [Rolling out by the verdict](rollout_tools): rules for Argo Rollouts and Flagger
+//! 6. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
+//! 7. [Sizing the limits](sizing): How large should the limits be?
+//! 8. [Shutting down](shutting_down): In which order does a process shut down?
+//! 9. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
 
 // The first definition of a link counts: in rustdoc the chapters link to modules, in the repository to files.
 macro_rules! chapters {
@@ -20,6 +21,7 @@ macro_rules! chapters {
             /// [sampling]: self::sampling
             /// [safe writes]: self::safe_writes
             /// [rolling out]: self::rolling_out
+            /// [rollout tools]: self::rollout_tools
             /// [outcomes]: self::outcomes
             /// [sizing]: self::sizing
             /// [shutting down]: self::shutting_down
@@ -42,6 +44,8 @@ chapters! {
     safe_writes "safe-writes.md"
     /// From 1 % mirrored to 100 % served, step by step.
     rolling_out "rolling-out.md"
+    /// Rules for Argo Rollouts and Flagger that ask whether v2 is right.
+    rollout_tools "rollout-tools.md"
     /// What the numbers say, and what they do not say.
     outcomes "outcomes.md"
     /// Copies in flight, memory and connections, with calculations.

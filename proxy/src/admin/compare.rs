@@ -9,20 +9,25 @@ use axum::{
         header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY},
     },
     response::{IntoResponse, Response},
-    routing::{any, get},
+    routing::{any, get, post},
 };
 use tokio::task::spawn_blocking;
 use tower::Service;
 use tower_mirror::compare::{CompareHandle, VerdictService};
 
-pub(super) const PATHS: [&str; 4] = ["/compare", "/verdict", "/verdict/pass", "/verdict/fail"];
+const REPORT: &str = "/compare";
+const RESET: &str = "/compare/reset";
+const VERDICTS: [&str; 3] = ["/verdict", "/verdict/pass", "/verdict/fail"];
+
+pub(super) const PATHS: [&str; 5] = [REPORT, RESET, VERDICTS[0], VERDICTS[1], VERDICTS[2]];
 
 pub(super) fn router(compare: CompareHandle) -> Router {
     let verdict = VerdictService::new(compare.clone());
     let report = Router::new()
-        .route(PATHS[0], get(report).delete(reset))
+        .route(REPORT, get(report).delete(reset))
+        .route(RESET, post(reset_for_tools))
         .with_state(compare);
-    let verdicts = PATHS[1..].iter().fold(Router::new(), |router, path| {
+    let verdicts = VERDICTS.iter().fold(Router::new(), |router, path| {
         router.route(path, any(answer_verdict))
     });
     report.merge(verdicts.with_state(verdict))
@@ -31,6 +36,10 @@ pub(super) fn router(compare: CompareHandle) -> Router {
 /// A report takes some milliseconds, which would be a pause of the proxy on the thread that serves.
 async fn report(State(compare): State<CompareHandle>, headers: HeaderMap) -> Response {
     let is_json = wants_json(&headers);
+    show(compare, is_json).await
+}
+
+async fn show(compare: CompareHandle, is_json: bool) -> Response {
     let text = spawn_blocking(move || match is_json {
         true => compare.report().to_json(),
         false => compare.report().to_string(),
@@ -53,6 +62,12 @@ async fn report(State(compare): State<CompareHandle>, headers: HeaderMap) -> Res
 async fn reset(State(compare): State<CompareHandle>) -> StatusCode {
     compare.reset();
     StatusCode::NO_CONTENT
+}
+
+/// For tools that only know POST. Flagger takes 204 as a refusal, and Argo Rollouts reads JSON.
+async fn reset_for_tools(State(compare): State<CompareHandle>) -> Response {
+    compare.reset();
+    show(compare, true).await
 }
 
 async fn answer_verdict(State(verdict): State<VerdictService>, request: Request) -> Response {

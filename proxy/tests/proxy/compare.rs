@@ -8,6 +8,7 @@ use crate::{
     child::Proxy,
     client::{Answer, Client},
     upstream::{Seen, Upstream},
+    within,
 };
 
 /// More requests than any verdict here needs.
@@ -25,7 +26,9 @@ const SOON: [&str; 6] = [
 ];
 
 /// Answers with JSON. `{n}` in it is a number that is another one in each answer of each server.
-async fn app(answer: impl Fn(&Seen) -> (u16, &'static str) + Send + Sync + 'static) -> Upstream {
+pub(crate) async fn app(
+    answer: impl Fn(&Seen) -> (u16, &'static str) + Send + Sync + 'static,
+) -> Upstream {
     Upstream::answering(move |seen| {
         let (status, text) = answer(&seen);
         let text = text.replace("{n}", &rand().to_string());
@@ -42,20 +45,20 @@ fn rand() -> u64 {
     RandomState::new().hash_one(0) >> 12
 }
 
-const ITEMS: &str = r#"{"id": {n}, "items": [{"name": "a", "tags": ["x", "y"]}]}"#;
-const WITH_IMAGES: &str =
+pub(crate) const ITEMS: &str = r#"{"id": {n}, "items": [{"name": "a", "tags": ["x", "y"]}]}"#;
+pub(crate) const WITH_IMAGES: &str =
     r#"{"id": {n}, "items": [{"name": "a", "tags": ["x", "y"], "imageUrl": "a.png"}]}"#;
 const WITH_OTHER_ORDER: &str = r#"{"id": {n}, "items": [{"name": "a", "tags": ["y", "x"]}]}"#;
 
 /// The proxy before three servers, the third of which is v2.
-struct Compared {
-    proxy: Proxy,
-    client: Client,
+pub(crate) struct Compared {
+    pub(crate) proxy: Proxy,
+    pub(crate) client: Client,
     _servers: [Upstream; 3],
 }
 
 impl Compared {
-    async fn with(v2: Upstream, args: &[&str]) -> Self {
+    pub(crate) async fn with(v2: Upstream, args: &[&str]) -> Self {
         let [v1, second_v1] = [app(|_| (200, ITEMS)).await, app(|_| (200, ITEMS)).await];
         let (primary, baseline, shadow) = (v1.url(), second_v1.url(), v2.url());
         let servers = [
@@ -84,6 +87,23 @@ impl Compared {
         assert_eq!(answer.status, StatusCode::OK);
     }
 
+    pub(crate) async fn ask_items(&self) {
+        self.ask(Method::GET, "/items").await;
+    }
+
+    /// The verdict once no request is under way.
+    pub(crate) async fn settled(&self) -> Value {
+        within("the requests under way", async {
+            loop {
+                let verdict = self.verdict().await;
+                if verdict["open"] == 0 {
+                    return verdict;
+                }
+            }
+        })
+        .await
+    }
+
     async fn admin(&self, method: Method, path: &str, accept: &str) -> Answer {
         let url = format!("http://{}{path}", self.proxy.admin());
         let request = Request::builder().method(method).uri(url);
@@ -93,14 +113,14 @@ impl Compared {
             .await
     }
 
-    async fn verdict(&self) -> Value {
+    pub(crate) async fn verdict(&self) -> Value {
         let answer = self.admin(Method::GET, "/verdict", "*/*").await;
         assert_eq!(answer.status, StatusCode::OK);
         serde_json::from_slice(&answer.body).unwrap()
     }
 
     /// Asks until it is this verdict, which must come within the bound and be the first that is not `inconclusive`.
-    async fn ask_until(&self, wanted: &str) -> Value {
+    pub(crate) async fn ask_until(&self, wanted: &str) -> Value {
         for asked in 0..BOUND {
             self.ask(Method::GET, "/items").await;
             if asked % 20 == 19 {
@@ -309,7 +329,13 @@ async fn json_and_text_are_chosen_by_accept() {
 async fn without_compare_there_is_no_verdict() {
     let (v1, v2) = (Upstream::echo().await, Upstream::echo().await);
     let proxy = Proxy::start(&["--primary", &v1.url(), "--shadow", &v2.url()]).await;
-    for path in ["/compare", "/verdict", "/verdict/pass", "/verdict/fail"] {
+    for path in [
+        "/compare",
+        "/compare/reset",
+        "/verdict",
+        "/verdict/pass",
+        "/verdict/fail",
+    ] {
         let answer = proxy.get(path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert_eq!(answer.body, "nothing is compared: no --compare\n");
