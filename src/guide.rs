@@ -5,11 +5,12 @@
 //! 2. [Sampling and stickiness](sampling): How many requests are copied, and which ones?
 //! 3. [Safe writes](safe_writes): What may a shadow do with the requests that it receives?
 //! 4. [Rolling out a version](rolling_out): How do I get from 1 % mirrored to 100 % served?
-//! 5. [Rolling out by the verdict](rollout_tools): rules for Argo Rollouts and Flagger
-//! 6. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
-//! 7. [Sizing the limits](sizing): How large should the limits be?
-//! 8. [Shutting down](shutting_down): In which order does a process shut down?
-//! 9. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
+//! 5. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
+//! 6. [Is v2 right?](is_v2_right): Are the answers of v2 those of v1, and with which certainty? (feature `compare`)
+//! 7. [Rolling out by the verdict](rollout_tools): How do Argo Rollouts and Flagger ask whether v2 is right?
+//! 8. [Sizing the limits](sizing): How large should the limits be?
+//! 9. [Shutting down](shutting_down): In which order does a process shut down?
+//! 10. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
 
 // The first definition of a link counts: in rustdoc the chapters link to modules, in the repository to files.
 macro_rules! chapters {
@@ -21,13 +22,14 @@ macro_rules! chapters {
             /// [sampling]: self::sampling
             /// [safe writes]: self::safe_writes
             /// [rolling out]: self::rolling_out
-            /// [rollout tools]: self::rollout_tools
             /// [outcomes]: self::outcomes
+            /// [rollout tools]: self::rollout_tools
+            /// [is v2 right]: self::is_v2_right
             /// [sizing]: self::sizing
             /// [shutting down]: self::shutting_down
             /// [from a mesh]: self::from_a_mesh
-            /// [conformance]: https://docs.rs/crate/tower-mirror/latest/source/docs/conformance.md
-            /// [comparison]: https://docs.rs/crate/tower-mirror/latest/source/docs/comparison.md
+            /// [conformance]: https://github.com/tower-mirror/tower-mirror/blob/main/docs/conformance.md
+            /// [comparison]: https://github.com/tower-mirror/tower-mirror/blob/main/docs/comparison.md
             ///
             #[doc = include_str!(concat!("../docs/guide/", $file))]
             pub mod $chapter {}
@@ -44,10 +46,12 @@ chapters! {
     safe_writes "safe-writes.md"
     /// From 1 % mirrored to 100 % served, step by step.
     rolling_out "rolling-out.md"
-    /// Rules for Argo Rollouts and Flagger that ask whether v2 is right.
-    rollout_tools "rollout-tools.md"
     /// What the numbers say, and what they do not say.
     outcomes "outcomes.md"
+    /// The answers of v1 and v2 side by side, with a verdict. Needs the feature `compare`.
+    is_v2_right "is-v2-right.md"
+    /// Rules for Argo Rollouts and Flagger that ask whether v2 is right.
+    rollout_tools "rollout-tools.md"
     /// Copies in flight, memory and connections, with calculations.
     sizing "sizing.md"
     /// In which order a process shuts down, and how long it takes.

@@ -105,7 +105,7 @@ impl Queue {
             return None;
         }
         let twin = Self::new(Arc::clone(budget), None);
-        twin.charged.store(cost, Relaxed);
+        twin.charged.fetch_add(cost, Relaxed);
         {
             let mut state = twin.lock();
             (state.frames, state.phase) = (frames, phase);

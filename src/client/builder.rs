@@ -73,8 +73,8 @@ impl HttpTargetBuilder {
     /// # Errors
     ///
     /// [`InvalidUrl`] names the rule that the URL breaks: it needs the scheme `http`, or `https` with the feature
-    /// `rustls`, and a host, and must not have user information, a path, a query or a fragment. [`InvalidUrl::NotHttps`]
-    /// when the scheme is `http` and [`tls`](Self::tls) was set; [`InvalidUrl::Tls`] when the roots of the platform cannot be
+    /// `rustls`, and a host, and must not have user information, a path, a query or a fragment. `InvalidUrl::NotHttps`
+    /// when the scheme is `http` and `tls` was set; `InvalidUrl::Tls` when the roots of the platform cannot be
     /// loaded, or when the host is not a name that a certificate can have.
     pub fn build(self) -> Result<HttpTarget, InvalidUrl> {
         let endpoint = self.endpoint?;

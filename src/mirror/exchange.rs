@@ -24,7 +24,6 @@ use super::{
     answer::Answer,
     capturing::poll_captured,
     failure,
-    follow::Side,
     framing::CopyBody,
     head,
     join::{Join, PrimaryResult},
@@ -37,7 +36,7 @@ use crate::{
     error::describe,
     guard::drop_guarded,
     observe::Outcome,
-    time::{later, try_sleep, try_sleep_until, until},
+    time::{later, try_sleep_until, until, within},
 };
 
 /// Runs one copy to its outcome.
@@ -297,8 +296,9 @@ where
                 return failed(error, failure::of_readiness, &mut copy.ticket);
             }
             if let Some(side) = &mut copy.ticket.side {
+                let turn = poll_fn(|cx| side.poll_turn(cx));
                 // Boxed, so that it does not enlarge the copies that nothing follows.
-                Box::pin(wait_turn(side)).await;
+                let _ = Box::pin(within(LONGEST_TURN, turn)).await;
             }
             call(&mut shadow, copy)
         };
@@ -336,16 +336,6 @@ where
 
 /// How long a copy waits for the other copy of its request, whose service may never become ready.
 const LONGEST_TURN: Duration = Duration::from_millis(100);
-
-async fn wait_turn(side: &mut Box<dyn Side>) {
-    let turn = pin!(poll_fn(|cx| side.poll_turn(cx)));
-    match try_sleep(LONGEST_TURN) {
-        Some(limit) => {
-            let _ = until(turn, pin!(limit)).await;
-        }
-        None => turn.await,
-    }
-}
 
 /// A separate function, so that no future except the shadow's contains the request.
 fn call<S>(shadow: &mut S, copy: &mut PendingCopy) -> S::Future

@@ -128,7 +128,7 @@ impl Compare {
 
     /// The length of the blocks of time that count as evidence for FAIL, from 1 ms to one hour. Default: 10 s.
     ///
-    /// FAIL needs about eight blocks in which the shadow differs more often than the baseline. Noise of one process that lasts longer than
+    /// FAIL needs at least six blocks in which the shadow differs more often than the baseline. Noise of one process that lasts longer than
     /// a block, such as a stale cache or a pause of a garbage collector, counts against the shadow. Shorter blocks are for
     /// tests and demonstrations. Without a baseline, blocks have no effect.
     pub fn block(mut self, length: Duration) -> Self {
@@ -151,7 +151,8 @@ impl Compare {
         self
     }
 
-    /// The bytes that all answers together may hold until they are compared. An answer that does not fit is not compared. A frame is
+    /// The bytes that all answers together may hold until they are compared. An answer that does not fit is not compared. An answer
+    /// is held until its client has read it, both copies have ended, and it was compared. A frame is
     /// charged with its length and 64 bytes; a frame of the primary of 8 KiB or more with twice its length. Default: 16 MiB.
     pub fn max_held_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_held_bytes = bytes;

@@ -51,7 +51,7 @@ impl CompareLayer {
         self.mirror.handle()
     }
 
-    /// The copies for the baseline, which have outcomes and limits of their own. Their name is that of the mirror with `-baseline`
+    /// The copies for the baseline, which have outcomes and limits of their own. Observers of the mirror are not notified of them. Their name is that of the mirror with `-baseline`
     /// after it. `None`: there is no baseline.
     #[must_use]
     pub fn baseline(&self) -> Option<MirrorHandle> {

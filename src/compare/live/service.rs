@@ -52,6 +52,23 @@ impl<S> CompareService<S> {
     pub(super) fn new(mirror: Mirror<S>) -> Self {
         Self { mirror }
     }
+
+    /// The primary.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        self.mirror.get_ref()
+    }
+
+    /// The primary, mutably.
+    pub fn get_mut(&mut self) -> &mut S {
+        self.mirror.get_mut()
+    }
+
+    /// Takes the primary out of the service.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.mirror.into_inner()
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for CompareService<S>
