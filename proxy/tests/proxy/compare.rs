@@ -59,6 +59,11 @@ pub(crate) struct Compared {
 
 impl Compared {
     pub(crate) async fn with(v2: Upstream, args: &[&str]) -> Self {
+        Self::with_all(v2, &[&SOON, args].concat()).await
+    }
+
+    /// Without anything decided but these arguments.
+    async fn with_all(v2: Upstream, args: &[&str]) -> Self {
         let [v1, second_v1] = [app(|_| (200, ITEMS)).await, app(|_| (200, ITEMS)).await];
         let (primary, baseline, shadow) = (v1.url(), second_v1.url(), v2.url());
         let servers = [
@@ -70,7 +75,7 @@ impl Compared {
             &shadow,
             "--compare",
         ];
-        let proxy = Proxy::start(&[&servers[..], &SOON, args].concat()).await;
+        let proxy = Proxy::start(&[&servers[..], args].concat()).await;
         Self {
             proxy,
             client: Client::http1(),
@@ -293,6 +298,27 @@ async fn methods_that_write_are_compared_only_when_they_are_named() {
         let is_compared = routes.iter().any(|route| route["route"] == "POST *");
         assert_eq!(is_compared, reason.is_none(), "{verdict}");
     }
+}
+
+#[tokio::test]
+async fn what_is_accepted_and_the_warm_up_are_as_the_options_say() {
+    let v2 = || app(|_| (200, ITEMS));
+    let usual = Compared::with_all(v2().await, &[]).await.verdict().await;
+    assert_eq!(usual["tolerated"], serde_json::json!({"excess": 0.001}));
+
+    let args = [
+        "--accept-excess",
+        "0.05",
+        "--accept-latency-p99",
+        "1.5",
+        "--warm-up",
+        "3",
+    ];
+    let compared = Compared::with_all(v2().await, &args).await;
+    let verdict = compared.ask_until_compared(2).await;
+    let tolerated = serde_json::json!({"excess": 0.05, "latency": {"p99": 1.5}});
+    assert_eq!(verdict["tolerated"], tolerated);
+    assert_eq!(verdict["warm_up"], 3);
 }
 
 #[tokio::test]
