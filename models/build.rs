@@ -1,4 +1,4 @@
-//! Has the library take loom's lock and atomics.
+//! Sets the `cfg` with which the library uses loom's lock and atomics.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

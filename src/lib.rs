@@ -35,8 +35,8 @@
 //! | [`client`] | [`HttpTarget`]: one HTTP server with a pool of connections, as a shadow, as a subset, or behind a proxy |
 //! | [`buffer`] | [`RequestBodyBufferLayer`]: the body is read before the service is called, so that it can be sent again |
 //! | [`receive`] | [`ReadOnlyLayer`], for the shadow: refuses copies that would write |
-//! | `compare` (feature) | what differs between the answers of primary, shadow and a baseline, and a verdict with an error rate |
-//! | [`guide`] | eight chapters: how to decide what the reference describes |
+//! | `compare` (feature) | the answers of primary, shadow and a baseline side by side, and a verdict with an error rate: `compare::Compare` |
+//! | [`guide`] | nine chapters: how to decide what the reference describes |
 //!
 //! # Features
 //!

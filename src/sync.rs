@@ -1,8 +1,9 @@
-//! The lock, the atomics and the notification that a copy's parts share: those of the standard library and of tokio,
-//! or loom's where the models run.
+//! The lock, the atomics and the notification that the parts of a copy share. They come from the
+//! standard library and tokio, or from loom when the models run.
 //!
-//! What is modelled takes them from here, so that a model runs the code itself. `cd models && cargo test --release`
-//! runs the models, which lie beside what they check: `body/models/` and `mirror/gate_models.rs`.
+//! Modelled code imports them from here, so that a model runs the same code as the library. Run the
+//! models with `cd models && cargo test --release`. They are next to the code that they check:
+//! `body/models/` and `mirror/gate_models.rs`.
 
 #[cfg(tower_mirror_loom)]
 mod modelled;

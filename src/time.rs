@@ -30,7 +30,7 @@ pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
     try_sleep_until(later(Instant::now(), duration))
 }
 
-/// What `work` gives within `limit`. In a runtime without timers there is no time to wait.
+/// The output of `work`, or `None` after `limit`. A runtime without timers polls `work` once.
 pub(crate) async fn within<W: Future>(limit: Duration, work: W) -> Option<W::Output> {
     let mut work = pin!(work);
     match try_sleep(limit) {

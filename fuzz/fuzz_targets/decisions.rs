@@ -1,4 +1,5 @@
-//! What decisions see of a head: hosts, headers and cookies, which are the same in every version of HTTP.
+//! Fuzz target for the parts of a head that decisions use: hosts, headers and cookies must be the
+//! same in every version of HTTP.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -39,7 +40,7 @@ fuzz_target!(|input: Input<'_>| {
         Key::trace_id(),
         Key::header("x-none").or(Key::cookie("a")),
     ];
-    // Any target and any fields: no panic, and what is found is one thing.
+    // With any target and any fields, the head must not panic, and its host must be valid.
     let mut headers = HeaderMap::new();
     if let Some(host) = value(input.host) {
         headers.insert(HOST, host);
@@ -66,14 +67,14 @@ fuzz_target!(|input: Input<'_>| {
         .map(|host| host.to_ascii_lowercase().into_bytes());
     assert_eq!(seen.header(HOST).as_deref(), lower.as_deref());
     assert_eq!(keys[0].hash(&seen).is_some(), lower.is_some());
-    // What is hashed is what is shown.
+    // The hash must be that of the value that `header` returns.
     let whole = seen.header(COOKIE).map(|whole| whole.into_owned());
     assert_eq!(whole.is_some(), !cookies.is_empty());
     let shown = whole.clone().unwrap_or_default();
     let of_shown = Key::from_fn(move |_| (!shown.is_empty()).then(|| shown.clone()));
     assert_eq!(keys[1].hash(&seen), of_shown.hash(&seen));
 
-    // The same fields in another version, and the cookies in one field.
+    // A second request has the same fields in another version, with the cookies in one field.
     let mut joined = headers.clone();
     if let Some(whole) = whole.as_deref().and_then(value) {
         joined.insert(COOKIE, whole);
@@ -95,7 +96,8 @@ fuzz_target!(|input: Input<'_>| {
     };
     agree(&any, &other);
 
-    // A host that a target can have: HTTP/1.1's field and HTTP/2's authority, in any case.
+    // If the host can be part of a target, HTTP/1.1's field and HTTP/2's authority must give the
+    // same result, in any case.
     let host = std::str::from_utf8(input.host).ok();
     let Some(authority) = host.and_then(|host| host.parse::<Authority>().ok()) else {
         return;
@@ -103,7 +105,7 @@ fuzz_target!(|input: Input<'_>| {
     let http1 = request(Version::HTTP_11, Uri::from_static("/"), headers.clone());
     let mut without = headers;
     without.remove(HOST);
-    // With the default port or without it, where the host is a name.
+    // If the host is a name, the default port is added or removed.
     let name = authority.host();
     let is_name = name
         .bytes()

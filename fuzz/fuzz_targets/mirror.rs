@@ -1,4 +1,5 @@
-//! One request through the mirror, whatever it is, whatever its body does, and whatever primary and shadow do with it.
+//! Fuzz target for one request through the mirror, with any head, any body, and any behaviour of
+//! the primary and the shadow.
 #![no_main]
 
 use std::time::Duration;
@@ -225,7 +226,7 @@ impl Input<'_> {
     }
 }
 
-/// What the request announces of its body.
+/// What a request announces about its body.
 struct Announced {
     length: Option<u64>,
     trailers: bool,
@@ -275,7 +276,7 @@ async fn check(input: &Input<'_>) {
     let mode = mode(input.mode);
     let limit = Duration::from_secs(5);
 
-    // The primary never notices.
+    // The mirror must not change what the primary sees or answers.
     let (with, without) = (input.primary(), input.primary());
     let bare = tokio::time::timeout(limit, without.clone().oneshot(request())).await;
     let shadow = input.shadow();
@@ -306,14 +307,14 @@ async fn check(input: &Input<'_>) {
     };
     assert_eq!(seen(&with), seen(&without));
 
-    // One outcome, and nothing is left.
+    // There must be exactly one outcome, and no memory may remain charged.
     let handle = mirror.handle();
     let stats = settled(&handle, 1).await;
     let outcome = stats
         .outcomes()
         .find(|(_, count)| *count == 1)
         .map(|(outcome, _)| outcome);
-    let outcome = outcome.expect("one outcome");
+    let outcome = outcome.expect("one outcome should be counted");
     drop(shadow.take_kept());
     assert_eq!(handle.stats().buffered_bytes(), 0);
 
@@ -337,7 +338,7 @@ async fn check(input: &Input<'_>) {
     }
 }
 
-/// Whether nothing stands against a copy once the primary has read the whole body.
+/// Returns whether the request must be copied once the primary has read the whole body.
 fn is_plain(
     input: &Input<'_>,
     sent: &Request<Script>,
@@ -380,7 +381,7 @@ fn check_body(steps: &[Step], announced: &Announced, mode: BodyMode, copy: &Copy
             }
         }
     }
-    assert!(sent.starts_with(&found), "other bytes");
+    assert!(sent.starts_with(&found), "the copy has other bytes");
     if *end != End::Whole {
         return;
     }
@@ -391,13 +392,13 @@ fn check_body(steps: &[Step], announced: &Announced, mode: BodyMode, copy: &Copy
     let length = found.len() as u64;
     assert!(
         announced.length.is_none_or(|declared| declared == length),
-        "not the declared length"
+        "the copy does not have the declared length"
     );
     let is_exact = is_whole && found.len() == sent.len() && found_fields == fields;
-    // A body of which nothing more was announced is complete.
+    // A body is complete if the request announced nothing further.
     let is_declared =
         announced.length == Some(length) && !announced.trailers && found_fields.is_none();
-    assert!(is_exact || is_declared, "a part of a body that looks whole");
+    assert!(is_exact || is_declared, "an incomplete copy looks complete");
 }
 
 fn check_head(request: &Request<Script>, copy: &Copy) {
@@ -421,7 +422,7 @@ fn check_head(request: &Request<Script>, copy: &Copy) {
     );
     assert!(lengths.len() + codings.len() <= 1, "{found:?}");
     let bytes = copy.stream.bytes().len();
-    // A length that was right is kept as it was written, with zeros in front.
+    // A correct length is kept in its original form, which may have leading zeros.
     let says = |length: &Vec<u8>| String::from_utf8_lossy(length).parse() == Ok(bytes);
     assert!(
         copy.stream.end != End::Whole || lengths.first().is_none_or(says),

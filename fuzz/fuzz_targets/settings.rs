@@ -1,4 +1,5 @@
-//! What is configured by text and numbers: hosts, URLs and rates. What is refused is an error, and what is taken is valid.
+//! Fuzz target for settings from text and numbers: hosts, URLs and rates. An invalid value must be
+//! refused with an error, and an accepted value must be valid.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -50,7 +51,7 @@ fn hosts(host: &str, text: &str) {
     };
     let found = suffix.apply(host);
     if found == host {
-        // Where nothing is put in, that is because nothing valid came of it.
+        // If the suffix was not inserted, the result would not have been a valid host.
         let is_name = host.bytes().all(|byte| byte.is_ascii_lowercase()) && !host.is_empty();
         assert!(
             !is_name || !is_host(&format!("{host}{text}")),
@@ -69,7 +70,7 @@ fn hosts(host: &str, text: &str) {
             .map(|it| it.port().map(|port| port.to_string()))
     };
     assert_eq!(port(&found), port(host), "{host:?} became {found:?}");
-    // What was there is still there, with the suffix between name and port.
+    // The original host must be preserved, with the suffix between its name and its port.
     assert_eq!(found.len(), host.len() + text.len());
     assert_eq!(found.replacen(text, "", 1).len(), host.len());
 }
@@ -79,11 +80,14 @@ fn url(url: &str) {
         return;
     };
     let authority = target.authority();
-    assert!(is_host(authority.as_str()), "{url:?} gave {authority:?}");
+    assert!(
+        is_host(authority.as_str()),
+        "{url:?} has the authority {authority:?}"
+    );
     assert_ne!(authority.port_u16(), Some(0), "{url:?}");
     let prefix = url.get(..7).unwrap_or_default();
     assert!(prefix.eq_ignore_ascii_case("http://"), "{url:?}");
-    // The target's own name leads to the same target, and is a host that a copy may have.
+    // The target's authority must lead to the same target, and must be a valid host of a copy.
     let again = HttpTarget::new(&format!("http://{authority}"));
     assert_eq!(
         again.map(|it| it.authority().clone()).ok().as_ref(),
@@ -91,14 +95,14 @@ fn url(url: &str) {
     );
     assert!(
         HostRewrite::literal(authority).is_ok(),
-        "{url:?} gave {authority:?}"
+        "{url:?} has the authority {authority:?}"
     );
     assert_eq!(target.connections(), 0);
 }
 
 fn rates(input: &Input<'_>) {
     let (numerator, denominator) = input.fraction;
-    // What would round to none or to all, and is neither, is refused.
+    // A rate that would be rounded to 0 % or 100 % without being equal to it must be refused.
     let percent = SampleRate::percent(input.percent);
     let is_share = (0.0..=100.0).contains(&input.percent);
     let is_fine = |parts: u64, is_end: bool| is_end || (parts > 0 && parts < 1_000_000);
@@ -121,7 +125,8 @@ fn rates(input: &Input<'_>) {
         assert!(parts <= 1_000_000);
         assert_eq!(SampleRate::per_million(parts).ok(), Some(rate));
         assert_eq!(SampleRate::percent(rate.as_percent()).ok(), Some(rate));
-        // The share of points that are taken is the rate, and a greater rate takes them too.
+        // The share of points that are taken must be the rate, and a greater rate must take them
+        // too.
         let bound = u128::from(parts) << 64;
         assert_eq!(
             rate.takes(input.point),

@@ -1,4 +1,5 @@
-//! `Announced`: what the head of a request says about its body, and whether a body that ended is complete.
+//! `Announced`: what the head of a request says about its body, and whether a body that ended is
+//! complete.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
@@ -12,32 +13,36 @@ use http_body::SizeHint;
 use super::end::Lost;
 use crate::stream_end::should_say_end;
 
-/// What the head announces. A body that ends in another way was aborted by its client.
+/// What the head of a request announces about its body. A body that ends differently was aborted by
+/// its client.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Announced {
-    /// Bytes of the whole body.
+    /// The length of the whole body in bytes, if it is known beforehand.
     pub(crate) length: Option<u64>,
     /// Whether a `Trailer` field names trailers.
     pub(crate) trailers: bool,
-    /// Whether the body is a stream of its own, as in HTTP/2, which its client can reset.
+    /// Whether the body is a stream that its client can reset, as in HTTP/2 and later versions.
     pub(crate) is_stream: bool,
-    /// Whether the body says when its stream has ended.
+    /// Whether a body of this type can be expected to report the end of its stream in
+    /// `is_end_stream`.
     says_end: bool,
 }
 
 impl Announced {
-    /// Of a request whose body is a `B`.
+    /// Returns what the head of a request announces about its body, which has the type `B`.
     pub(crate) fn of<B>(version: Version, headers: &HeaderMap, body: &SizeHint) -> Self {
         let bare = Self::without_fields::<B>(version, body);
         Self {
-            // Inside a process, what the body knows of itself is more than what its head says.
+            // The exact length that the body itself reports takes precedence over `Content-Length`:
+            // inside a process, the body knows its length better than the head does.
             length: bare.length.or_else(|| content_length(headers)),
             trailers: headers.contains_key(TRAILER),
             ..bare
         }
     }
 
-    /// Of a request whose head has neither `Content-Length` nor `Trailer`.
+    /// Returns what is known about the body of a request whose head has neither `Content-Length`
+    /// nor `Trailer`.
     pub(crate) fn without_fields<B>(version: Version, body: &SizeHint) -> Self {
         let is_stream = version >= Version::HTTP_2;
         Self {
@@ -48,31 +53,34 @@ impl Announced {
         }
     }
 
-    /// The length that a live copy declares: none where trailers are announced, since HTTP/1.1 carries them only behind
-    /// a chunked body.
+    /// Returns the length that a live copy declares. It is `None` if trailers are announced,
+    /// because HTTP/1.1 can carry them only after a chunked body.
     pub(crate) fn live_length(&self) -> Option<u64> {
         self.length.filter(|_| !self.trailers)
     }
 
-    /// Whether a body of this many bytes may end, as far as its length shows.
+    /// Returns whether a body may end after this many bytes. This is so unless another length was
+    /// declared.
     pub(crate) fn is_whole(&self, bytes: u64) -> bool {
         self.length.is_none_or(|length| length == bytes)
     }
 
-    /// Whether a body of this many bytes is complete although its end has not been read.
+    /// Returns whether this many bytes are all declared bytes, so that no more data can follow even
+    /// if the end has not been read.
     pub(crate) fn is_reached(&self, bytes: u64) -> bool {
         self.length == Some(bytes)
     }
 
-    /// Whether a body that has just yielded its last frame was aborted.
+    /// Returns whether a body that has just ended was aborted by its client before it was complete.
     pub(crate) fn is_cut(&self, bytes: u64, says_ended: bool) -> bool {
         let is_complete = self.is_reached(bytes) && !self.trailers;
         !self.is_whole(bytes) || (self.says_end && !says_ended && !is_complete)
     }
 
-    /// What an error of the body means. A server's HTTP/2 stream ends in one only if its client resets the stream,
-    /// breaks its rules or goes away; what the server notices first, this or the loss of its client, is a matter
-    /// of chance, and must not decide on the name.
+    /// Returns why a body that ended in an error was lost. On a server, an HTTP/2 stream ends in an
+    /// error only if the client resets the stream, violates the protocol or disconnects. The server
+    /// may notice this error first or the loss of its client first. This is a matter of chance, and
+    /// the outcome must not depend on it.
     pub(crate) fn broken(&self) -> Lost {
         match self.says_end {
             true => Lost::ClientAborted,
@@ -81,7 +89,8 @@ impl Announced {
     }
 }
 
-/// The declared length, unless a transfer coding overrides it (RFC 9112, section 6.3).
+/// Returns the value of `Content-Length`. It is `None` if the values contradict each other, or if a
+/// transfer coding overrides them (RFC 9112, section 6.3).
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     if headers.contains_key(TRANSFER_ENCODING) {
         return None;
@@ -100,8 +109,9 @@ fn parse(length: &HeaderValue) -> Option<u64> {
         .flatten()
 }
 
-/// Whether clients pass on all of these trailers over HTTP/1.1. RFC 9110, section 6.5.1, forbids
-/// those that frame, route or describe the body; hyper drops them without an error.
+/// Returns whether a client sends all of these trailers over HTTP/1.1. RFC 9110, section 6.5.1,
+/// forbids trailers that frame, route or describe the body, and hyper drops such trailers without
+/// an error.
 pub(super) fn are_sendable(trailers: &HeaderMap) -> bool {
     const FORBIDDEN: [HeaderName; 12] = [
         AUTHORIZATION,

@@ -22,12 +22,14 @@ impl Budget {
         self.used.load(Relaxed)
     }
 
-    /// Whether this much could be taken at this moment.
+    /// Returns whether this many bytes are available at this moment.
     pub(crate) fn has(&self, bytes: usize) -> bool {
         self.used().saturating_add(bytes) <= self.max
     }
 
-    /// Never over the limit, not even for a moment: a refusal must not refuse others.
+    /// Checks the sum before it takes the bytes, so that the limit is not exceeded even for a
+    /// moment. Otherwise a request that is too large could cause the rejection of a smaller one at
+    /// the same time.
     pub(super) fn try_take(&self, bytes: usize) -> bool {
         self.used
             .fetch_update(Relaxed, Relaxed, |used| {
@@ -41,7 +43,7 @@ impl Budget {
     }
 }
 
-/// Bytes of the budget, given back when dropped.
+/// Bytes that were taken from the budget. They are returned to it when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Arc<Budget>,

@@ -1,4 +1,5 @@
-//! The two ends of a queue that the shadow does not read: `CaptureWriter` for the tee, `CaptureOwner` for the exchange.
+//! `CaptureWriter` and `CaptureOwner`: the two ends of a copy's queue that the shadow does not use.
+//! The tee holds the first end and the exchange holds the second.
 
 use std::{
     pin::Pin,
@@ -22,9 +23,9 @@ use super::{
     rest::{Remainder, Rest},
 };
 
-/// A new queue: the end that writes, and the end that owns.
+/// Creates a queue, and returns the end that writes to it and the end that owns it.
 ///
-/// `live`: the body can be read while it is written.
+/// If `live` is set, the shadow can read the body while it is being written.
 pub(crate) fn begin_capture(
     budget: &Arc<Budget>,
     announced: Announced,
@@ -39,7 +40,8 @@ pub(crate) fn begin_capture(
     (capture, CaptureOwner { queue })
 }
 
-/// The writing end, held by the tee. Dropped before the body's end, the copy is lost.
+/// The writing end, which the tee holds. If it is dropped before the end of the body, the copy is
+/// lost, unless the exchange reads the rest.
 #[derive(Debug)]
 pub(crate) struct CaptureWriter {
     queue: Arc<Queue>,
@@ -47,13 +49,15 @@ pub(crate) struct CaptureWriter {
 }
 
 impl CaptureWriter {
-    /// For a body that lies in memory whole: its frames hold nothing but themselves, so all are shared.
+    /// Shares all frames of the body with the copy. This is for a body that is entirely in memory,
+    /// whose frames do not keep a larger read buffer alive.
     pub(super) fn sharing_all(mut self) -> Self {
         self.progress.share_all();
         self
     }
 
-    /// Takes what the primary has read, and says whether there may be more: else the copy has ended, whole or not.
+    /// Copies the result of the primary's poll. Returns whether more may follow. If it returns
+    /// `false`, the capture has ended, with a complete body or not.
     pub(super) fn take<E>(
         &mut self,
         polled: &Option<Result<Frame<Bytes>, E>>,
@@ -63,7 +67,8 @@ impl CaptureWriter {
         self.push(taken)
     }
 
-    /// Takes a frame that the primary has not read: an end without data ends the copy, as an error does, and data is not taken.
+    /// Inspects a frame that the primary has not read, and does not copy its data. Returns whether
+    /// more may follow. An error ends the capture, and so does an end without any data before it.
     pub(super) fn skim<E>(
         &mut self,
         polled: &Option<Result<Frame<Bytes>, E>>,
@@ -95,22 +100,23 @@ impl CaptureWriter {
         }
     }
 
-    /// Whether anything of the body has been read.
+    /// Returns whether the primary has read any data of the body.
     pub(super) fn has_begun(&self) -> bool {
         self.progress.length() > 0
     }
 
-    /// Whether all declared bytes have been read.
+    /// Returns whether all declared bytes have been read.
     pub(super) fn is_reached(&self) -> bool {
         self.progress.is_reached()
     }
 
-    /// Whether the body is a stream of its own, as in HTTP/2.
+    /// Returns whether the body is a stream that its client can reset, as in HTTP/2.
     pub(super) fn is_of_stream(&self) -> bool {
         self.progress.is_of_stream()
     }
 
-    /// The primary stops here. Says whether the body is complete, since nothing more was announced.
+    /// Ends the capture if the body is complete without anything further, and returns whether it
+    /// is. The primary reads no further.
     pub(super) fn stop(&self) -> bool {
         let whole = self.progress.may_stop_at();
         if let Some(bytes) = whole {
@@ -119,12 +125,13 @@ impl CaptureWriter {
         whole.is_some()
     }
 
-    /// The body can no longer be read.
+    /// Ends the capture because the body can no longer be read.
     pub(super) fn broken(self) {
         self.queue.end_capture(Err(Lost::BodyError));
     }
 
-    /// What the primary leaves of a body that it has begun to read: the exchange may read on.
+    /// Gives the unread rest of the body to the exchange, which may read on. The primary has begun
+    /// to read this body and has dropped it.
     pub(super) fn leave(self, body: Pin<Box<dyn Remainder>>) {
         self.queue.leave(Rest::new(body, self.progress.clone()));
     }
@@ -136,19 +143,20 @@ impl Drop for CaptureWriter {
     }
 }
 
-/// The owning end, held by the exchange: with it goes all that the copy holds.
+/// The owning end, which the exchange holds. When it is dropped, all frames that the copy holds are
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct CaptureOwner {
     queue: Arc<Queue>,
 }
 
 impl CaptureOwner {
-    /// Bytes of the whole body that is relayed live, where known beforehand.
+    /// Returns the length of a live body in bytes, if it is known beforehand.
     pub(crate) fn declared(&self) -> Option<u64> {
         self.queue.declared()
     }
 
-    /// To watch the capture, while the body is being sent too.
+    /// Returns a handle that watches the capture while the body is being sent.
     pub(crate) fn watch(&self) -> Watch {
         Watch {
             queue: Arc::clone(&self.queue),
@@ -164,12 +172,12 @@ impl CaptureOwner {
         })
     }
 
-    /// A view on the frames.
+    /// Returns the queue, through which the shadow reads the frames.
     pub(super) fn queue(&self) -> Arc<Queue> {
         Arc::clone(&self.queue)
     }
 
-    /// For the primary's future, which knows how the primary has ended.
+    /// Returns the handle through which the primary's future reports how the primary has ended.
     pub(crate) fn primary(&self) -> PrimaryEnd {
         PrimaryEnd {
             queue: Arc::clone(&self.queue),
@@ -183,53 +191,58 @@ impl Drop for CaptureOwner {
     }
 }
 
-/// See [`CaptureOwner::watch`].
+/// Watches the capture of a body. [`CaptureOwner::watch`] creates it.
 #[derive(Debug)]
 pub(crate) struct Watch {
     queue: Arc<Queue>,
 }
 
 impl Watch {
-    /// Waits for the end of the body, however it ends. Reads on what the primary has left of it.
+    /// Waits until the capture ends, with a complete body or not. Reads what the primary has left
+    /// of the body.
     pub(crate) fn poll_captured(&self, cx: &mut Context<'_>) -> Poll<Result<Captured, Lost>> {
         self.queue.poll_captured(cx)
     }
 
-    /// Why the body was lost, if it was.
+    /// Returns why the body was lost, if it was lost.
     pub(crate) fn lost(&self) -> Option<Lost> {
         self.queue.lost()
     }
 
-    /// Whether the shadow has read all bytes that a live body declares, so that it may answer before the body's end.
+    /// Returns whether the shadow has read all bytes that a live body declares. The shadow may then
+    /// answer before the end of the body.
     pub(crate) fn is_sent(&self) -> bool {
         self.queue.is_sent()
     }
 
-    /// Whether the shadow's client has left the trailers of a body that it has read otherwise.
+    /// Returns whether the shadow's client has read all data of the body but not the trailers after
+    /// it.
     pub(crate) fn left_trailers(&self) -> bool {
         self.queue.left_trailers()
     }
 
-    /// When the capture ends unless something more is read, as far as this is not for the exchange to know:
-    /// `idle` after the last frame of a live copy, and soon after the primary has left a body unfinished.
+    /// Returns when the capture ends if nothing more is read: `idle` after the last frame of a live
+    /// copy, and soon after the primary has dropped an unfinished body. The exchange's own
+    /// deadlines are not included.
     pub(crate) fn deadline(&self, idle: Duration) -> Option<Instant> {
         self.queue.deadline(idle)
     }
 
-    /// A deadline has passed: says whether that decides on the body.
+    /// Must be called when the deadline has passed. Returns whether this ends the capture.
     pub(crate) fn expire(&self) -> bool {
         self.queue.expire()
     }
 }
 
-/// Tells the copy's body how the primary has ended.
+/// Reports to the copy's queue how the primary has ended.
 #[derive(Debug)]
 pub(crate) struct PrimaryEnd {
     queue: Arc<Queue>,
 }
 
 impl PrimaryEnd {
-    /// Answered with success, the primary has consumed what it left of the body; refused, it has not.
+    /// Reports the primary's answer. If it is a success, the primary counts as having consumed the
+    /// rest of the body that it has dropped. Otherwise it does not.
     pub(crate) fn answered(&self, is_success: bool) {
         self.queue.primary_ended(match is_success {
             true => Primary::Accepted,
@@ -237,7 +250,7 @@ impl PrimaryEnd {
         });
     }
 
-    /// The client went away.
+    /// Reports that the primary was dropped because its client went away.
     pub(crate) fn dropped(&self) {
         self.queue.primary_ended(Primary::Dropped);
     }

@@ -1,4 +1,5 @@
-//! The frames that a copy holds, and the memory that they cost.
+//! `Frames`, `FrameCopy` and `LagWindow`: the frames that a copy holds, and the memory that they
+//! cost.
 
 use std::collections::VecDeque;
 
@@ -8,19 +9,22 @@ use http_body::{Frame, SizeHint};
 
 use crate::{detached, guard::drop_guarded};
 
-/// A frame is a slice of the connection's read buffer and keeps all of it alive, which hyper lets grow to 417 792
-/// bytes. A shorter frame is copied, since the slice may hold far more memory than it shows. From this length on it is
-/// shared and charged twice its length, which is within a factor of two of such a buffer.
+/// The length from which a frame is shared instead of copied. A frame is a slice of the
+/// connection's read buffer and keeps the whole buffer alive, and hyper lets this buffer grow to
+/// 417 792 bytes. A shorter frame is copied, because the buffer may be far larger than the slice. A
+/// longer frame is shared and charged twice its length, which is within a factor of two of the size
+/// of such a buffer.
 pub(crate) const SHARED_FROM: usize = 128 * 1024;
-/// The same over HTTP/2, where a read buffer holds a frame or two of 16 KiB.
+/// The same length for HTTP/2, where a read buffer holds one or two frames of 16 KiB.
 const STREAM_SHARED_FROM: usize = 8 * 1024;
 
-/// Which frames a copy shares with the buffer that they came in, and what they cost.
+/// Which frames a copy shares with the buffer that they arrived in, and what frames cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sharing {
-    /// Those of this length and more.
+    /// Frames of this length and longer ones are shared.
     From(usize),
-    /// All: they lie in memory whole, and hold nothing but themselves.
+    /// All frames are shared, because the body is entirely in memory and its frames do not keep a
+    /// larger read buffer alive.
     All,
 }
 
@@ -42,18 +46,20 @@ impl Sharing {
     fn cost(self, length: usize) -> usize {
         match self {
             Self::From(least) if length >= least => length.saturating_mul(2),
-            // Above the length from which a buffer shares what it reads, the same holds of what it has read.
+            // From this length on, a buffering layer shares the frames that it reads, so they may
+            // keep a connection's read buffer alive too.
             Self::All if length >= SHARED_FROM => length.saturating_mul(2),
             _ => length + SLOT,
         }
     }
 }
-/// What a queue slot and an allocation cost beside their bytes.
+
+/// The memory that a queue slot and an allocation cost in addition to their bytes.
 const SLOT: usize = 64;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frames {
-    /// Before the others. Most bodies are one frame, which needs no queue.
+    /// The frame before `others`. Most bodies consist of one frame, which needs no queue.
     first: Option<Data>,
     others: VecDeque<Data>,
     data_length: u64,
@@ -63,23 +69,23 @@ pub(super) struct Frames {
 #[derive(Clone, Debug)]
 pub(super) struct Data {
     pub(super) bytes: Bytes,
-    /// Bytes of memory, to be charged.
+    /// The bytes of memory that are charged.
     pub(super) cost: usize,
 }
 
-/// One frame, detached from the buffer it came in, not queued yet.
+/// One frame that is independent of the buffer that it arrived in and that is not in the queue yet.
 pub(super) enum FrameCopy {
     Data(Data),
-    /// Boxed, since they are rare and large.
+    /// The trailers are boxed, because they are rare and large.
     Trailers(Box<HeaderMap>),
-    /// Nothing that a copy would carry.
+    /// The frame contains nothing that a copy carries.
     Empty,
 }
 
 impl FrameCopy {
-    /// `None` for a frame of a kind this crate does not know.
+    /// Copies a frame, or returns `None` for a kind of frame that this crate does not know.
     ///
-    /// Data is shared with the buffer that it came in, or copied.
+    /// The data is either shared with the buffer that it arrived in or copied.
     pub(super) fn of(frame: &Frame<Bytes>, sharing: Sharing) -> Option<Self> {
         if let Some(data) = frame.data_ref() {
             let length = data.len();
@@ -106,7 +112,7 @@ impl FrameCopy {
         matches!(self, Self::Empty)
     }
 
-    /// Bytes of the body.
+    /// Returns the number of bytes of the body in this frame.
     pub(super) fn length(&self) -> u64 {
         match self {
             Self::Data(data) => data.bytes.len() as u64,
@@ -114,7 +120,7 @@ impl FrameCopy {
         }
     }
 
-    /// Bytes of memory, to be charged.
+    /// The bytes of memory that are charged.
     pub(super) fn cost(&self) -> usize {
         match self {
             Self::Data(data) => data.cost,
@@ -124,7 +130,7 @@ impl FrameCopy {
     }
 }
 
-/// The least that a body of this length costs, however it is framed.
+/// Returns the least memory that a body of this length costs, however it is divided into frames.
 pub(crate) fn least_cost(length: u64) -> usize {
     usize::try_from(length)
         .unwrap_or(usize::MAX)
@@ -138,12 +144,12 @@ fn cost_of_trailers(trailers: &HeaderMap) -> usize {
         .sum()
 }
 
-/// What a body that is relayed live is bounded by, and what it says of its length.
+/// The limits of a body that is relayed live, and its declared length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LagWindow {
     pub(crate) max_bytes: usize,
     pub(crate) max_frames: usize,
-    /// Bytes of the whole, where known beforehand.
+    /// The length of the whole body in bytes, if it is known beforehand.
     pub(crate) declared: Option<u64>,
 }
 
@@ -183,8 +189,8 @@ impl Frames {
         }
     }
 
-    /// One by one, since the destructor of each may be a user's, and panic.
-    pub(super) fn let_go(mut self) {
+    /// Drops the frames one by one, because each may have a destructor of a user, which may panic.
+    pub(super) fn discard(mut self) {
         while let Some(piece) = self.pop() {
             drop_guarded(piece);
         }
@@ -206,12 +212,12 @@ impl Frames {
         self.trailers.as_deref()
     }
 
-    /// Bytes of the body held.
+    /// Returns the number of bytes of the body that are held.
     pub(super) fn data_length(&self) -> u64 {
         self.data_length
     }
 
-    /// Frames of data held.
+    /// Returns the number of data frames that are held.
     pub(super) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.others.len()
     }
@@ -222,7 +228,7 @@ impl Frames {
     }
 }
 
-/// A body of no known length.
+/// Returns the size hint of a body whose length is not known.
 pub(super) fn at_least(bytes: u64) -> SizeHint {
     let mut hint = SizeHint::new();
     hint.set_lower(bytes);

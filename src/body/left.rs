@@ -1,4 +1,5 @@
-//! How the primary has ended, and which part of the request's body is still read after the primary has dropped it.
+//! `Primary` and `Left`: how the primary has ended, and which part of the request's body is still
+//! read after the primary has dropped it.
 
 use std::{
     mem,
@@ -18,16 +19,16 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Primary {
     Serving,
-    /// Its answer says that it has consumed the body.
+    /// The primary answered with success, so it counts as having consumed the body.
     Accepted,
-    /// It refused the request, or failed.
+    /// The primary refused the request, or failed.
     Refused,
-    /// Its client went away.
+    /// The primary was dropped because its client went away.
     Dropped,
 }
 
 impl Primary {
-    /// Whether the rest of the body belongs to no copy.
+    /// Returns whether no copy may contain the rest of the body.
     fn rules_out(self, rest: &Rest) -> bool {
         match self {
             Self::Serving | Self::Accepted => false,
@@ -36,17 +37,17 @@ impl Primary {
         }
     }
 
-    /// Whether the rest may be read now.
+    /// Returns whether the rest may be read now.
     fn permits(self, rest: &Rest) -> bool {
         self == Self::Accepted || !rest.needs_success()
     }
 }
 
-/// What the primary has left of the body.
+/// The part of the body that the primary has dropped unread.
 pub(super) enum Left {
     Nothing,
     Rest(Rest),
-    /// The exchange reads it right now, until this moment at the latest.
+    /// The exchange is reading the rest now, until this moment at the latest.
     Taken(Instant),
 }
 
@@ -67,7 +68,7 @@ impl Left {
 }
 
 impl State {
-    /// The rest, if it may be read now.
+    /// Takes the rest out of the state, if it may be read now.
     fn take_rest(&mut self) -> Option<Rest> {
         let primary = self.primary;
         let taken = match &self.left {
@@ -82,7 +83,7 @@ impl State {
 }
 
 impl Queue {
-    /// The primary has dropped the body after it has read some of it.
+    /// Stores the rest of a body, of which the primary has read a part before dropping it.
     pub(super) fn leave(&self, rest: Rest) {
         let mut state = self.lock();
         if !matches!(state.phase, Phase::Capturing) || state.primary.rules_out(&rest) {
@@ -95,7 +96,8 @@ impl Queue {
         wake(waiting);
     }
 
-    /// The writing end is gone: without an end or a rest, the body was left.
+    /// Ends the capture after the writing end was dropped. The body was left unread, unless its end
+    /// or a rest of it is already known.
     pub(super) fn writer_dropped(&self) {
         let state = self.lock();
         if !matches!(state.left, Left::Nothing) {
@@ -124,7 +126,7 @@ impl Queue {
         wake(waiting);
     }
 
-    /// Waits for the end of the body, and reads on what the primary has left of it.
+    /// Waits until the capture ends, and reads what the primary has left of the body.
     pub(super) fn poll_captured(&self, cx: &mut Context<'_>) -> Poll<Result<Captured, Lost>> {
         let mut state = self.lock();
         if let Phase::Capturing = state.phase {
@@ -144,12 +146,13 @@ impl Queue {
                 Poll::Ready(Ok(Captured { bytes, trailers }))
             }
             Phase::Lost(lost) => Poll::Ready(Err(lost)),
-            // Only the exchange asks, and it does not revoke before it has its answer.
+            // Only the exchange calls this, and it does not revoke the queue before it has the
+            // result.
             Phase::Revoked => Poll::Ready(Err(Lost::Unread)),
         }
     }
 
-    /// Reads what is there of the rest, outside the lock.
+    /// Reads the part of the rest that is available now, outside the lock.
     fn read_on(&self, mut rest: Rest, cx: &mut Context<'_>) {
         let end = loop {
             let step = match rest.poll_step(cx) {
@@ -181,8 +184,8 @@ impl Queue {
         }
     }
 
-    /// When the capture ends unless something more is read: `idle` after the last frame of a live body, and
-    /// soon after the primary has left one.
+    /// Returns when the capture ends if nothing more is read: `idle` after the last frame of a live
+    /// body, and soon after the primary has dropped an unfinished body.
     pub(super) fn deadline(&self, idle: Duration) -> Option<Instant> {
         let state = self.lock();
         let idle = self
@@ -192,7 +195,8 @@ impl Queue {
         [idle, left].into_iter().flatten().min()
     }
 
-    /// The capture's deadline has passed: says whether that decides on the body, which is whole if nothing was missing.
+    /// Must be called when the deadline has passed. Returns whether this ends the capture. The body
+    /// is complete if nothing was missing.
     pub(super) fn expire(&self) -> bool {
         let state = self.lock();
         let end = match (state.may_stop_at, &state.left) {

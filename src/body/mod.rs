@@ -1,14 +1,14 @@
 //! Bodies: the primary reads a [`TeeBody`], and the shadow reads a [`ShadowBody`].
 //!
-//! The frames of a copy belong to neither. They lie in a queue that the exchange
-//! owns and empties when the copy ends, even if the shadow's client still holds its view of the queue:
-//! hyper keeps the body of an aborted request for as long as an HTTP/1 peer does
-//! not read. The end of a copy is an explicit mark; without it the view ends in
-//! an error, so that a broken copy never looks like a shorter whole one.
+//! The frames of a copy belong to neither of them. They are in a queue that the exchange owns and
+//! empties when the copy ends, even if the shadow's client still holds its view of the queue. This
+//! is necessary because hyper keeps the body of an aborted request for as long as an HTTP/1 peer
+//! does not read. The end of a copy is an explicit mark. Without this mark the view ends in an
+//! error, so that an incomplete copy never looks like a shorter complete one.
 //!
 //! # Example
 //!
-//! A primary that wants to name its body type:
+//! This primary names the type of its request's body:
 //!
 //! ```
 //! use bytes::Bytes;
@@ -39,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! In another [mode](BodyMode), for a shadow that needs only the head:
+//! Another [mode](BodyMode) suits a shadow that needs only the head:
 //!
 //! ```
 //! use bytes::Bytes;

@@ -1,6 +1,6 @@
-//! `BodyMode`: which body a copy has.
+//! The `BodyMode` enum.
 
-/// Which body the copy has.
+/// Selects the body of a copy.
 ///
 /// # Example
 ///
@@ -17,25 +17,28 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyMode {
-    /// The request's own, taken frame by frame as the primary reads it, and sent
-    /// once it has ended. A body that the primary does not read to its end has no
-    /// copy. The default.
+    /// The copy has the request's body. It is captured frame by frame as the primary reads it, and
+    /// is sent once it has ended. If the primary does not read a body to its end, there is no copy.
+    /// This mode is the default.
     #[default]
     Buffered,
-    /// The request's own, relayed live: the copy begins with the head, and frames go to the
-    /// shadow as the primary reads them, trailers included, through a window of what the shadow may be
-    /// [behind](crate::MirrorBuilder::lag_window). The copy of a shadow that falls further behind is aborted
-    /// (`lagged`), and the primary never waits for it. A body that breaks off, or that the primary does not read to its end, reaches
-    /// the shadow as an aborted request, never as a shorter whole one.
+    /// The copy has the request's body, relayed live. The head is sent first. Then each frame,
+    /// trailers included, goes to the shadow as the primary reads it. The shadow may fall
+    /// [behind](crate::MirrorBuilder::lag_window) by a limited window. If it falls further behind,
+    /// its copy is aborted (`lagged`); the primary never waits for it. If a body breaks off, or the
+    /// primary does not read it to its end, the shadow sees an aborted request, never a shorter one
+    /// that looks complete.
     ///
-    /// HTTP/1.1 carries only the trailers that the head names. An [`HttpTarget`](crate::client::HttpTarget)
-    /// aborts a copy that would lose one; other clients may drop it silently.
+    /// Over HTTP/1.1, only the trailers that the head names can be sent. An
+    /// [`HttpTarget`](crate::client::HttpTarget) aborts a copy that would lose a trailer; other
+    /// clients may drop the trailer silently.
     ///
-    /// For uploads too large to hold, and for streams that both sides write at once. `max_body_bytes` does not apply;
-    /// [`capture_timeout`](crate::MirrorBuilder::capture_timeout) bounds the pauses between frames, and `timeout` runs from the end of the
-    /// request's body.
+    /// Use this mode for uploads that are too large to hold in memory, and for streams in which
+    /// both sides send at the same time. `max_body_bytes` does not apply.
+    /// [`capture_timeout`](crate::MirrorBuilder::capture_timeout) limits the pauses between frames,
+    /// and `timeout` starts at the end of the request's body.
     Streaming,
-    /// No body: the copy is only the head. It is sent at once, with `Content-Length: 0`
-    /// if the method expects a body.
+    /// The copy has no body. It is sent at once, with `Content-Length: 0` if the method expects a
+    /// body.
     HeadOnly,
 }

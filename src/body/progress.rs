@@ -9,20 +9,20 @@ use super::{
     frames::{FrameCopy, Sharing},
 };
 
-/// The progress of one body on its way into a copy. The primary reads the body, or the exchange.
+/// The progress of one body while it is copied. Either the primary or the exchange reads the body.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
-    /// Bytes of the body so far.
+    /// The number of bytes of the body so far.
     length: u64,
     max_bytes: u64,
     announced: Announced,
     sharing: Sharing,
 }
 
-/// What a poll of the body gave.
+/// The result of one poll of the body.
 pub(super) struct Step {
     pub(super) piece: FrameCopy,
-    /// Bytes of the whole body, if this was its end.
+    /// The length of the whole body in bytes, if this was its end.
     pub(super) whole: Option<u64>,
 }
 
@@ -36,7 +36,8 @@ impl Progress {
         }
     }
 
-    /// Takes what the body gave. `says_ended` is what its `is_end_stream` says afterwards.
+    /// Processes the result of one poll of the body. `says_ended` returns what `is_end_stream` of
+    /// the body returns after this poll.
     pub(super) fn step<E>(
         &mut self,
         polled: &Option<Result<Frame<Bytes>, E>>,
@@ -45,7 +46,8 @@ impl Progress {
         let (piece, is_end) = match polled {
             Some(Ok(frame)) => {
                 let piece = self.piece(frame)?;
-                // A reader of a known length, or of trailers, never asks for the final `None`.
+                // A reader that knows the length, or that has received trailers, never polls for
+                // the final `None`.
                 if !frame.is_trailers() && !says_ended() {
                     return Ok(Step { piece, whole: None });
                 }
@@ -81,27 +83,31 @@ impl Progress {
         FrameCopy::of(frame, self.sharing).ok_or(Lost::BodyError)
     }
 
-    /// Bytes so far.
+    /// Returns the number of bytes so far.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Whether all declared bytes have been read, so that only an end or trailers can follow.
+    /// Returns whether all declared bytes have been read, so that only the end or trailers can
+    /// follow.
     pub(super) fn is_reached(&self) -> bool {
         self.announced.is_reached(self.length)
     }
 
-    /// The bytes so far, if nothing is missing should nothing follow: all that were declared, and no trailers announced.
+    /// Returns the number of bytes so far if the body may end here: all declared bytes have been
+    /// read, and no trailers were announced.
     pub(super) fn may_stop_at(&self) -> Option<u64> {
         (self.is_reached() && !self.announced.trailers).then_some(self.length)
     }
 
-    /// For a body that lies in memory whole, where a frame holds nothing but itself.
+    /// Shares all frames with the copy. This is for a body that is entirely in memory, whose frames
+    /// do not keep a larger read buffer alive.
     pub(super) fn share_all(&mut self) {
         self.sharing = Sharing::All;
     }
 
-    /// Whether an error of the body is one of its request, as the reset of an HTTP/2 stream is.
+    /// Returns whether the body is a stream that its client can reset, as in HTTP/2. An error of
+    /// such a body concerns the whole request.
     pub(super) fn is_of_stream(&self) -> bool {
         self.announced.is_stream
     }

@@ -27,9 +27,10 @@ use crate::{
 pub(super) struct Queue {
     state: Mutex<State>,
     budget: Arc<Budget>,
-    /// Bytes of the budget that are charged for frames, those included that the shadow's client still holds.
+    /// The bytes of the budget that are charged for frames, including the frames that the shadow's
+    /// client still holds.
     charged: AtomicUsize,
-    /// `None`: nothing is read before the body is whole.
+    /// `None` if the shadow reads nothing before the body is complete.
     live: Option<LagWindow>,
 }
 
@@ -37,27 +38,28 @@ pub(super) struct State {
     pub(super) frames: Frames,
     pub(super) phase: Phase,
     pub(super) primary: Primary,
-    /// Bytes that the shadow has read. `None` until it has asked for the first frame.
+    /// The number of bytes that the shadow has read. `None` until the shadow has asked for the
+    /// first frame.
     read: Option<u64>,
     /// Whether the shadow knows that the body has ended.
     is_end_read: bool,
-    /// Bytes of a body that is complete if nothing follows.
+    /// The length of the body in bytes, if the body is complete without anything further.
     pub(super) may_stop_at: Option<u64>,
     pub(super) left: Left,
     last_frame: Instant,
-    /// The exchange, until the capture has ended.
+    /// The waker of the exchange, which waits for the end of the capture.
     pub(super) waiting: Option<Waker>,
-    /// The shadow, until there is more to read.
+    /// The waker of the shadow, which waits for the next frame.
     reading: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Phase {
     Capturing,
-    /// Whole, of this many bytes.
+    /// The whole body was captured. It has this many bytes.
     Captured(u64),
     Lost(Lost),
-    /// The exchange is over.
+    /// The exchange has ended.
     Revoked,
 }
 
@@ -82,8 +84,8 @@ impl Queue {
         }
     }
 
-    /// Held for a few instructions at a time; no waker and no destructor of a frame or a body,
-    /// which may be a user's, runs under it.
+    /// Locks the state. The lock is held only for a few instructions at a time. No waker runs under
+    /// it, and no destructor of a frame or a body, because these may be a user's code.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         unpoisoned(self.state.lock())
     }
@@ -101,7 +103,7 @@ impl Queue {
         };
         let cost = frames.cost();
         if !budget.try_take(cost) {
-            frames.let_go();
+            frames.discard();
             return None;
         }
         let twin = Self::new(Arc::clone(budget), None);
@@ -113,7 +115,8 @@ impl Queue {
         Some(twin)
     }
 
-    /// One more frame of the body. `may_stop_at`: its bytes, if it is complete should nothing follow.
+    /// Adds one frame of the body. `may_stop_at` is the length of the body in bytes, if the body is
+    /// complete without anything further.
     pub(super) fn push(&self, piece: FrameCopy, may_stop_at: Option<u64>) -> Result<(), Lost> {
         let cost = piece.cost();
         if !self.budget.try_take(cost) {
@@ -125,7 +128,7 @@ impl Queue {
                 Some(Lost::Lagged)
             }
             (Phase::Capturing, _) => None,
-            _ => Some(Lost::Unread), // the exchange is over, and will not ask
+            _ => Some(Lost::Unread), // The capture has ended, so this has no effect.
         };
         if let Some(lost) = refusal {
             drop(state);
@@ -144,7 +147,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The body was captured whole or not at all: the first word counts.
+    /// Ends the capture, with the length of the complete body or with the reason why it was lost.
+    /// Only the first call has an effect.
     pub(super) fn end_capture(&self, end: Result<u64, Lost>) {
         let state = self.lock();
         self.end(state, end);
@@ -168,7 +172,7 @@ impl Queue {
         let (waiting, reading) = (state.waiting.take(), state.reading.take());
         drop(state);
         self.release(dropped.cost());
-        dropped.let_go();
+        dropped.discard();
         left.discard();
         wake(waiting);
         wake(reading);
@@ -178,12 +182,12 @@ impl Queue {
         self.live.and_then(|live| live.declared)
     }
 
-    /// When the last frame of a live body came.
+    /// Returns when the last frame of a live body arrived.
     pub(super) fn last_frame(&self, state: &State) -> Option<Instant> {
         self.live.map(|_| state.last_frame)
     }
 
-    /// Why the body was lost, if it was.
+    /// Returns why the body was lost, if it was lost.
     pub(super) fn lost(&self) -> Option<Lost> {
         match self.lock().phase {
             Phase::Lost(lost) => Some(lost),
@@ -191,23 +195,25 @@ impl Queue {
         }
     }
 
-    /// Whether the shadow has read as many bytes as a live body declares.
+    /// Returns whether the shadow has read as many bytes as a live body declares.
     pub(super) fn is_sent(&self) -> bool {
         let read = self.lock().read;
         read.is_some() && read == self.declared()
     }
 
-    /// Whether the shadow has read all bytes of the body and not the trailers after them.
+    /// Returns whether the shadow has read all data of the body but not the trailers after it.
     pub(super) fn left_trailers(&self) -> bool {
         let state = self.lock();
         let has_read = state.read.is_some() && !state.frames.has_data();
         has_read && state.frames.trailers().is_some()
     }
 
-    /// The exchange is over: what was not read is gone, and what the shadow's client still holds is no longer charged.
+    /// Ends the copy because the exchange has ended. Frames that were not read are dropped, and
+    /// frames that the shadow's client still holds are no longer charged.
     pub(super) fn revoke(&self) {
         let mut state = self.lock();
-        // A body that was read to its end may still be asked for it.
+        // The shadow may have read all frames and still poll for the end of the body. It must then
+        // receive the end, not an error.
         let is_read = matches!(state.phase, Phase::Captured(_)) && state.frames.is_empty();
         if !is_read {
             state.phase = Phase::Revoked;
@@ -217,17 +223,18 @@ impl Queue {
         let reading = state.reading.take();
         drop(state);
         self.budget.give_back(self.charged.swap(0, Relaxed));
-        dropped.let_go();
+        dropped.discard();
         left.discard();
         wake(reading);
     }
 
-    /// What the shadow reads next: `Err` once the copy has ended.
+    /// Returns the next frame for the shadow, or an error once the copy has ended.
     pub(super) fn poll_next(
         self: &Arc<Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<Bytes>>, Revoked>> {
-        // Cloned before the lock, which the primary takes with each of its frames: a waker may be a user's code.
+        // The waker is cloned before the lock is taken, because cloning may run a user's code, and
+        // the primary takes the lock for each of its frames.
         let waker = self.live.is_some().then(|| cx.waker().clone());
         let mut state = self.lock();
         let read = state.read.get_or_insert(0);
@@ -251,7 +258,8 @@ impl Queue {
         Poll::Ready(Ok(piece.and_then(|piece| self.frame_of(piece))))
     }
 
-    /// The frame as the shadow's client gets it: its data is charged until the client drops it.
+    /// Makes the frame that the shadow's client receives. Its data is charged until the client
+    /// drops it.
     fn frame_of(self: &Arc<Self>, piece: FrameCopy) -> Option<Frame<Bytes>> {
         let cost = piece.cost();
         match piece {
@@ -268,7 +276,8 @@ impl Queue {
         }
     }
 
-    /// Gives a part of the charge back, unless all of it was given back when the exchange ended.
+    /// Returns a part of the charge to the budget, unless the whole charge was returned when the
+    /// exchange ended.
     fn release(&self, cost: usize) {
         let taken = self.charged.fetch_update(Relaxed, Relaxed, |charged| {
             Some(charged.saturating_sub(cost))
@@ -277,7 +286,7 @@ impl Queue {
         self.budget.give_back(before.min(cost));
     }
 
-    /// The size hint of the bytes that the shadow has not read.
+    /// Returns the size hint of the bytes that the shadow has not read.
     pub(super) fn size_hint(&self) -> SizeHint {
         let state = self.lock();
         let held = state.frames.data_length();
@@ -295,8 +304,9 @@ impl Queue {
         }
     }
 
-    /// Whether nothing follows. A live body of unknown length says so only after its end was read: hyper would
-    /// send one that says so at once without any framing, where the request was chunked.
+    /// Returns whether nothing follows. A live body of unknown length returns `true` only after its
+    /// end was read. If it returned `true` from the start, hyper would send it without any framing,
+    /// although the original request was chunked.
     pub(super) fn is_at_end(&self) -> bool {
         let state = self.lock();
         let is_framed = self.live.is_some_and(|live| live.declared.is_none());
@@ -306,7 +316,7 @@ impl Queue {
     }
 }
 
-/// Data that the shadow's client holds, with its part of the budget.
+/// Data that the shadow's client holds, with its part of the charge.
 struct ChargedData {
     data: Data,
     queue: Arc<Queue>,
@@ -324,14 +334,15 @@ impl Drop for ChargedData {
     }
 }
 
-/// The waker may be a user's, as that of a shadow's client is. Its panic must not reach the primary, which wakes it.
+/// Wakes a task. The waker may be a user's code, as the waker of a shadow's client is. A panic in
+/// it must not reach the primary, which calls it.
 pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         let _ = guarded(|| waker.wake());
     }
 }
 
-/// The copy ended while somebody still read it.
+/// The copy ended while its body was still being read.
 #[derive(Debug)]
 pub(super) struct Revoked;
 

@@ -17,14 +17,16 @@ use super::{
 };
 use crate::guard::{drop_guarded, guarded};
 
-/// The most bytes that are read of what a primary has left. A handler that stops at its own end marker
-/// leaves a few.
+/// The most bytes that are read of the rest of a body. A handler that stops at its own end marker
+/// leaves only a few bytes.
 const MOST_BYTES: u64 = 64 * 1024;
-/// How long the body is kept from the server, which may want to close the connection or reset the stream.
-/// What the client has sent is there within microseconds; this leaves a busy machine time to deliver it.
+/// The longest time for which the body is kept from the server, which may want to close the
+/// connection or reset the stream. The bytes that the client has sent arrive within microseconds,
+/// so this limit leaves a busy machine enough time.
 const MOST_TIME: Duration = Duration::from_millis(250);
 
-/// The most empty frames that are read of it. They cost their sender nothing, and a body may have them without end.
+/// The most empty frames that are read of the rest of a body. An empty frame costs its sender
+/// nothing, so a body may have any number of them.
 pub(super) const MOST_EMPTY: usize = 1000;
 
 /// The rest of a body.
@@ -74,7 +76,8 @@ impl Rest {
         }
     }
 
-    /// Whether the primary has stopped before the declared end: then only its answer says whether it has consumed the body.
+    /// Returns whether the primary has stopped before the declared end. In this case only its
+    /// answer shows whether it has consumed the body.
     pub(super) fn needs_success(&self) -> bool {
         !self.progress.is_reached()
     }
@@ -87,10 +90,10 @@ impl Rest {
         self.since + MOST_TIME
     }
 
-    /// The next frame or the end.
+    /// Reads the next frame or the end.
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step, Lost>> {
         let Self { body, progress, .. } = self;
-        // The body is a user's, and may panic.
+        // The body may be a user's type, and may panic.
         let taken = guarded(|| {
             let polled = body.as_mut().poll_next(cx);
             polled.map(|polled| progress.step(&polled, || body.says_ended()))
@@ -105,14 +108,14 @@ impl Rest {
         let is_too_much = bytes > MOST_BYTES || self.empty > MOST_EMPTY;
         polled.map(|step| match step {
             Ok(_) if is_too_much => Err(Lost::Unread),
-            // An upload that breaks off after its primary has stopped reading was left unread, but the reset of a
-            // stream is of the request itself.
+            // If an upload breaks off after its primary has stopped reading, the primary has left
+            // it unread. The reset of a stream, however, concerns the request itself.
             Err(Lost::BodyError) if !progress.is_of_stream() => Err(Lost::Unread),
             step => step,
         })
     }
 
-    /// Drops the body, whose destructor may be a user's and panic.
+    /// Drops the body. Its destructor may be a user's code, and may panic.
     pub(super) fn discard(self) {
         drop_guarded(self);
     }

@@ -16,12 +16,11 @@ use super::{
     queue::{Queue, Revoked},
 };
 
-/// The copy's body: a view on frames that the mirror owns.
+/// The body of a copy. It is a view of frames that the mirror owns.
 ///
-/// Its length is known, unless trailers follow or it is relayed live from a body of unknown
-/// length. Once the copy has ended in any
-/// way, for example at a deadline, the frames are gone. A reader then receives a
-/// [`ShadowBodyError`], never an early end.
+/// Its length is known, unless trailers follow or it is relayed live from a body of unknown length.
+/// Once the copy has ended for any reason, for example at a deadline, the frames are dropped. A
+/// reader then receives a [`ShadowBodyError`], never an early end.
 ///
 /// # Example
 ///
@@ -42,7 +41,7 @@ use super::{
 /// ```
 #[derive(Debug)]
 pub struct ShadowBody {
-    /// `None`: a copy without a body.
+    /// `None` if the copy has no body.
     queue: Option<Arc<Queue>>,
 }
 
@@ -87,7 +86,7 @@ impl Body for ShadowBody {
     }
 }
 
-/// The mirror aborted the copy before its body was read.
+/// The error of a [`ShadowBody`] whose copy the mirror aborted before the body was read.
 ///
 /// # Example
 ///
@@ -95,7 +94,7 @@ impl Body for ShadowBody {
 /// use http_body_util::BodyExt;
 /// use tower_mirror::{ShadowBody, body::ShadowBodyError};
 ///
-/// /// A shadow must not take an aborted copy for a shorter body.
+/// /// Returns the error of an aborted copy, so that the copy does not look like a shorter body.
 /// async fn length(body: ShadowBody) -> Result<usize, ShadowBodyError> {
 ///     Ok(body.collect().await?.to_bytes().len())
 /// }

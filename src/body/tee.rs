@@ -14,17 +14,19 @@ use super::{capture::CaptureWriter, rest::MOST_EMPTY};
 use crate::{guard::guarded, marker::BodyIsBuffered};
 
 pin_project! {
-    /// The primary's body: the request's own, frame for frame, with a copy taken
-    /// as the primary reads it.
+    /// The body that the primary reads. It yields the frames of the request's body unchanged, and a
+    /// copy of each frame is taken as the primary reads it.
     ///
-    /// It reads nothing that the primary does not read and waits for nothing but
-    /// the body itself. For a request that is not mirrored, every call goes straight
-    /// through.
+    /// It reads only what the primary reads, and waits only for the request's body. If a request is
+    /// not mirrored, every call is forwarded directly.
     ///
-    /// What the primary leaves of a body is read on for the copy only where that changes nothing for its client:
-    /// what a [`RequestBodyBufferLayer`](crate::RequestBodyBufferLayer) has already read whole; what follows a declared length; and, after a
-    /// successful answer, what a handler leaves behind its own end marker, as multipart parsers do. This is bounded
-    /// by 64 KiB and 250 ms, and done on the copy's task.
+    /// If the primary does not read a body to its end, the mirror reads on for the copy only if the
+    /// primary's client cannot notice this. It does so in three cases: a
+    /// [`RequestBodyBufferLayer`](crate::RequestBodyBufferLayer) has already read the whole body;
+    /// all declared bytes have been read; or the primary has answered with success and has left
+    /// only what follows its own end marker, as multipart parsers do. Data that is in memory is
+    /// copied when the primary drops the body. Otherwise the mirror reads on the copy's task, and
+    /// reads at most 64 KiB and for at most 250 ms.
     ///
     /// # Example
     ///
@@ -34,7 +36,7 @@ pin_project! {
     /// use http_body_util::{BodyExt, Full};
     /// use tower_mirror::{BoxError, TeeBody};
     ///
-    /// /// A primary that names the type of its request's body.
+    /// /// This primary names the type of its request's body.
     /// async fn primary(request: Request<TeeBody<Full<Bytes>>>) -> Result<Response<String>, BoxError> {
     ///     let body = request.into_body().collect().await?.to_bytes();
     ///     Ok(Response::new(format!("{} bytes", body.len())))
@@ -68,15 +70,16 @@ pin_project! {
     }
 }
 
-/// A body with its copy. Boxed, since the rest of it may outlive the primary.
+/// A body and its copy. The body is boxed because its unread rest may outlive the primary.
 struct Copied<B> {
-    /// `None` after its end only.
+    /// `None` only after the end of the body.
     body: Option<Pin<Box<B>>>,
-    /// `None` once the copy has ended, whole or not.
+    /// `None` once the capture has ended, with a complete body or not.
     capture: Option<CaptureWriter>,
-    /// Whether the body is being polled, or has panicked when it was.
+    /// Whether the body is being polled, or has panicked in a poll.
     is_in_poll: bool,
-    /// A pointer, since a destructor knows nothing of `B`.
+    /// The function that handles an unfinished body. It is a function pointer because a destructor
+    /// cannot require that `B` implements `Body`.
     leave: fn(Pin<Box<B>>, CaptureWriter),
 }
 
@@ -88,7 +91,8 @@ impl<B> Copied<B> {
         }
     }
 
-    /// What a body that panicked still gives, if anything, is not what the primary has read.
+    /// Ends the copy if the body has panicked. Frames that such a body may still yield are not
+    /// reliable.
     fn lose_if_panicked(&mut self) {
         if self.is_in_poll {
             if let Some(capture) = self.capture.take() {
@@ -98,7 +102,7 @@ impl<B> Copied<B> {
     }
 }
 
-/// Without the body itself, whose own form may show bytes.
+/// Omits the body itself, because its `Debug` output may contain bytes.
 impl<B> fmt::Debug for TeeBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_copied = match &self.body {
@@ -112,7 +116,7 @@ impl<B> fmt::Debug for TeeBody<B> {
 }
 
 impl<B> TeeBody<B> {
-    /// A body without a copy.
+    /// Creates a body without a copy.
     pub(crate) fn plain(body: B) -> Self {
         Self {
             body: Inner::Plain { body },
@@ -128,7 +132,8 @@ where
         Self::of(body, capture, leave)
     }
 
-    /// A body that is [in memory](BodyIsBuffered), or was made of one: what the primary leaves of it is copied too.
+    /// Creates a body with a copy from a body that is [in memory](BodyIsBuffered) or wraps such a
+    /// body. The part that the primary does not read is copied too.
     pub(crate) fn copied_from_memory(
         body: B,
         capture: CaptureWriter,
@@ -176,7 +181,8 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
         copied.is_in_poll = false;
         let polled = ready!(polled);
         if let Some(capture) = &mut copied.capture {
-            // The primary has not asked whether this was the end: what panics here must not reach it.
+            // The primary did not call `is_end_stream` itself, so a panic in it must not reach the
+            // primary.
             let says_ended = || guarded(|| body.is_end_stream());
             if !capture.take(&polled, || says_ended().unwrap_or(false)) {
                 copied.capture = None;
@@ -205,13 +211,13 @@ impl<B: Body<Data = Bytes>> Body for TeeBody<B> {
     }
 }
 
-/// The primary has dropped a body that did not end.
+/// Handles a body that the primary has dropped before its end.
 fn leave<B>(body: Pin<Box<B>>, capture: CaptureWriter)
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
     if !capture.has_begun() {
-        // Over HTTP/1.1, a body that nobody has asked for must not be asked for now: its client may wait for
+        // Over HTTP/1.1, an unread body must not be polled now, because its client may wait for
         // `100 Continue`.
         if capture.is_of_stream() {
             leave_unread(body, capture);
@@ -219,21 +225,22 @@ where
     } else if !capture.is_reached() {
         capture.leave(body);
     } else if let Some((body, capture)) = read_on(body, capture) {
-        // Only the end or trailers can follow, and they are not here yet.
+        // Only the end or trailers can follow, and they have not arrived yet.
         if !capture.stop() {
             capture.leave(body);
         }
     }
 }
 
-/// The most frames that are looked at of a stream that nobody has read.
+/// The most frames that are inspected of a stream that the primary has not read.
 const MOST_FRAMES: usize = 64;
 
-/// A stream of which nothing was read. It may have ended without a byte, and then it was read whole; or its client may
-/// have reset it. What it holds besides, its drop would throw away, and so does this.
+/// Inspects a stream that the primary has not read at all. The stream may have ended without a
+/// byte, and then it counts as read completely; or its client may have reset it. Any data in it is
+/// discarded, as it would be when the stream is dropped.
 fn leave_unread<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, mut capture: CaptureWriter) {
     let mut cx = Context::from_waker(Waker::noop());
-    // See `read_on`.
+    // The body is a user's type and may panic; see `read_on`.
     let _ = guarded(move || {
         for _ in 0..MOST_FRAMES {
             let Poll::Ready(polled) = body.as_mut().poll_frame(&mut cx) else {
@@ -256,15 +263,16 @@ where
     read_on(body, capture);
 }
 
-/// Reads for the copy what is there at once. Gives both back if there is more to come, or nothing
-/// but empty frames: this runs on the primary's task, and must end.
+/// Reads for the copy the part that is available now. Returns the body and the capture if more is
+/// to come, or after too many empty frames: this function runs on the primary's task and must end.
 fn read_on<B: Body<Data = Bytes>>(
     mut body: Pin<Box<B>>,
     mut capture: CaptureWriter,
 ) -> Option<(Pin<Box<B>>, CaptureWriter)> {
     let mut cx = Context::from_waker(Waker::noop());
-    // Between a buffer and this there may be a user's body, which may panic, and
-    // maybe the primary panics already. What the copy held goes in here too.
+    // A user's body may wrap the buffered body, and it may panic. This thread may even be panicking
+    // already, because a destructor calls this function. The body and the capture are moved into
+    // the closure, so that a panic in their destructors is caught too.
     let read = guarded(move || {
         let mut empty = 0;
         while empty <= MOST_EMPTY {

@@ -13,12 +13,12 @@ use pin_project_lite::pin_project;
 use super::collected::Held;
 
 pin_project! {
-    /// A body that was read before the request was passed on: whole, or what was read of
-    /// it and then the rest.
+    /// A body that was read before the request was forwarded. It consists either of the whole body,
+    /// or of the part that was read and then the rest.
     ///
-    /// Data, trailers and error are those of the body that was read; where one frame
-    /// ends and the next begins may differ. There is no `Clone`, since a clone of one
-    /// that is not whole would be short: see [`try_clone`](Self::try_clone).
+    /// Data, trailers and error are those of the original body, but the data may be divided into
+    /// frames differently. The type does not implement `Clone`, because the clone of an incomplete
+    /// body would be shorter than the original: see [`try_clone`](Self::try_clone).
     ///
     /// # Example
     ///
@@ -28,7 +28,7 @@ pin_project! {
     /// use http_body::Body;
     /// use tower_mirror::BufferedBody;
     ///
-    /// /// A second request with the same body, if the whole body was read.
+    /// /// Returns a second request with the same body, if the body is complete.
     /// fn again<B: Body<Data = Bytes>>(request: &Request<BufferedBody<B>>) -> Option<Request<BufferedBody<B>>> {
     ///     Some(Request::new(request.body().try_clone()?))
     /// }
@@ -40,12 +40,13 @@ pin_project! {
     {
         held: Held,
         is_begun: bool,
-        // What ended the reading: a frame too many, or the body's error.
+        // The last result of the original body, with which the reading stopped: a frame that
+        // exceeds the cap, or the body's error.
         last: Option<Result<Frame<Bytes>, B::Error>>,
-        // Where the rest comes from. `None`: all that came was held.
+        // The original body, which yields the rest. `None` if all frames that arrived are held.
         #[pin]
         rest: Option<B>,
-        // It ended before the end that was announced.
+        // Whether the body ended before its announced end.
         is_cut: bool,
     }
 }
@@ -61,7 +62,7 @@ impl<B: Body> BufferedBody<B> {
         }
     }
 
-    /// Ended by its client before its announced end.
+    /// Creates a body that its client ended before the announced end.
     pub(super) fn cut(held: Held) -> Self {
         Self {
             is_cut: true,
@@ -69,7 +70,7 @@ impl<B: Body> BufferedBody<B> {
         }
     }
 
-    /// Too long to be held, as it says itself.
+    /// Creates a body that was not read, because its declared length exceeds the cap.
     pub(super) fn unread(rest: B) -> Self {
         Self {
             rest: Some(rest),
@@ -85,16 +86,18 @@ impl<B: Body> BufferedBody<B> {
         }
     }
 
-    /// Whether all of it had arrived before it was passed on: reading it waits for nothing and cannot fail.
+    /// Returns whether the whole body had arrived before it was forwarded. Reading such a body does
+    /// not wait and cannot fail.
     ///
-    /// A body that ended before its declared length, or whose HTTP/2 stream was reset, is not complete, although
-    /// servers may report its end as an ordinary one.
+    /// A body is not complete if it ended before its declared length or its HTTP/2 stream was
+    /// reset, although a server may report this as an ordinary end.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.rest.is_none() && !self.is_cut
     }
 
-    /// The same body once more, if it is complete and nothing was read of it yet. The bytes are shared.
+    /// Returns a second body with the same content, if this one is complete and no frame of it has
+    /// been read. The two share their bytes.
     #[must_use]
     pub fn try_clone(&self) -> Option<Self> {
         let is_whole = self.is_complete() && !self.is_begun;

@@ -1,4 +1,4 @@
-//! The part of a body that has arrived.
+//! `Collected` and `Held`: the part of a body that has arrived.
 
 use std::{collections::VecDeque, mem};
 
@@ -8,26 +8,26 @@ use http_body::Frame;
 
 use crate::body::SHARED_FROM;
 
-/// Small frames are joined to pieces of at most this length.
+/// Small frames are joined into pieces of at most this many bytes.
 const JOINED: usize = 64 * 1024;
 
-/// Frames, joined where they are small: what they cost must follow from their bytes,
-/// not from how a client cuts them.
+/// The frames that have arrived. Small ones are joined, so that the memory they cost depends on
+/// their bytes and not on how the client divides them.
 pub(super) struct Collected {
     data: VecDeque<Bytes>,
-    /// The end of the data, of small frames.
+    /// The last part of the data, which was joined from small frames.
     small: BytesMut,
     trailers: Option<HeaderMap>,
     bytes: u64,
     max_bytes: u64,
 }
 
-/// See [`Collected::take`].
+/// The frames of a body after its reading has ended. [`Collected::take`] returns them.
 #[derive(Clone, Default)]
 pub(super) struct Held {
     data: VecDeque<Bytes>,
     pub(super) trailers: Option<HeaderMap>,
-    /// Of the data.
+    /// The number of bytes of the data.
     pub(super) bytes: u64,
 }
 
@@ -58,7 +58,8 @@ impl Collected {
         }
     }
 
-    /// Takes a frame, or gives it back: one over the cap, or of a kind this crate does not know.
+    /// Adds a frame. Returns the frame as an error if it exceeds the cap, or is of a kind that this
+    /// crate does not know.
     pub(super) fn push(&mut self, frame: Frame<Bytes>) -> Result<(), Frame<Bytes>> {
         let sum = match frame.data_ref() {
             Some(data) => self.bytes.saturating_add(data.len() as u64),
@@ -88,7 +89,8 @@ impl Collected {
         }
         let length = self.small.len() + data.len();
         if length > self.small.capacity() {
-            // Exact for a body of one frame; then by doubling, which ends even at `JOINED`.
+            // The capacity is exact for a body of one frame. After that it is doubled. It never
+            // exceeds `JOINED`, which is a power of two.
             let capacity = match self.small.is_empty() {
                 true => length,
                 false => length.next_power_of_two(),
@@ -105,12 +107,12 @@ impl Collected {
         }
     }
 
-    /// Trailers are the last of a body.
+    /// Returns whether the trailers have arrived. They are the last frame of a body.
     pub(super) fn has_trailers(&self) -> bool {
         self.trailers.is_some()
     }
 
-    /// All that has arrived.
+    /// Takes all that has arrived.
     pub(super) fn take(&mut self) -> Held {
         self.end_small();
         Held {

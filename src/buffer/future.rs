@@ -1,4 +1,4 @@
-//! The `ResponseFuture`: first the request's body is read, then the service responds.
+//! The `ResponseFuture`, which first reads the request's body and then calls the service.
 
 use std::{
     fmt,
@@ -17,8 +17,8 @@ use super::{body::BufferedBody, collected::Collected};
 use crate::{body::Announced, marker::BodyIsBuffered};
 
 pin_project! {
-    /// The response of a [`RequestBodyBuffer`](super::RequestBodyBuffer). Dropped while the body is read, the
-    /// service is not called.
+    /// The response future of a [`RequestBodyBuffer`](super::RequestBodyBuffer). If it is dropped
+    /// while the body is being read, the service is not called.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, B, F> {
         #[pin]
@@ -30,7 +30,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
         Reading {
-            // Made ready before.
+            // This service has been polled to readiness.
             service: S,
             request: Option<Request<B>>,
             announced: Announced,
@@ -43,7 +43,7 @@ pin_project! {
     }
 }
 
-/// Without the request and what has arrived of its body: neither belongs in a log.
+/// Omits the request and the part of its body that has arrived, because neither belongs in a log.
 impl<S, B, F> fmt::Debug for ResponseFuture<S, B, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
@@ -69,7 +69,8 @@ impl<S, B, F> ResponseFuture<S, B, F> {
         announced: Announced,
         max_bytes: u64,
     ) -> Self {
-        // A body that is longer than declared is as little complete as one that is too long to be held.
+        // A body that is longer than its declared length is handled like a body that exceeds the
+        // cap: it is not held completely, and the service reads its rest as a stream.
         let max_bytes = announced
             .length
             .map_or(max_bytes, |length| length.min(max_bytes));
@@ -103,7 +104,7 @@ where
                     collected,
                 } => {
                     let Some(reading) = request else {
-                        return Poll::Pending; // polled after a panic of the service
+                        return Poll::Pending; // The future is polled after a panic of the service.
                     };
                     let last = ready!(poll_read(reading.body_mut(), collected, cx));
                     let Some(request) = request.take() else {
@@ -117,7 +118,7 @@ where
     }
 }
 
-/// Reads to the body's end, or up to what cannot be held: a frame too many, or an error.
+/// Reads until the body ends, or until a frame or an error arrives that cannot be held.
 fn poll_read<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
     collected: &mut Collected,
@@ -131,7 +132,7 @@ fn poll_read<B: Body<Data = Bytes> + Unpin>(
         if let Err(frame) = collected.push(frame) {
             return Poll::Ready(Some(Ok(frame)));
         }
-        // A known end need not be waited for.
+        // If the end is already known, the body is not polled again.
         if collected.has_trailers() || body.is_end_stream() {
             return Poll::Ready(None);
         }

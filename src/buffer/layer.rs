@@ -1,10 +1,10 @@
-//! The `RequestBodyBufferLayer`.
+//! The `RequestBodyBufferLayer` layer.
 
 use tower_layer::Layer;
 
 use super::service::RequestBodyBuffer;
 
-/// Has the body of each request read whole before the service is called.
+/// Reads the whole body of each request before the service is called.
 ///
 /// See the [module](crate::buffer) for examples.
 ///
@@ -25,7 +25,7 @@ pub struct RequestBodyBufferLayer {
 }
 
 impl RequestBodyBufferLayer {
-    /// Reads up to 2 MiB, as much as a mirror copies by default.
+    /// Creates a layer that reads up to 2 MiB of each body, as much as a mirror copies by default.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -33,7 +33,8 @@ impl RequestBodyBufferLayer {
         }
     }
 
-    /// Bytes of the largest body that is held whole. A longer one is passed on as a stream. Default: 2 MiB.
+    /// Sets the size of the largest body that is held completely, in bytes. A longer one is
+    /// forwarded as a stream. Default: 2 MiB.
     #[must_use]
     pub const fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;

@@ -1,39 +1,43 @@
-//! The whole body first: [`RequestBodyBufferLayer`] reads a request's body before the service is called, and
-//! gives it one that can be read again.
+//! Buffering of request bodies: [`RequestBodyBufferLayer`] reads a request's body before the
+//! service is called, and replaces it with one that can be read again.
 //!
-//! What is read is a [`BufferedBody`]. A whole one can be cloned
-//! ([`try_clone`](BufferedBody::try_clone), or [`try_clone_request`] with its head), which is what
-//! `tower::retry` and `tower::hedge` need to send a request with a body twice.
+//! The service receives a [`BufferedBody`]. A complete one can be cloned
+//! ([`try_clone`](BufferedBody::try_clone), or [`try_clone_request`] together with its head).
+//! `tower::retry` and `tower::hedge` need this to send a request with a body twice.
 //!
-//! - A body over the cap ([`max_bytes`](RequestBodyBufferLayer::max_bytes)) is passed on all the same, what was read of it
-//!   first and then the rest as a stream; it cannot be cloned. One whose declared length is over the cap is not
-//!   held at all. Nothing is lost either way.
-//! - A body that breaks off is passed on too, as what was read of it and then its error: the
-//!   service sees a request that was aborted, as it would without the layer, never a shorter one
-//!   that looks whole. If the caller goes away in between, the service is not called.
-//! - A request without a body is passed on at once.
-//! - What the service would have refused unread is read all the same, and a client that expects
-//!   `100 Continue` gets it: authentication and limits belong in front.
-//! - The service is made ready first, and stays so while the body is read. A slow upload holds up nobody
-//!   but itself, for as long as the server lets it; put the server's own timeouts in front.
+//! - A body that exceeds the cap ([`max_bytes`](RequestBodyBufferLayer::max_bytes)) is forwarded
+//!   too: first the part that was read, and then the rest as a stream. It cannot be cloned. A body
+//!   whose declared length exceeds the cap is not held at all. No data is lost in either case.
+//! - A body that breaks off is forwarded too: first the part that was read, and then its error. The
+//!   service sees an aborted request, as it would without the layer, never a shorter one that looks
+//!   complete. If the caller goes away in between, the service is not called.
+//! - A request without a body is forwarded at once.
+//! - The layer also reads a body that the service would have refused unread, and a client that
+//!   waits for `100 Continue` receives this answer. Therefore put authentication and limits in
+//!   front of this layer.
+//! - The service is polled to readiness first, and stays ready while the body is read. A slow
+//!   upload delays only its own request, for as long as the server permits. Put the server's own
+//!   timeouts in front of this layer.
 //!
 //! # Memory
 //!
-//! The cap is a request's own. Frames of 128 KiB and more are shared with the connection's read buffer,
-//! which may be twice as large; smaller ones are copied into larger pieces, so that a body of many tiny frames
-//! costs no more. What all requests hold together is bounded by how many there are: by the
-//! cap times the limit of a `tower::limit::ConcurrencyLimit` around this layer.
+//! The cap applies to each request. Frames of 128 KiB and more are shared with the connection's
+//! read buffer, which may be twice as large. Smaller ones are copied into larger pieces, so that a
+//! body of many tiny frames does not cost more. The memory of all requests together is limited by
+//! their number: it is at most the cap times the limit of a `tower::limit::ConcurrencyLimit` around
+//! this layer.
 //!
 //! # With a mirror
 //!
-//! A mirror *inside* copies what the service ignores, too: what is left of a buffered body is in memory, and is
-//! taken for the copy when the service lets go of it. The bytes are shared between the two.
-//! If requests are retried or hedged, put the mirror *around* this layer: it then copies each
-//! request once, and whole, since this layer reads it whole. A mirror inside would copy every attempt.
+//! A mirror *inside* this layer also copies a body that the service ignores: the rest of a buffered
+//! body is in memory, and is copied when the service drops it. The service and the copy share the
+//! bytes. If requests are retried or hedged, put the mirror *around* this layer. It then copies
+//! each request once and completely, because this layer reads the whole body. A mirror inside would
+//! copy every attempt.
 //!
 //! # Example
 //!
-//! Retries of a request with a body:
+//! This service retries a request with a body:
 //!
 //! ```
 //! use std::{convert::Infallible, future::{Ready, ready}};
@@ -46,7 +50,7 @@
 //!
 //! type Body = BufferedBody<Full<Bytes>>;
 //!
-//! /// Once more after a 503.
+//! /// Retries a request once after a 503.
 //! #[derive(Clone)]
 //! struct Once(bool);
 //!
@@ -86,7 +90,7 @@
 //! # }
 //! ```
 //!
-//! A mirror of handlers that may ignore their body, with all of it bounded:
+//! This mirror copies the bodies of handlers that may ignore them, and all memory is limited:
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::post};

@@ -5,8 +5,9 @@ use http_body::Body;
 
 use super::body::BufferedBody;
 
-/// The same request once more, if its body is [complete](BufferedBody::is_complete) and nothing was
-/// read of it yet: what a policy of `tower::retry` or `tower::hedge` gives from `clone_request`.
+/// Returns a second request with the same content, if the body is
+/// [complete](BufferedBody::is_complete) and no frame of it has been read. A policy of
+/// `tower::retry` or `tower::hedge` can call it in `clone_request`.
 ///
 /// Method, target, version, headers and extensions are cloned; the body's bytes are shared.
 #[must_use]

@@ -13,13 +13,13 @@ use tower_service::Service;
 use super::{body::BufferedBody, collected::Held, future::ResponseFuture};
 use crate::body::Announced;
 
-/// Calls `S` once the request's body is here.
+/// Calls the service `S` once the request's body has arrived.
 ///
-/// Made by [`RequestBodyBufferLayer`](super::RequestBodyBufferLayer). Response, error and readiness are `S`'s own;
-/// only the body that it reads is another, a [`BufferedBody`].
+/// [`RequestBodyBufferLayer`](super::RequestBodyBufferLayer) creates it. Response, error and
+/// readiness are those of `S`. Only the request's body changes: it becomes a [`BufferedBody`].
 ///
-/// A request body that is not [`Unpin`] must be boxed before it gets here; those of
-/// hyper, axum and tonic are.
+/// A request body that is not [`Unpin`] must be boxed before it reaches this service. The bodies of
+/// hyper, axum and tonic are `Unpin`.
 ///
 /// # Example
 ///
@@ -42,18 +42,18 @@ impl<S> RequestBodyBuffer<S> {
         Self { inner, max_bytes }
     }
 
-    /// The service.
+    /// The inner service.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The service.
+    /// The inner service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The service.
+    /// The inner service.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.inner
@@ -89,8 +89,8 @@ where
             let request = request.map(BufferedBody::unread);
             return ResponseFuture::calling(self.inner.call(request));
         }
-        // The one that was made ready must be the one that is called, once the body is
-        // here. A clone takes its place, which has not been made ready.
+        // The instance that was polled to readiness must be the one that is called once the body
+        // has arrived. A clone, which has not been polled to readiness, takes its place.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
         ResponseFuture::reading(ready, request, announced, self.max_bytes)

@@ -1,4 +1,4 @@
-//! The counters of one mirror.
+//! `Counters`: the counters of one mirror.
 
 use std::{
     array,
@@ -12,8 +12,8 @@ use http::StatusCode;
 
 use super::{MirrorStats, Outcome, StatusClass, sharded::Sharded};
 
-/// In the row of sharded counters: one of each outcome decided in `call`, one of
-/// each with which an admitted copy ended, and one of admissions.
+/// The layout of the row of sharded counters: one counter for each outcome that is decided in
+/// `call`, then one for each outcome of an admitted copy, and one for admissions.
 const SKIPPED: usize = 0;
 const ENDED: usize = SKIPPED + Outcome::COUNT;
 const STARTED: usize = ENDED + Outcome::COUNT;
@@ -34,24 +34,24 @@ impl Counters {
         }
     }
 
-    /// A request was decided in `call`.
+    /// Counts a request whose outcome was decided in `call`.
     #[inline]
     pub(crate) fn skipped(&self, outcome: Outcome) {
         self.requests.add(SKIPPED + outcome.index(), Relaxed);
     }
 
-    /// A request was admitted.
+    /// Counts the admission of a request.
     pub(crate) fn started(&self) {
         self.requests.add(STARTED, Relaxed);
     }
 
-    /// An admitted request has its outcome.
+    /// Counts the outcome of an admitted request.
     pub(crate) fn ended(&self, outcome: Outcome) {
         // A thread that reads this end also reads its start.
         self.requests.add(ENDED + outcome.index(), Release);
     }
 
-    /// Both sides of an admitted request have ended.
+    /// Counts the status classes of an admitted request whose two sides have ended.
     pub(crate) fn statuses(&self, primary: Option<StatusCode>, shadow: Option<StatusCode>) {
         let (primary, shadow) = (StatusClass::of(primary), StatusClass::of(shadow));
         self.statuses[primary.index()][shadow.index()].fetch_add(1, Relaxed);
@@ -61,7 +61,8 @@ impl Counters {
         self.observer_panics.fetch_add(1, Relaxed);
     }
 
-    /// Ends are read before starts, so that no copy seems to end before it has begun.
+    /// Reads all counters. Ends are read before starts, so that no copy seems to have ended before
+    /// it began.
     pub(crate) fn snapshot(&self, buffered_bytes: usize) -> MirrorStats {
         let ended: [u64; Outcome::COUNT] =
             array::from_fn(|outcome| self.requests.sum(ENDED + outcome));

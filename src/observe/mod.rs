@@ -32,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! An observer that implements the trait and also observes requests that are not copied:
+//! This observer implements the trait. It also observes requests that are not copied:
 //!
 //! ```
 //! use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
@@ -70,7 +70,8 @@
 //! # }
 //! ```
 //!
-//! What a table or a dashboard is made of (for metrics there is a feature of that name, which exports all of it):
+//! A table or a dashboard can be made from these counts. For metrics, the feature `metrics` exports
+//! all of them:
 //!
 //! ```
 //! # use tower_mirror::observe::MirrorStats;
@@ -81,47 +82,54 @@
 //!
 //! # Tracing
 //!
-//! With the feature `tracing`, each copy has a span: `shadow request`, of the target `tower_mirror`, at `INFO`. It has
-//! no parent but follows from the span in which the mirror was called (a link, in OpenTelemetry), so the
-//! primary's trace ends when the primary does. The shadow's service and the [rewrites](crate::rewrite) run in it.
+//! With the feature `tracing`, each copy has a span named `shadow request`, with the target
+//! `tower_mirror` and the level `INFO`. This span does not have a parent. It follows from the span
+//! in which the mirror was called (a link, in OpenTelemetry), so the primary's trace ends when the
+//! primary ends. The shadow's service and the [rewrites](crate::rewrite) run in the copy's span.
 //! Its fields are those of OpenTelemetry's [conventions for HTTP
-//! spans](https://opentelemetry.io/docs/specs/semconv/http/http-spans/), stable since their version 1.23:
+//! spans](https://opentelemetry.io/docs/specs/semconv/http/http-spans/), which are stable since
+//! version 1.23:
 //!
 //! | field | value |
 //! |---|---|
-//! | `http.request.method` | the method; `_OTHER` if it is none of RFC 9110 or `PATCH` |
-//! | `http.request.method_original` | what `_OTHER` is |
-//! | `http.route` | what the mirror's [`route_label`](crate::MirrorBuilder::route_label) returned |
-//! | `url.path` | the path that the mirror was called with, before any rewrite; never the query, and so no `url.full` |
-//! | `server.address`, `server.port` | the copy's `Host`, as far as it has them |
+//! | `http.request.method` | the method; `_OTHER` if it is neither `PATCH` nor a method of RFC 9110 |
+//! | `http.request.method_original` | the method, if `http.request.method` is `_OTHER` |
+//! | `http.route` | the value that the mirror's [`route_label`](crate::MirrorBuilder::route_label) returned |
+//! | `url.path` | the path of the request that the mirror received, before any rewrite; never the query, so there is also no field `url.full` |
+//! | `server.address`, `server.port` | the host and the port of the copy's `Host`, if it has them |
 //! | `http.response.status_code` | the status of the shadow's answer |
 //! | `network.protocol.version` | the version of the answer: `1.1` or `2` |
-//! | `error.type` | the outcome, if the shadow or a bug is to blame for it: those at `WARN` and `ERROR` below, without `in_flight_limit` and `buffer_limit`; of `completed` and `completed_truncated` the status, if 4xx or 5xx |
-//! | `otel.kind`, `otel.status_code` | `client`; `ERROR` where there is an `error.type` |
+//! | `error.type` | the outcome, if the shadow or a bug caused it: the outcomes at `WARN` and `ERROR` below, except `in_flight_limit` and `buffer_limit`; for `completed` and `completed_truncated`, the status, if it is 4xx or 5xx |
+//! | `otel.kind`, `otel.status_code` | `client`; `ERROR` if there is an `error.type` |
 //! | `mirror.name`, `mirror.outcome` | the mirror's name, the [`Outcome`] |
 //!
-//! And each outcome is an event of the same target: in the span of the copy, or, where there is none, in that of the primary.
-//! It has `mirror.name`, `mirror.outcome` and `mirror.reason`, that is the [hint](Outcome::hint); of copies also
+//! Each outcome is also an event with the same target. It is recorded in the span of the copy, or
+//! in the primary's span if the request is not copied. The event has the fields `mirror.name`,
+//! `mirror.outcome` and `mirror.reason`, which is the [hint](Outcome::hint). For copies it also has
 //! `http.response.status_code`, `latency_seconds` and `total_seconds` (as in [`ShadowReport`]), and
-//! `error`, what the shadow's service said. A request that is not sampled has no event, and costs a comparison more than without the feature.
+//! `error`, the error of the shadow's service. A request that is not sampled does not have an
+//! event, and costs one comparison more than without the feature.
 //!
 //! | level | outcomes |
 //! |---|---|
-//! | `ERROR` | `panicked`, `policy_panicked`, `no_runtime`: bugs |
-//! | `WARN` | `failed_connect`, `failed_transport`, `response_head_too_large`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow's; `in_flight_limit`, `buffer_limit`: the shadow is too slow, or a limit too low |
+//! | `ERROR` | `panicked`, `policy_panicked`, `no_runtime`: a bug is the cause |
+//! | `WARN` | `failed_connect`, `failed_transport`, `response_head_too_large`, `failed_service`, `timed_out`, `lagged`, `aborted`: the shadow is the cause; `in_flight_limit`, `buffer_limit`: the shadow is too slow, or a limit is too low |
 //! | `DEBUG` | `completed`, `completed_truncated`; `too_large`, `unread`, `client_aborted`, `body_error` |
-//! | `TRACE` | `filtered`, `paused`, `loop`, `upgrade`, `transfer_coding`, `draining`: as configured |
+//! | `TRACE` | `filtered`, `paused`, `loop`, `upgrade`, `transfer_coding`, `draining`: the mirror works as configured |
 //!
-//! At `WARN` and `ERROR` each mirror writes at most ten events of each outcome in any 60 s, since a shadow that fails or is too slow
-//! may do so with every request, and some of these events are written on the primary's path. The next event of the same outcome
-//! says how many were left out, in the field `omitted`, which is absent if there were none. Spans are not limited, nor are events at `DEBUG`
-//! and `TRACE`; exact counts are in [`MirrorStats`]. An event that the subscriber does not enable uses nothing up.
+//! At `WARN` and `ERROR`, each mirror writes at most ten events of each outcome in any 60 s,
+//! because a shadow that fails or is too slow may cause an event for every request, and some of
+//! these events are written on the primary's path. The next event of the same outcome has the field
+//! `omitted`, which contains the number of events that were omitted; it is absent if this number is
+//! zero. Spans are not limited, and neither are events at `DEBUG` and `TRACE`. Exact counts are in
+//! [`MirrorStats`]. An event that the subscriber does not enable does not count towards the limit.
 //!
-//! Neither headers nor bodies are recorded anywhere, except the `Host`. A subscriber that panics loses the event in question and
-//! disturbs nothing else.
+//! No headers and no bodies are recorded, except the `Host`. If a subscriber panics, only the event
+//! or span concerned is lost.
 //!
-//! Which trace the shadow's own spans belong to is what the copy's `traceparent` says: see
-//! [`new_trace`](crate::rewrite::new_trace). A rewrite that writes the context of the current span there makes them children of the copy's.
+//! The copy's `traceparent` determines to which trace the shadow's own spans belong: see
+//! [`new_trace`](crate::rewrite::new_trace). A rewrite can write the context of the current span to
+//! this header. The shadow's spans then become children of the copy's span.
 //!
 //! ```
 //! use tower_mirror::MirrorLayer;
@@ -148,7 +156,7 @@
 //! # let shadow = service_fn(async |_: Request<ShadowBody>| Err::<Response<String>, _>(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)));
 //! # let primary = service_fn(async |_: Request<TeeBody<Full<Bytes>>>| Ok::<_, std::io::Error>(Response::new(())));
 //!
-//! // The copies that failed in the log, whatever else is in it.
+//! // The log contains the copies that failed, independently of its other filters.
 //! let filter = Targets::new().with_target("tower_mirror", LevelFilter::WARN);
 //! let subscriber = tracing_subscriber::registry().with(logs.with_filter(filter));
 //! # let guard = tracing::subscriber::set_default(subscriber);

@@ -5,10 +5,10 @@ use crate::request_head::RequestHead;
 
 /// Receives the result of each request.
 ///
-/// Implemented for closures `Fn(&Report)`. An observer must be quick and must not
-/// block: it runs on the copy's task, or, where the primary ends last, on the
-/// primary's. It may count, or send to a channel. A panic in it is caught and
-/// counted in [`MirrorStats::observer_panics`](super::MirrorStats::observer_panics).
+/// The trait is implemented for closures `Fn(&Report)`. An observer must be fast and must not
+/// block: it runs on the copy's task, or on the primary's task if the primary ends last. It may
+/// count, or send to a channel. A panic in it is caught and counted in
+/// [`MirrorStats::observer_panics`](super::MirrorStats::observer_panics).
 ///
 /// # Example
 ///
@@ -17,7 +17,7 @@ use crate::request_head::RequestHead;
 ///
 /// use tower_mirror::{HttpTarget, MirrorLayer, Report, observe::Observer};
 ///
-/// /// Sends reports to another thread, and drops those for which there is no room.
+/// /// Sends reports to another thread, and drops a report if the channel is full.
 /// struct Reports(SyncSender<Report>);
 ///
 /// impl Observer for Reports {
@@ -40,12 +40,12 @@ use crate::request_head::RequestHead;
     label = "neither an `Observer` nor a closure `|report: &Report| {{ .. }}`"
 )]
 pub trait Observer: Send + Sync + 'static {
-    /// A copy that was admitted has ended, and so has its primary. This is called once for
-    /// each admitted request, after its outcome was counted.
+    /// Called once for each admitted request, after its copy and its primary have ended and its
+    /// outcome was counted.
     fn on_report(&self, report: &Report);
 
-    /// No copy of this request is made, for this reason. Called on the primary's
-    /// path, before the primary. Does nothing unless implemented.
+    /// Called for each request that is not copied, with the outcome that says why. It runs on the
+    /// primary's path, before the primary is called. The default implementation does nothing.
     fn on_skip(&self, outcome: Outcome, head: &RequestHead<'_>) {
         let _ = (outcome, head);
     }

@@ -6,14 +6,15 @@ use http::{Method, StatusCode};
 
 use super::Outcome;
 
-/// The result of one admitted request, on both sides. See [`observe`](crate::observe) for an example.
+/// The result of one admitted request, on both sides. See [`observe`](crate::observe) for an
+/// example.
 ///
 /// # Example
 ///
 /// ```
 /// use tower_mirror::Report;
 ///
-/// /// What a log line may contain: no path, no query, no header.
+/// /// Formats a log line that contains no path, no query and no header.
 /// fn line(report: &Report) -> String {
 ///     let route = report.route.as_deref().unwrap_or("-");
 ///     format!("{} {route}: {} (v1 {:?}, v2 {:?})", report.method, report.outcome, report.primary.status, report.shadow.status)
@@ -29,9 +30,10 @@ pub struct Report {
     pub outcome: Outcome,
     /// The request's method.
     pub method: Method,
-    /// The label of the request's route, which should be the template of its path: what
-    /// [`route_label`](crate::MirrorBuilder::route_label) returned. `None` without that setting. The path itself and the query
-    /// are not in a report, because they contain data of users.
+    /// The label of the request's route: the value that
+    /// [`route_label`](crate::MirrorBuilder::route_label) returned. It should be the template of
+    /// the request's path. `None` without that setting. A report contains neither the path itself
+    /// nor the query, because these contain data of users.
     pub route: Option<Arc<str>>,
     /// The primary's side.
     pub primary: PrimaryReport,
@@ -46,7 +48,7 @@ pub struct Report {
 /// ```
 /// use tower_mirror::Report;
 ///
-/// /// Whether the client went away, or the primary failed.
+/// /// Returns whether the client went away or the primary failed.
 /// fn is_without_response(report: &Report) -> bool {
 ///     report.primary.status.is_none()
 /// }
@@ -55,10 +57,11 @@ pub struct Report {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PrimaryReport {
-    /// The answer's status; `None` where the primary failed, or was dropped
-    /// because its client went away.
+    /// The status of the answer. `None` if the primary failed, or was dropped because its client
+    /// went away.
     pub status: Option<StatusCode>,
-    /// From the request's arrival to the head of the answer, or to the end without one.
+    /// The time from the arrival of the request to the head of the answer, or to the end of the
+    /// primary if it did not answer.
     pub latency: Duration,
 }
 
@@ -69,7 +72,7 @@ pub struct PrimaryReport {
 /// ```
 /// use tower_mirror::Report;
 ///
-/// /// How many times as long as the primary the shadow took.
+/// /// Returns the shadow's latency divided by the primary's latency.
 /// fn slowdown(report: &Report) -> Option<f64> {
 ///     let shadow = report.shadow.latency?;
 ///     Some(shadow.as_secs_f64() / report.primary.latency.as_secs_f64())
@@ -81,21 +84,23 @@ pub struct PrimaryReport {
 pub struct ShadowReport {
     /// Whether the copy was handed to the shadow's service.
     pub sent: bool,
-    /// The answer's status, if one came. It is kept where the rest of the answer
-    /// did not come in time.
+    /// The status of the answer, if an answer arrived. It is kept if the rest of the answer did not
+    /// arrive in time.
     pub status: Option<StatusCode>,
-    /// From the end of the request's body to the head of the answer: what compares
-    /// with the primary's latency for requests without a body. In
-    /// [`Streaming`](crate::BodyMode::Streaming), from the beginning of the copy. `None` without an answer.
+    /// The time from the end of the request's body to the head of the answer. For requests without
+    /// a body it can be compared with the primary's latency. In
+    /// [`Streaming`](crate::BodyMode::Streaming), it starts at the beginning of the copy. `None`
+    /// without an answer.
     pub latency: Option<Duration>,
-    /// From the same moment to the end of the answer, or of the exchange if that has none. `None` where nothing was sent
-    /// because the body was not captured whole.
+    /// The time from the same moment to the end of the answer, or to the end of the exchange if
+    /// there is no end of an answer. `None` if nothing was sent because the body was not captured
+    /// completely.
     pub total: Option<Duration>,
-    /// Bytes of the copied body; 0 where it was not captured whole.
+    /// The number of bytes of the copied body. It is 0 if the body was not captured completely.
     pub request_bytes: u64,
-    /// Bytes received of the answer's body.
+    /// The number of bytes that were received of the answer's body.
     pub response_bytes: u64,
-    /// What the shadow's service said when it failed: its error and that error's
-    /// sources, in one line.
+    /// The error of the shadow's service when it failed, together with the sources of this error,
+    /// in one line.
     pub error: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `Serialize` for outcomes, classes of status and statistics.
+//! `Serialize` for outcomes, status classes and statistics.
 
 use serde::{
     Serialize, Serializer,
@@ -7,14 +7,14 @@ use serde::{
 
 use super::{MirrorStats, Outcome, StatusClass};
 
-/// Its [name](Outcome::as_str).
+/// Serializes the outcome as its [name](Outcome::as_str).
 impl Serialize for Outcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
 
-/// Its [name](StatusClass::as_str).
+/// Serializes the class as its [name](StatusClass::as_str).
 impl Serialize for StatusClass {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -43,7 +43,7 @@ impl Serialize for Outcomes<'_> {
     }
 }
 
-/// The classes of the primary that occurred.
+/// Serializes the primary's classes that occurred.
 struct Statuses<'a>(&'a MirrorStats);
 
 impl Serialize for Statuses<'_> {
@@ -59,7 +59,7 @@ impl Serialize for Statuses<'_> {
     }
 }
 
-/// The classes of the shadow that occurred with one class of the primary.
+/// Serializes the shadow's classes that occurred together with one class of the primary.
 struct StatusRow<'a>(&'a MirrorStats, StatusClass);
 
 impl StatusRow<'_> {

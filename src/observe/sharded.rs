@@ -6,11 +6,13 @@ use std::{
     thread,
 };
 
-/// Enough for any machine on which more would be noticed.
+/// The limit of shards. Even on a larger machine, more shards would not make a difference that can
+/// be noticed.
 const MAX_SHARDS: usize = 64;
 const LINE: usize = 16;
 
-/// A row of counters, kept once for each of several groups of threads and summed when read.
+/// A row of counters. Each counter is stored once for each of several groups of threads, and the
+/// values are added when the counter is read.
 #[derive(Debug)]
 pub(crate) struct Sharded {
     lines: Box<[Line]>,
@@ -18,7 +20,7 @@ pub(crate) struct Sharded {
     lines_a_shard: usize,
 }
 
-/// On cache lines of its own.
+/// A part of a row, which has its own cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Line([AtomicU64; LINE]);
@@ -55,7 +57,8 @@ impl Sharded {
     }
 }
 
-/// Threads take turns at the shards, in the order in which they first count.
+/// Returns the index of this thread. The threads are numbered in the order in which they first
+/// count, so they are distributed evenly over the shards.
 #[inline]
 fn thread_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -68,5 +71,5 @@ fn thread_index() -> usize {
                 next
             })
         })
-        .unwrap_or(0) // the thread is ending
+        .unwrap_or(0) // The thread is ending.
 }

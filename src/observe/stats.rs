@@ -1,19 +1,19 @@
-//! `MirrorStats`: a snapshot of the counters, also as a table.
+//! `MirrorStats`: a snapshot of the counters, which can be printed as a table.
 
 use std::fmt;
 
 use super::{Outcome, StatusClass};
 
-/// A snapshot of what became of all requests that entered a mirror, over all its
-/// clones and routes.
+/// A snapshot of the results of all requests that entered a mirror, over all its clones and routes.
 ///
-/// In every snapshot [`requests`](Self::requests) is the sum of all outcomes plus
-/// [`in_flight`](Self::in_flight). No number is ever lower than in an earlier
-/// snapshot, except `in_flight` and [`buffered_bytes`](Self::buffered_bytes).
+/// In every snapshot, [`requests`](Self::requests) is the sum of all outcomes plus
+/// [`in_flight`](Self::in_flight). A number is never lower than in an earlier snapshot, except
+/// `in_flight` and [`buffered_bytes`](Self::buffered_bytes).
 ///
-/// Its `Display` is a table with a hint in each line. With the feature `serde` it implements `Serialize`: an object with
-/// `requests`, `admitted`, `in_flight`, `buffered_bytes`, `observer_panics`, `outcomes` (each outcome by its name, zeros
-/// included) and `statuses` (the class of the primary, then that of the shadow, without zeros).
+/// Its `Display` output is a table with a hint in each line. With the feature `serde` it implements
+/// `Serialize`. The result is an object with `requests`, `admitted`, `in_flight`, `buffered_bytes`,
+/// `observer_panics`, `outcomes` (each outcome by its name, zeros included) and `statuses` (the
+/// class of the primary, then that of the shadow, without zeros).
 ///
 /// # Example
 ///
@@ -43,64 +43,66 @@ pub struct MirrorStats {
 }
 
 impl MirrorStats {
-    /// Requests that entered the mirror.
+    /// Returns the number of requests that entered the mirror.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.skipped.iter().sum::<u64>() + self.started
     }
 
-    /// Requests that were admitted: copies that began, with any outcome.
+    /// Returns the number of requests that were admitted. Their copies have begun, and may have any
+    /// outcome.
     #[must_use]
     pub fn admitted(&self) -> u64 {
         self.started
     }
 
-    /// Copies admitted and not ended: capturing, waiting, sending, answering.
+    /// Returns the number of copies that were admitted and have not ended. Such a copy is
+    /// capturing, waiting, sending, or receiving the answer.
     ///
-    /// Ends are read before starts, so while requests come and go this may exceed
-    /// `max_in_flight` by those that came and went during the reading.
+    /// Ends are read before starts. Therefore, while requests arrive and end, this number may
+    /// exceed `max_in_flight` by the number of copies that began and ended during the reading.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.in_flight
     }
 
-    /// Bytes charged for the copies in flight.
+    /// Returns the number of bytes that are charged for the copies in flight.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
         self.buffered_bytes
     }
 
-    /// Requests that ended in `outcome`.
+    /// Returns the number of requests that ended in `outcome`.
     #[must_use]
     pub fn outcome(&self, outcome: Outcome) -> u64 {
         self.skipped[outcome.index()] + self.ended[outcome.index()]
     }
 
-    /// Every outcome with its count, zeros included, in a fixed order.
+    /// Returns every outcome with its count, zeros included, in a fixed order.
     pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
         Outcome::ALL
             .iter()
             .map(|&outcome| (outcome, self.outcome(outcome)))
     }
 
-    /// Admitted requests of which both sides have ended, by status class: how many
-    /// had a `primary` answer of the one class and a `shadow` answer of the other.
-    /// `statuses(StatusClass::Success, StatusClass::ServerError)` is what to look
-    /// at first.
+    /// Returns the number of admitted requests that had a `primary` answer of the one class and a
+    /// `shadow` answer of the other class. Both sides of these requests have ended. Look at
+    /// `statuses(StatusClass::Success, StatusClass::ServerError)` first.
     #[must_use]
     pub fn statuses(&self, primary: StatusClass, shadow: StatusClass) -> u64 {
         self.statuses[primary.index()][shadow.index()]
     }
 
-    /// Panics of observers, caught.
+    /// Returns the number of panics of observers. They were caught.
     #[must_use]
     pub fn observer_panics(&self) -> u64 {
         self.observer_panics
     }
 
-    /// What happened since an earlier snapshot of the same mirror: counts are differences. `in_flight` and
-    /// `buffered_bytes` are those of the later snapshot. So the sum of the outcomes is not
-    /// [`requests`](Self::requests) in general: a copy may begin before the earlier snapshot and end after it.
+    /// Returns the difference from an earlier snapshot of the same mirror. Counts are differences;
+    /// `in_flight` and `buffered_bytes` are those of the later snapshot. In general, the sum of the
+    /// outcomes therefore differs from [`requests`](Self::requests), because a copy may begin
+    /// before the earlier snapshot and end after it.
     #[must_use]
     pub fn since(&self, earlier: &MirrorStats) -> MirrorStats {
         let mut since = self.clone();
@@ -147,7 +149,8 @@ impl fmt::Display for MirrorStats {
 }
 
 impl MirrorStats {
-    /// The classes that occur, primary down, shadow across.
+    /// Writes the classes that occurred: a line for each class of the primary, a column for each
+    /// class of the shadow.
     fn write_statuses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let classes = || StatusClass::ALL.iter().copied();
         let occurs_above = |shadow| classes().any(|primary| self.statuses(primary, shadow) > 0);

@@ -17,24 +17,24 @@ use http::StatusCode;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StatusClass {
-    /// 1xx
+    /// The status is 1xx.
     Informational,
-    /// 2xx
+    /// The status is 2xx.
     Success,
-    /// 3xx
+    /// The status is 3xx.
     Redirection,
-    /// 4xx
+    /// The status is 4xx.
     ClientError,
-    /// 5xx
+    /// The status is 5xx.
     ServerError,
-    /// Outside the five classes.
+    /// The status is outside the five classes.
     Other,
     /// There was no response.
     NoAnswer,
 }
 
 impl StatusClass {
-    /// Every class, in order.
+    /// All classes, in ascending order.
     pub const ALL: &'static [StatusClass] = &[
         Self::Informational,
         Self::Success,
@@ -46,7 +46,7 @@ impl StatusClass {
     ];
     pub(crate) const COUNT: usize = Self::ALL.len();
 
-    /// The class of a status, or of its absence.
+    /// Returns the class of a status, or [`NoAnswer`](Self::NoAnswer) without a status.
     #[must_use]
     pub fn of(status: Option<StatusCode>) -> Self {
         match status.map(|status| status.as_u16()) {
@@ -60,7 +60,7 @@ impl StatusClass {
         }
     }
 
-    /// `2xx` and the like; `other`; `none`.
+    /// Returns the name of the class: `2xx` and so on, `other`, or `none`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

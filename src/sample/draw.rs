@@ -8,15 +8,15 @@ use std::sync::{
 use super::{Key, even::Even};
 use crate::request_head::RequestHead;
 
-/// The source of the uniform number that decides on a request.
+/// The source of the uniformly distributed number that decides whether a request is taken.
 ///
 /// | draw | use it |
 /// |---|---|
-/// | [`even`](Self::even) | by default: any window of requests holds its share |
-/// | [`random`](Self::random) | where draws must be independent, as for statistics |
+/// | [`even`](Self::even) | by default: any window of requests contains its share |
+/// | [`random`](Self::random) | if draws must be independent, for example for statistics |
 /// | [`key`](Self::key) | to keep a user, a session or a trace together |
 ///
-/// Clones share their state: a mirror under several routes draws from one counter.
+/// Clones share their state: a mirror in front of several routes draws from one counter.
 ///
 /// # Example
 ///
@@ -45,7 +45,7 @@ enum DrawSource {
     Sequence(Arc<Sequence>),
 }
 
-/// Where a number came from: what is keyed must stay with its key.
+/// A number and its origin. A decision by key must always be made with the number of the key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Drawn {
     Keyed(u64),
@@ -59,29 +59,29 @@ struct Sequence {
 }
 
 impl Draw {
-    /// Evenly spread over the requests as they come: the default.
+    /// Takes requests evenly, in the order of their arrival. This is the default.
     ///
-    /// One shared counter that advances by an irrational step, from a random
-    /// start. Any window of N requests is within a few of its share; changing
-    /// the rate never starts it anew. Traffic that itself repeats with a period of
-    /// up to 20 requests is not aliased.
+    /// The numbers come from one shared counter that starts at a random value and advances by an
+    /// irrational step. In any window of N requests, the number of requests that are taken differs
+    /// from its share by only a few. A change of the rate does not restart the counter. There is no
+    /// aliasing with traffic that repeats with a period of up to 20 requests.
     ///
-    /// Up to ten even draws that are in use in a process at the same time have a step
-    /// of their own each, so that two of them in one stack meet as often as independent
-    /// draws would; with more of them, steps are shared. A draw takes its step when the
-    /// first layer with it is built or the first point is drawn from it, and keeps it
-    /// until its last clone is dropped. So every layer counts, whatever its rate: a mirror
-    /// and a split have this draw by default, and a [keyed](Self::key) one falls back to
-    /// it. Layers of one stack that are given clones of the *same* draw share its
-    /// counter and are not independent of each other; each should get its own.
+    /// Up to ten even draws that are in use in a process at the same time each have a different
+    /// step, so that the decisions of two draws in one stack coincide as often as independent ones
+    /// would. With more draws, some steps are shared. A draw takes its step when the first layer
+    /// that uses it is built or the first point is drawn from it, and keeps this step until its
+    /// last clone is dropped. So every layer counts, even at a rate of 0 or 100 %: a mirror and a
+    /// split use an even draw by default, and a [keyed](Self::key) draw uses one for requests
+    /// without the key. If layers of one stack have clones of the *same* draw, they share its
+    /// counter and are not independent of each other. Give each layer a separate draw.
     #[must_use]
     pub fn even() -> Self {
         Self::from_even(Even::new())
     }
 
-    /// As [`even`](Self::even), with start and step decided by `seed`: for
-    /// tests that must not depend on chance. Seeds that differ in their last
-    /// decimal digit have different steps, those that agree in it have the same.
+    /// Like [`even`](Self::even), but `seed` determines the start and the step. It is intended for
+    /// tests that must not depend on chance. Seeds with different last decimal digits have
+    /// different steps; seeds with the same last digit have the same step.
     #[must_use]
     pub fn even_seeded(seed: u64) -> Self {
         Self::from_even(Even::seeded(seed))
@@ -93,7 +93,7 @@ impl Draw {
         }
     }
 
-    /// Independent at each request.
+    /// Draws an independent random number for each request.
     #[must_use]
     pub fn random() -> Self {
         Self {
@@ -101,11 +101,11 @@ impl Draw {
         }
     }
 
-    /// Decided by a hash of a part of the request, so that requests with the same key
-    /// have the same result: on every replica, at every time.
+    /// Decides by a hash of a part of the request, so that requests with the same key always have
+    /// the same result, on every replica.
     ///
-    /// A user who is in a 5 % sample is also in a 10 % sample. A request without the key is decided by an
-    /// even draw.
+    /// A user who is in a 5 % sample is also in a 10 % sample. An even draw decides on requests
+    /// without the key.
     #[must_use]
     pub fn key(key: Key) -> Self {
         Self {
@@ -116,9 +116,9 @@ impl Draw {
         }
     }
 
-    /// These points in turn, over and over: for tests. A point is a fraction of
-    /// 2^64: `0` is taken by every rate but none, `1 << 63` by rates above one
-    /// half, `u64::MAX` only by 100 %. An empty list does not compile.
+    /// Returns these points one after another, and then starts again with the first. It is intended
+    /// for tests. A point is a fraction of 2^64: `0` is taken by every rate except 0 %, `1 << 63`
+    /// by rates above one half, and `u64::MAX` only by 100 %. An empty list does not compile.
     #[must_use]
     pub fn sequence<const N: usize>(points: [u64; N]) -> Self {
         const { assert!(N > 0, "a sequence of draws needs at least one point") };
@@ -130,7 +130,7 @@ impl Draw {
         }
     }
 
-    /// The next point, a fraction of 2^64, for the request with this head.
+    /// Draws the next point, a fraction of 2^64, for the request with this head.
     #[must_use]
     pub fn point(&self, head: &RequestHead<'_>) -> u64 {
         match self.draw(head) {
@@ -155,7 +155,8 @@ impl Draw {
         Drawn::Unkeyed(point)
     }
 
-    /// It is part of a layer from now on: its step is taken here, off every request's path.
+    /// Must be called when the draw becomes part of a layer. The draw takes its step here, so that
+    /// no request has to do this.
     pub(crate) fn settle(&self) {
         match &self.source {
             DrawSource::Even(even) | DrawSource::Key { without: even, .. } => {
@@ -165,7 +166,7 @@ impl Draw {
         }
     }
 
-    /// For a key that was not given a salt of its own.
+    /// Sets the salt of the key, unless the user has set one.
     pub(crate) fn default_salt(&mut self, salt: &str) {
         if let DrawSource::Key { key, .. } = &mut self.source {
             key.default_salt(salt);
@@ -174,7 +175,7 @@ impl Draw {
 }
 
 impl Default for Draw {
-    /// [`Draw::even`].
+    /// Returns [`Draw::even`].
     fn default() -> Self {
         Self::even()
     }

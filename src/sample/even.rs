@@ -1,4 +1,5 @@
-//! `Even`: a counter that advances in steps of an irrational fraction, so that its values are evenly spread.
+//! `Even`: a counter that advances in steps of an irrational fraction, so that its values are
+//! evenly spread.
 
 use std::sync::{
     Mutex, OnceLock,
@@ -9,10 +10,9 @@ use siphasher::sip::SipHasher24;
 
 use crate::guard::unpoisoned;
 
-/// Fractions of 2^64 whose continued fractions hold only 1 and 2 for their first
-/// 30 places, each pair without a small integer relation. A badly approximable
-/// step keeps any window even; unrelated steps keep two draws of one stack
-/// independent of each other.
+/// The steps, as fractions of 2^64. Their continued fractions contain only 1 and 2 in the first 30
+/// places, and no two steps have a small integer relation. A badly approximable step makes every
+/// window even, and unrelated steps make two draws of one stack independent of each other.
 const STEPS: [u64; 10] = [
     0x9cff_b584_3390_564b,
     0x61b6_fdb1_83a6_7777,
@@ -26,21 +26,23 @@ const STEPS: [u64; 10] = [
     0x5eb6_6d05_83e0_3b47,
 ];
 
-/// How many draws that live in this process use each step. No request locks it, except the first of a draw that is in
-/// no layer.
+/// For each step, the number of draws in this process that use it. Requests do not lock it, with
+/// one exception: the first request of a draw that is not part of a layer.
 static USERS: Mutex<[usize; STEPS.len()]> = Mutex::new([0; STEPS.len()]);
 
-/// On a cache line of its own: every request of the process writes to it.
+/// A draw's counter. It has its own cache line, because every request writes to it.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Even {
     position: AtomicU64,
-    /// Empty until the draw is part of a layer or is drawn from: one that is never used takes no step from the others.
+    /// Empty until the draw becomes part of a layer or is drawn from, so that an unused draw does
+    /// not take a step from the others.
     step: OnceLock<Step>,
 }
 
-/// The use of one step, which ends with it. A count of the draws that were ever made would do for as long as none of
-/// them is dropped; afterwards it would give two living draws the same step while others are free.
+/// One draw's use of a step, which ends when this value is dropped. A counter of all draws ever
+/// created would be sufficient only as long as none of them is dropped; after that, two existing
+/// draws could have the same step while other steps are free.
 #[derive(Debug)]
 pub(super) struct Step {
     size: u64,
@@ -48,7 +50,7 @@ pub(super) struct Step {
 }
 
 impl Even {
-    /// From a random start; [`settle`](Self::settle) gives it its step.
+    /// Creates a counter that starts at a random value. [`settle`](Self::settle) assigns its step.
     pub(super) fn new() -> Self {
         Self {
             position: AtomicU64::new(fastrand::u64(..)),
@@ -56,9 +58,9 @@ impl Even {
         }
     }
 
-    /// Step and start depend only on `seed`.
+    /// Creates a counter whose step and start depend only on `seed`.
     pub(super) fn seeded(seed: u64) -> Self {
-        // The remainder is below ten.
+        // The remainder is less than the number of steps.
         let turn = (seed % STEPS.len() as u64) as usize;
         Self {
             position: AtomicU64::new(SipHasher24::new().hash(&seed.to_le_bytes())),
@@ -66,7 +68,7 @@ impl Even {
         }
     }
 
-    /// Takes one of the steps that the fewest living draws use, unless it has one.
+    /// Assigns one of the steps that the fewest draws use, unless the counter already has a step.
     pub(super) fn settle(&self) -> &Step {
         self.step.get_or_init(Step::least_used)
     }
@@ -77,7 +79,8 @@ impl Even {
 }
 
 impl Step {
-    /// Ties are broken at random, so that replicas of a service differ in their steps.
+    /// Chooses a step that the fewest draws use. If there are several, it chooses one at random, so
+    /// that replicas of a service have different steps.
     fn least_used() -> Self {
         let first = fastrand::usize(..STEPS.len());
         Self::used(|users| {
@@ -90,7 +93,8 @@ impl Step {
         Self::used(|_| turn)
     }
 
-    /// Chosen and counted at once, lest two threads choose the same.
+    /// Chooses a step and counts its use under one lock, so that two threads do not choose the same
+    /// free step.
     fn used(choose: impl FnOnce(&[usize; STEPS.len()]) -> usize) -> Self {
         let mut users = unpoisoned(USERS.lock());
         let turn = choose(&users);

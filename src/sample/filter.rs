@@ -1,4 +1,4 @@
-//! Filters: which requests may be copied at all.
+//! Filters: functions that decide whether a request may be copied.
 
 use http::Method;
 
@@ -23,15 +23,16 @@ pub fn methods(
     move |head: &RequestHead<'_>| methods.contains(head.method)
 }
 
-/// A filter that returns `true` for `GET`, `HEAD`, `OPTIONS` and `TRACE`, the methods that are safe by
-/// RFC 9110, section 9.2.1. A shadow that shares a database with its
-/// primary should receive only these.
+/// A filter that returns `true` for `GET`, `HEAD`, `OPTIONS` and `TRACE`, the methods that are safe
+/// by RFC 9110, section 9.2.1. A shadow that shares a database with its primary should receive only
+/// these.
 pub fn safe_methods() -> impl Fn(&RequestHead<'_>) -> bool + Clone + Send + Sync + 'static {
     methods([Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE])
 }
 
-/// A filter that returns `true` for requests whose path is one of these or lies below one: `/items` means
-/// `/items` and `/items/7`, but not `/itemsets`. Paths are case-sensitive and are not decoded.
+/// A filter that returns `true` for requests whose path is one of these or lies below one: `/items`
+/// means `/items` and `/items/7`, but not `/itemsets`. Paths are case-sensitive and are not
+/// decoded.
 ///
 /// # Example
 ///
@@ -50,8 +51,8 @@ pub fn paths<P: Into<String>>(
     move |head: &RequestHead<'_>| is_below(&roots, head.uri.path())
 }
 
-/// A filter that returns `true` for requests whose path neither is one of these nor lies below one, as in
-/// `skip_paths(["/health", "/metrics"])`.
+/// A filter that returns `true` for requests whose path neither is one of these nor lies below one,
+/// as in `skip_paths(["/health", "/metrics"])`.
 pub fn skip_paths<P: Into<String>>(
     paths: impl IntoIterator<Item = P>,
 ) -> impl Fn(&RequestHead<'_>) -> bool + Clone + Send + Sync + 'static {
@@ -59,7 +60,7 @@ pub fn skip_paths<P: Into<String>>(
     move |head: &RequestHead<'_>| !is_below(&roots, head.uri.path())
 }
 
-/// Without trailing slashes, so that the rest of a path below a root begins with one.
+/// Removes trailing slashes, so that the rest of a path below a root begins with a slash.
 fn roots<P: Into<String>>(paths: impl IntoIterator<Item = P>) -> Vec<String> {
     let trimmed = |path: P| path.into().trim_end_matches('/').to_owned();
     paths.into_iter().map(trimmed).collect()

@@ -1,4 +1,4 @@
-//! `Key`: what requests have in common that must be decided together.
+//! `Key`: the part of a request that decides whether it is taken.
 
 use std::{fmt, hash::Hasher, sync::Arc};
 
@@ -15,14 +15,15 @@ use crate::{
 
 /// The default salt is the same for every mirror, so that a 5 % sample is a part of a 10 % sample.
 const DEFAULT_SALT: &str = "tower-mirror";
-/// Keeps this crate's hashes apart from other users of SipHash over the same keys.
+/// Separates this crate's hashes from those of other users of SipHash with the same keys.
 const DOMAIN: u64 = 0x746f_7765_722d_6d69;
 
-/// The part of a request by which it is decided, hashed: a header, a cookie, the trace.
+/// The part of a request whose hash decides whether the request is taken: a header, a cookie or the
+/// trace.
 ///
-/// The hash is SipHash-2-4 with fixed keys, made from the salt, over the value's
-/// bytes. It is part of this crate's contract and pinned by tests: replicas of
-/// different builds agree.
+/// The hash is SipHash-2-4 of the value's bytes, with fixed keys that are made from the salt. It is
+/// part of this crate's contract and is fixed by tests, so that replicas of different builds make
+/// the same decisions.
 ///
 /// # Example
 ///
@@ -55,7 +56,7 @@ enum KeySource {
     Closure(Arc<dyn HashOf>),
 }
 
-/// Hashes the value that a closure returned, of any type.
+/// Hashes the value that a closure returned. The value may have any type that gives bytes.
 trait HashOf: Send + Sync {
     fn hash(&self, head: &RequestHead<'_>, hasher: &SipHasher24) -> Option<u64>;
 }
@@ -73,42 +74,43 @@ where
 }
 
 impl Key {
-    /// The first value of a header, if it is not empty. Of `host` and `cookie` it is what
-    /// [`RequestHead::header`] gives, so that a host, in any case and with or without a default port, and a
-    /// user's cookies have the same key over HTTP/1.1 and HTTP/2.
+    /// Uses the first value of a header, if the value is not empty. For `host` and `cookie` it uses
+    /// the value that [`RequestHead::header`] returns. Therefore the key of a host does not depend
+    /// on its case or on a default port, and the key of a user's cookies is the same over HTTP/1.1
+    /// and HTTP/2.
     ///
-    /// Takes what [`HeaderMap::insert`] takes: a `&'static str` or a
-    /// [`HeaderName`]. A name from outside the program is parsed to a
-    /// `HeaderName` first.
+    /// It accepts the same types as [`HeaderMap::insert`]: a `&'static str` or a [`HeaderName`].
+    /// Parse a name from outside the program to a `HeaderName` first.
     ///
     /// # Panics
     ///
-    /// Like `HeaderMap::insert`, if a `&'static str` is not a header name.
+    /// Panics if a `&'static str` is not a valid header name, as `HeaderMap::insert` does.
     pub fn header(name: impl IntoHeaderName) -> Self {
         Self::of([KeySource::Header(header_name(name))])
     }
 
-    /// The value of a cookie, if it is not empty. Names are case-sensitive
-    /// (RFC 6265); of several cookies with the name, the first counts.
+    /// Uses the value of a cookie, if it is not empty. Names are case-sensitive (RFC 6265). If
+    /// several cookies have this name, the first one is used.
     #[must_use]
     pub fn cookie(name: impl Into<String>) -> Self {
         Self::of([KeySource::Cookie(Arc::from(name.into()))])
     }
 
-    /// The trace id of a valid W3C `traceparent` header, so that all services
-    /// of a trace take it whole or leave it whole.
+    /// Uses the trace id of a valid W3C `traceparent` header, so that all services of a trace make
+    /// the same decision.
     ///
-    /// Source: Trace Context, W3C Recommendation, section 3.2.2: 32 lower-case
-    /// hexadecimal digits, not all zero; version `ff` is invalid.
+    /// The trace id is defined in Trace Context, W3C Recommendation, section 3.2.2: it consists of
+    /// 32 lower-case hexadecimal digits that are not all zero, and version `ff` is invalid.
     #[must_use]
     pub fn trace_id() -> Self {
         Self::of([KeySource::TraceId])
     }
 
-    /// The value that a closure finds in the head; `None` if the request has no key.
+    /// Uses the value that a closure returns for the head. The closure returns `None` if the
+    /// request has no key.
     ///
-    /// It runs on the primary's path: it must not block. A panic in it is caught
-    /// and counted as `policy_panicked`; the primary gets its request.
+    /// The closure runs on the primary's path and must not block. A panic in it is caught and
+    /// counted as `policy_panicked`, and the primary receives its request.
     pub fn from_fn<F, K>(key: F) -> Self
     where
         F: Fn(&RequestHead<'_>) -> Option<K> + Send + Sync + 'static,
@@ -117,17 +119,17 @@ impl Key {
         Self::of([KeySource::Closure(Arc::new(FromFn(key)))])
     }
 
-    /// `other` where this key finds nothing. The same value found by either
-    /// gives the same hash. This key's salt holds for both.
+    /// Uses `other` for requests in which this key finds nothing. The same value gives the same
+    /// hash in both keys. This key's salt applies to both.
     #[must_use]
     pub fn or(mut self, other: Key) -> Self {
         self.sources.extend(other.sources);
         self
     }
 
-    /// Makes the choice independent of every other salt's. By default all
-    /// mirrors share one, so that their samples are nested, and every split has its name's,
-    /// so that different users meet different canaries.
+    /// Sets the salt. Decisions with different salts are independent of each other. By default all
+    /// mirrors have the same salt, so that their samples are nested, and each split uses its name
+    /// as the salt, so that the canaries of different splits receive different users.
     #[must_use]
     pub fn salt(mut self, salt: &str) -> Self {
         self.salted = salted(salt);
@@ -141,8 +143,8 @@ impl Key {
         }
     }
 
-    /// The hash that decides on a request: uniform over `u64`; `None` where the
-    /// request has no key.
+    /// Returns the hash that decides on a request, uniformly distributed over `u64`, or `None` if
+    /// the request does not have the key.
     #[must_use]
     pub fn hash(&self, head: &RequestHead<'_>) -> Option<u64> {
         let hasher = SipHasher24::new_with_keys(DOMAIN, self.salted);
@@ -170,7 +172,7 @@ impl KeySource {
             KeySource::Header(name) => match head.seen(name)? {
                 Seen::Whole(value) => Some(value),
                 in_pieces => {
-                    // The hash of the pieces is that of the whole.
+                    // The pieces together have the same hash as the whole value.
                     let mut hasher = *hasher;
                     in_pieces.pieces(|piece| hasher.write(piece));
                     return Some(hasher.finish());
@@ -186,7 +188,8 @@ impl KeySource {
     }
 }
 
-/// The value of the first pair with this name; HTTP/2 may split them over several headers.
+/// Returns the value of the first pair with this name. Over HTTP/2, the pairs may be in several
+/// header fields.
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
     headers
         .get_all(COOKIE)

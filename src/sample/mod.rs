@@ -1,11 +1,12 @@
-//! Which requests are taken: how many ([`SampleRate`]), by which number ([`Draw`]), by what they
-//! have in common ([`Key`]), and out of which requests (filters such as [`safe_methods`]).
+//! Sampling: which requests are taken. [`SampleRate`] says how many, [`Draw`] is the source of the
+//! number that decides, [`Key`] keeps related requests together, and filters such as
+//! [`safe_methods`] exclude requests.
 //!
 //! A filter is any closure `Fn(&RequestHead<'_>) -> bool`.
 //!
 //! # Example
 //!
-//! All requests of ten per cent of the users:
+//! This samples all requests of ten per cent of the users:
 //!
 //! ```
 //! use http::Request;
@@ -17,13 +18,13 @@
 //!
 //! let request = Request::get("/").header("cookie", "uid=ada").body(String::new())?;
 //! let head = RequestHead::of(&request);
-//! // A user's answer never changes, here or on any other replica.
+//! // The decision on a user is always the same, here and on every other replica.
 //! assert_eq!(rate.takes(draw.point(&head)), rate.takes(draw.point(&head)));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Only some requests may be copied at all:
+//! A filter restricts which requests may be copied at all:
 //!
 //! ```
 //! use http::{Method, Request};

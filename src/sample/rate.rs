@@ -32,13 +32,13 @@ impl SampleRate {
         per_million: MILLION,
     };
 
-    /// A share in per cent, from 0 to 100, rounded to the nearest millionth.
+    /// Creates a rate from a share in per cent, from 0 to 100. It is rounded to the nearest
+    /// millionth.
     ///
     /// # Errors
     ///
-    /// [`InvalidRate::NotANumber`], [`InvalidRate::OutOfRange`], or
-    /// [`InvalidRate::TooFine`] where rounding would turn some into none or
-    /// most into all.
+    /// Fails with [`InvalidRate::NotANumber`], with [`InvalidRate::OutOfRange`], or with
+    /// [`InvalidRate::TooFine`] if rounding would change a share to none or all of the requests.
     pub fn percent(percent: f64) -> Result<Self, InvalidRate> {
         if percent.is_nan() {
             return Err(InvalidRate::NotANumber);
@@ -48,17 +48,17 @@ impl SampleRate {
                 given: format!("{percent} %"),
             });
         }
-        // In range, so the cast is exact.
+        // The value is in range, so the cast is exact.
         let per_million = (percent * 10_000.0).round() as u32;
         let exact_end = percent == 0.0 || percent == 100.0;
         Self::rounded(per_million, exact_end, || format!("{percent} %"))
     }
 
-    /// A share in parts per million, from 0 to 1 000 000.
+    /// Creates a rate from a share in parts per million, from 0 to 1 000 000.
     ///
     /// # Errors
     ///
-    /// [`InvalidRate::OutOfRange`] above 1 000 000.
+    /// Fails with [`InvalidRate::OutOfRange`] above 1 000 000.
     pub fn per_million(parts: u32) -> Result<Self, InvalidRate> {
         if parts > MILLION {
             return Err(InvalidRate::OutOfRange {
@@ -68,14 +68,14 @@ impl SampleRate {
         Ok(Self { per_million: parts })
     }
 
-    /// `numerator` requests of every `denominator`, rounded to the nearest
-    /// millionth.
+    /// Creates a rate of `numerator` requests of every `denominator` requests. It is rounded to the
+    /// nearest millionth.
     ///
     /// # Errors
     ///
-    /// [`InvalidRate::ZeroDenominator`], [`InvalidRate::OutOfRange`] where the
-    /// numerator is the larger, or [`InvalidRate::TooFine`] where rounding would
-    /// turn some into none or most into all.
+    /// Fails with [`InvalidRate::ZeroDenominator`], with [`InvalidRate::OutOfRange`] if the
+    /// numerator is the larger number, or with [`InvalidRate::TooFine`] if rounding would change a
+    /// share to none or all of the requests.
     pub fn fraction(numerator: u32, denominator: u32) -> Result<Self, InvalidRate> {
         if denominator == 0 {
             return Err(InvalidRate::ZeroDenominator { numerator });
@@ -87,7 +87,7 @@ impl SampleRate {
         let (numerator, denominator) = (u64::from(numerator), u64::from(denominator));
         let scaled = (numerator * u64::from(MILLION) + denominator / 2) / denominator;
         let exact_end = numerator == 0 || numerator == denominator;
-        // At most a million, since the numerator is at most the denominator.
+        // The value is at most a million, because the numerator is at most the denominator.
         Self::rounded(scaled as u32, exact_end, given)
     }
 
@@ -102,36 +102,37 @@ impl SampleRate {
         Ok(Self { per_million })
     }
 
-    /// The share in parts per million.
+    /// Returns the share in parts per million.
     #[must_use]
     pub const fn as_per_million(self) -> u32 {
         self.per_million
     }
 
-    /// The share in per cent.
+    /// Returns the share in per cent.
     #[must_use]
     pub fn as_percent(self) -> f64 {
         f64::from(self.per_million) / 10_000.0
     }
 
-    /// Whether a point of the circle, a fraction of 2^64 as [`Draw::point`]
-    /// gives it, falls within this share. Larger shares contain smaller ones.
+    /// Returns whether a point, a fraction of 2^64 that [`Draw::point`] returns, is within this
+    /// share. A larger share contains every smaller one.
     ///
     /// [`Draw::point`]: super::Draw::point
     #[must_use]
     pub const fn takes(self, point: u64) -> bool {
-        // floor(point * 10^6 / 2^64) is 0 to 999 999, which makes both ends exact.
+        // The value of floor(point * 10^6 / 2^64) is from 0 to 999 999, so that 0 % and 100 % are
+        // exact.
         (((point as u128) * (MILLION as u128)) >> 64) < self.per_million as u128
     }
 
-    /// From a value that [`as_per_million`](Self::as_per_million) gave.
+    /// Creates a rate from a value that [`as_per_million`](Self::as_per_million) has returned.
     pub(crate) const fn from_stored(per_million: u32) -> Self {
         Self { per_million }
     }
 }
 
 impl Default for SampleRate {
-    /// [`SampleRate::ALL`].
+    /// Returns [`SampleRate::ALL`].
     fn default() -> Self {
         Self::ALL
     }
@@ -159,22 +160,22 @@ impl fmt::Display for SampleRate {
 pub enum InvalidRate {
     /// The number is NaN.
     NotANumber,
-    /// The share is below none or above all.
+    /// The share is less than 0 % or greater than 100 %.
     #[non_exhaustive]
     OutOfRange {
-        /// The share as it was given.
+        /// The share that was passed.
         given: String,
     },
-    /// The share lies within half a millionth of none or of all, without being it.
+    /// The share is not 0 % or 100 %, but is within half a millionth of one of them.
     #[non_exhaustive]
     TooFine {
-        /// The share as it was given.
+        /// The share that was passed.
         given: String,
     },
-    /// A fraction of nothing.
+    /// The denominator of the fraction is zero.
     #[non_exhaustive]
     ZeroDenominator {
-        /// The numerator that was given with it.
+        /// The numerator of the fraction.
         numerator: u32,
     },
 }
@@ -188,10 +189,13 @@ impl fmt::Display for InvalidRate {
             }
             Self::TooFine { given } => write!(
                 f,
-                "a sample rate is counted in millionths, and {given} would round to none or all"
+                "a sample rate has a resolution of one millionth, and {given} would be rounded to 0 % or 100 %"
             ),
             Self::ZeroDenominator { numerator } => {
-                write!(f, "a sample rate of {numerator}/0 has no value")
+                write!(
+                    f,
+                    "a sample rate needs a denominator that is not zero, not {numerator}/0"
+                )
             }
         }
     }

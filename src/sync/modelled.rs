@@ -1,4 +1,4 @@
-//! loom's lock and atomics, and a stand-in for tokio's `Notify`, for the models only.
+//! loom's lock and atomics, and a substitute for tokio's `Notify`. Only the models use them.
 
 use std::{
     future::Future,
@@ -11,8 +11,10 @@ use std::{
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
 pub(crate) mod atomic {
-    //! loom takes a `SeqCst` access for an `AcqRel` one, which is weaker, and knows `SeqCst` fences. A fence on both
-    //! sides makes such an access what it is, as long as all accesses of the same variables have it.
+    //! Atomics that provide the requested ordering. loom treats a `SeqCst` access as an `AcqRel`
+    //! access, which is weaker, but supports `SeqCst` fences. A fence before and after such an
+    //! access makes it sequentially consistent, if all accesses to the same variables have these
+    //! fences.
 
     pub(crate) use loom::sync::atomic::Ordering;
     use loom::sync::atomic::{self, fence};
@@ -34,7 +36,7 @@ pub(crate) mod atomic {
             #[derive(Debug)]
             pub(crate) struct $name(atomic::$name);
 
-            #[allow(dead_code)] // one list of functions for all of them
+            #[allow(dead_code)] // Every type has all functions, and not all are used.
             impl $name {
                 pub(crate) fn new(value: $value) -> Self {
                     Self(atomic::$name::new(value))
@@ -79,8 +81,8 @@ pub(crate) mod atomic {
     atomics!(AtomicU8 of u8, AtomicU64 of u64, AtomicUsize of usize);
 }
 
-/// With the contract of `tokio::sync::Notify` as far as it is used: `notify_waiters` completes every future that was
-/// made before the call, whether or not it was polled.
+/// Implements the part of the contract of `tokio::sync::Notify` that is used: `notify_waiters`
+/// completes every future that was created before the call, whether or not it was polled.
 #[derive(Debug)]
 pub(crate) struct Notify {
     calls: Mutex<Calls>,
@@ -88,7 +90,7 @@ pub(crate) struct Notify {
 
 #[derive(Debug, Default)]
 struct Calls {
-    made: u64,
+    count: u64,
     waiting: Vec<Waker>,
 }
 
@@ -102,13 +104,13 @@ impl Notify {
     pub(crate) fn notified(&self) -> Notified<'_> {
         Notified {
             notify: self,
-            made_before: self.calls().made,
+            count_before: self.calls().count,
         }
     }
 
     pub(crate) fn notify_waiters(&self) {
         let mut calls = self.calls();
-        calls.made += 1;
+        calls.count += 1;
         let waiting = mem::take(&mut calls.waiting);
         drop(calls);
         waiting.into_iter().for_each(Waker::wake);
@@ -121,12 +123,12 @@ impl Notify {
 
 pub(crate) struct Notified<'n> {
     notify: &'n Notify,
-    made_before: u64,
+    count_before: u64,
 }
 
 impl Notified<'_> {
     pub(crate) fn enable(self: Pin<&mut Self>) -> bool {
-        self.notify.calls().made > self.made_before
+        self.notify.calls().count > self.count_before
     }
 }
 
@@ -135,7 +137,7 @@ impl Future for Notified<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut calls = self.notify.calls();
-        if calls.made > self.made_before {
+        if calls.count > self.count_before {
             return Poll::Ready(());
         }
         calls.waiting.push(cx.waker().clone());
@@ -143,8 +145,8 @@ impl Future for Notified<'_> {
     }
 }
 
-/// Runs a model in every order of its threads that takes a thread's turn away at most three times, or as often as
-/// `LOOM_MAX_PREEMPTIONS` says, and shows how many orders that were.
+/// Runs a model in every order of its threads in which threads are preempted at most three times,
+/// or as often as `LOOM_MAX_PREEMPTIONS` says. Prints the number of these orders.
 #[cfg(test)]
 pub(crate) fn model(run: impl Fn() + Sync + Send + 'static) {
     use std::sync::{

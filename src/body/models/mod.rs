@@ -1,6 +1,8 @@
-//! loom's models of the queue: its writer, its reader and the exchange that owns it, each on a thread of its own.
+//! Models of the queue, run by loom: its writer, its reader and the exchange that owns it each run
+//! on a separate thread.
 //!
-//! A lost wake-up shows as a deadlock. What must not be left behind is counted: bytes of the budget, bodies, queues.
+//! A lost wake-up appears as a deadlock. At the end, each model checks that no bytes of the budget
+//! are charged, and that all bodies and queues have been dropped.
 
 use std::{
     collections::VecDeque,
@@ -29,14 +31,14 @@ use crate::{
     sync::Mutex,
 };
 
-/// More than any of these copies needs.
+/// A limit in bytes that none of these copies reaches.
 const ENOUGH: usize = 1 << 20;
 
-/// The client's end of a request's body, on any thread.
+/// The client's side of a request's body. Any thread may use it.
 #[derive(Clone)]
 struct Client {
     sent: Arc<Mutex<Sent>>,
-    /// Bodies that were not dropped.
+    /// The number of bodies that have not been dropped.
     bodies: Arc<Count>,
 }
 
@@ -111,7 +113,7 @@ impl Drop for Upload {
     }
 }
 
-/// One copy, in its parts.
+/// The parts of one copy.
 struct Parts {
     budget: Arc<Budget>,
     tee: TeeBody<Upload>,
@@ -136,14 +138,15 @@ fn parts(client: &Client, declared: Option<u64>, live: Option<LagWindow>) -> Par
     }
 }
 
-/// Reads this many frames and drops the body, which may or may not have ended.
+/// Polls for this many frames and drops the body, which may or may not have ended.
 fn read(mut body: TeeBody<Upload>, frames: usize) {
     for _ in 0..frames {
         block_on(poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)));
     }
 }
 
-/// What the shadow gets: the bytes, unless its body ends in an error. Its client holds every frame until the end.
+/// Returns the bytes that the shadow reads, or `None` if its body ends in an error. The shadow's
+/// client holds every frame until the end.
 fn shadow_reads(mut body: ShadowBody) -> Option<String> {
     let mut held = Vec::new();
     while let Some(frame) = block_on(poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))) {
@@ -163,19 +166,25 @@ fn join<T>(thread: JoinHandle<T>) -> T {
     }
 }
 
-/// Once the capture has ended, since the server may wait for the body to be dropped.
-fn the_rest_is_gone(client: &Client) {
-    assert_eq!(client.bodies.load(SeqCst), 0, "the request's body");
+/// Checks, once the capture has ended, that the request's body was dropped. The server may wait for
+/// this.
+fn assert_body_dropped(client: &Client) {
+    assert_eq!(
+        client.bodies.load(SeqCst),
+        0,
+        "the request's body was not dropped"
+    );
 }
 
-/// Once primary and exchange have ended, whatever of the copy is still in somebody's hands.
-fn nothing_is_held(budget: &Budget, client: &Client) {
-    assert_eq!(budget.used(), 0, "bytes of the budget");
-    the_rest_is_gone(client);
+/// Checks, once the primary and the exchange have ended, that no memory is charged and the
+/// request's body was dropped. The shadow's client may still hold parts of the copy.
+fn assert_nothing_charged(budget: &Budget, client: &Client) {
+    assert_eq!(budget.used(), 0, "bytes of the budget are charged");
+    assert_body_dropped(client);
 }
 
-/// Once all parts are gone.
-fn nothing_is_left(budget: &Arc<Budget>, client: &Client) {
-    nothing_is_held(budget, client);
-    assert_eq!(Arc::strong_count(budget), 1, "the queue");
+/// Checks, once all parts are dropped, that nothing of the copy remains.
+fn assert_nothing_left(budget: &Arc<Budget>, client: &Client) {
+    assert_nothing_charged(budget, client);
+    assert_eq!(Arc::strong_count(budget), 1, "the queue was not dropped");
 }

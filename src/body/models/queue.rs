@@ -1,4 +1,5 @@
-//! The queue and the budget: bodies that are read to their end, break off or lag, and exchanges that end at any moment.
+//! Models of the queue and the budget: bodies that are read to their end, break off or lag, and
+//! exchanges that end at any moment.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -7,8 +8,8 @@ use http_body::Frame;
 use loom::thread::spawn;
 
 use super::{
-    Client, ENOUGH, Parts, captured, join, nothing_is_held, nothing_is_left, parts, read,
-    shadow_reads,
+    Client, ENOUGH, Parts, assert_nothing_charged, assert_nothing_left, captured, join, parts,
+    read, shadow_reads,
 };
 use crate::{
     body::{Announced, Budget, CaptureOwner, CaptureWriter, LagWindow, Lost, begin_capture},
@@ -50,7 +51,7 @@ fn a_body_is_captured_and_read_whole() {
         join(sent);
         assert_eq!(join(sending).as_deref(), Some("abcd"));
         drop((recording, watch));
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }
 
@@ -76,11 +77,12 @@ fn a_live_shadow_reads_the_whole_body() {
         assert_eq!(join(sending).as_deref(), Some("abcd"));
         join(served);
         drop((recording, watch));
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }
 
-/// At a deadline, say. The shadow's client drops its frames before, while and after the rest is given back.
+/// An exchange may end at a deadline, for example. The shadow's client drops its frames before,
+/// while or after the rest of the charge is returned.
 #[test]
 fn an_exchange_may_end_at_any_moment() {
     model(|| {
@@ -106,7 +108,7 @@ fn an_exchange_may_end_at_any_moment() {
             "{read:?}"
         );
         join(served);
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }
 
@@ -129,7 +131,7 @@ fn a_body_that_is_left_ends_in_an_error_for_a_live_shadow() {
         assert_eq!(join(sending), None);
         join(served);
         drop((recording, watch, primary));
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }
 
@@ -160,11 +162,11 @@ fn a_shadow_that_lags_gets_an_error() {
         }
         join(served);
         drop((recording, watch, primary));
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }
 
-/// The client's end, the primary's, and a deadline, at once.
+/// The end of the body, the loss of the client and a deadline occur at the same time.
 #[test]
 fn the_first_end_counts() {
     model(|| {
@@ -188,13 +190,14 @@ fn the_first_end_counts() {
         assert_eq!(captured(&watch), first);
         assert_eq!(shadow_reads(shadow).is_some(), first.is_ok());
         drop(recording);
-        nothing_is_held(&budget, &client);
+        assert_nothing_charged(&budget, &client);
         drop(watch);
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }
 
-/// Of two frames that fit one by one and not together, the first is taken, and nothing is ever over the limit.
+/// Each of two frames fits into the budget, but not both together. The first one is taken, and the
+/// budget is never exceeded.
 #[test]
 fn a_budget_is_never_exceeded() {
     model(|| {
@@ -213,7 +216,7 @@ fn a_budget_is_never_exceeded() {
                 })
             })
             .collect();
-        assert!(budget.used() <= 100, "over the limit");
+        assert!(budget.used() <= 100, "the budget is exceeded");
         let taken: Vec<_> = threads.into_iter().map(join).collect();
         assert!(taken.iter().any(|(_, is_taken)| *is_taken));
         assert!(taken.iter().any(|(_, is_taken)| !*is_taken));

@@ -1,16 +1,17 @@
-//! What the primary leaves of a body that it has begun to read.
+//! Models of the rest of a body that the primary has begun to read and then drops.
 
 use loom::thread::spawn;
 
 use super::{
-    Client, Parts, captured, join, nothing_is_held, nothing_is_left, parts, read, the_rest_is_gone,
+    Client, Parts, assert_body_dropped, assert_nothing_charged, assert_nothing_left, captured,
+    join, parts, read,
 };
 use crate::{
     body::{Lost, PrimaryEnd},
     sync::model,
 };
 
-/// A primary that reads one frame, and what the exchange makes of the rest.
+/// Runs a primary that reads one frame, and checks the result of the capture.
 fn rest(
     declared: Option<u64>,
     end: impl Fn(PrimaryEnd, &Client) + Send + Sync + Clone + 'static,
@@ -35,11 +36,11 @@ fn rest(
         assert!(is_right(captured), "{captured:?}");
         join(served);
         join(ended);
-        the_rest_is_gone(&client);
+        assert_body_dropped(&client);
         drop(recording);
-        nothing_is_held(&budget, &client);
+        assert_nothing_charged(&budget, &client);
         drop((shadow, watch));
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }
 
@@ -82,7 +83,7 @@ fn the_end_after_the_declared_length_needs_no_answer() {
     rest(Some(2), end, |captured| captured == Ok(2));
 }
 
-/// A deadline while the exchange has taken the rest, or before, or after.
+/// The deadline passes before, while or after the exchange takes the rest.
 #[test]
 fn a_deadline_meets_the_rest_of_a_body() {
     model(|| {
@@ -112,15 +113,15 @@ fn a_deadline_meets_the_rest_of_a_body() {
         );
         join(served);
         join(expired);
-        the_rest_is_gone(&client);
+        assert_body_dropped(&client);
         drop(recording);
-        nothing_is_held(&budget, &client);
+        assert_nothing_charged(&budget, &client);
         drop((shadow, watch, primary));
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }
 
-/// The exchange ends before, while and after the primary leaves the body.
+/// The exchange ends before, while or after the primary drops the body.
 #[test]
 fn an_exchange_that_ends_discards_what_is_left() {
     model(|| {
@@ -138,8 +139,8 @@ fn an_exchange_that_ends_discards_what_is_left() {
         drop(recording);
         join(served);
         join(ended);
-        nothing_is_held(&budget, &client);
+        assert_nothing_charged(&budget, &client);
         drop((shadow, watch));
-        nothing_is_left(&budget, &client);
+        assert_nothing_left(&budget, &client);
     });
 }

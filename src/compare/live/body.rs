@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -14,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{drop_reason::DropReason, triple::Triple};
+use crate::guard::guarded;
 
 pin_project! {
     /// The body of the primary's answer: the same frames, trailers, length, end and errors.
@@ -59,9 +59,7 @@ impl<R: Body<Data = Bytes>> ComparedBody<R> {
             length: 0,
         };
         // What a body says about itself may be a user's code. The primary has not asked.
-        let said = catch_unwind(AssertUnwindSafe(|| {
-            (body.is_end_stream(), body.size_hint().exact())
-        }));
+        let said = guarded(|| (body.is_end_stream(), body.size_hint().exact()));
         let (is_end, declared) = said.unwrap_or((false, None));
         tap.declared = declared;
         if is_end || !has_body {
@@ -86,7 +84,7 @@ impl<R: Body<Data = Bytes>> Body for ComparedBody<R> {
         let mut this = self.project();
         let polled = ready!(this.body.as_mut().poll_frame(cx));
         if let Some(tap) = this.tap {
-            let is_end = || catch_unwind(AssertUnwindSafe(|| this.body.is_end_stream()));
+            let is_end = || guarded(|| this.body.is_end_stream());
             if !tap.see(&polled, || is_end().unwrap_or(false)) {
                 *this.tap = None;
             }

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
         Arc,
@@ -28,6 +27,7 @@ use super::{
 };
 use crate::{
     body::Budget,
+    guard::guarded,
     mirror::{Follow, Followed},
     request_head::RequestHead,
 };
@@ -158,8 +158,8 @@ impl Open {
 
     pub(super) fn end(&self) {
         if self.count.fetch_sub(1, SeqCst) == 1 {
-            // The waker is code of whoever waits.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.none.notify_waiters()));
+            // The waker is a user's code.
+            let _ = guarded(|| self.none.notify_waiters());
         }
     }
 

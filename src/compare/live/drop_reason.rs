@@ -78,7 +78,7 @@ reasons! {
 }
 
 impl DropReason {
-    /// Stored as its place plus one; 0 is no reason.
+    /// Stored as its place plus one; 0 means that there is none.
     pub(super) const fn stored(self) -> u8 {
         self as u8 + 1
     }

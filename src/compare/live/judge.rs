@@ -1,10 +1,6 @@
 //! `Judge`: from three answers to what the table counts.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 
@@ -21,6 +17,7 @@ use super::{
 use crate::{
     body::Charge,
     compare::{Answer, Compared, Comparer, Difference, Finding, NotCompared},
+    guard::drop_guarded,
 };
 
 /// Compares answers, on the comparing thread.
@@ -60,7 +57,7 @@ impl Judge {
             .compare(&primary, &shadow, baseline.as_ref())
             .map_err(reason)?;
         // The destructor of the primary's data may be a user's.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop((primary, shadow, baseline))));
+        drop_guarded((primary, shadow, baseline));
 
         let mut judged = self.judged(&compared, latencies);
         judged.features = job.features;

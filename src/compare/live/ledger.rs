@@ -2,9 +2,8 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -17,6 +16,7 @@ use super::{
     settings::Settings,
     table::Table,
 };
+use crate::guard::{guarded, unpoisoned};
 
 pub(super) struct Ledger {
     pub(super) mirror: Arc<str>,
@@ -89,7 +89,7 @@ impl Ledger {
 
     /// Never on the primary's path, and no code of a user runs under it.
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.table.lock())
     }
 
     /// Begins a new comparison. What is under way belongs to the old one.
@@ -113,8 +113,7 @@ impl Ledger {
     pub(super) fn tell(&self, difference: &DifferenceReport) {
         let observers = self.observers().clone();
         for observer in observers {
-            let told = catch_unwind(AssertUnwindSafe(|| observer.on_difference(difference)));
-            if told.is_err() {
+            if guarded(|| observer.on_difference(difference)).is_none() {
                 self.observer_panics.fetch_add(1, Relaxed);
             }
         }
@@ -129,9 +128,7 @@ impl Ledger {
     }
 
     fn observers(&self) -> MutexGuard<'_, Vec<Arc<dyn Observe>>> {
-        self.observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.observers.lock())
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn pooled(rows: &[RouteCounts], rare: SampleRate) -> Option<Vec<Route
 }
 
 /// The sum as PASS may use it: without the requests in which only the baseline differs. They would help PASS, and their cap
-/// in each block is that of one route. The sum is no evidence for FAIL.
+/// in each block is that of one route. The sum must not be used as evidence for FAIL.
 fn sum(tallies: impl Iterator<Item = Tally>) -> Option<Tally> {
     let (mut compared, mut shadow_only, mut has_baseline) = (0, 0, None);
     for tally in tallies {

@@ -72,7 +72,7 @@ impl CopySide {
         }
     }
 
-    /// How the answer ended, or why this is no matter of the service.
+    /// How the answer ended, or why the service is not responsible.
     fn end_of(&self, outcome: Outcome) -> Result<CopyEnd, DropReason> {
         let by_the_service = |end| match self.is_prepared {
             true => Ok(end),

@@ -190,7 +190,7 @@ impl Table {
         place
     }
 
-    /// Looks at the verdict once in a block, so that a FAIL is found when it is due, also if nobody looks.
+    /// Looks at the verdict once in a block, so that a FAIL is found when it is due, also if no report is read.
     pub(super) fn look_once_in_a_block(&mut self, at: Duration) {
         let block = number_of(at, self.block);
         if block > self.looked_in {

@@ -1,10 +1,6 @@
 //! `Tape`: what is kept of one answer while it passes by.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -12,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::{
     body::{Budget, Charge},
     compare::Answer,
+    guard::drop_guarded,
 };
 
 /// A frame of this length or more shares the buffer that it came in, which may be twice as long.
@@ -136,7 +133,7 @@ impl Tape {
 /// Drops frames one by one, since the destructor of each may be a user's, and panic.
 pub(super) fn discard(frames: Vec<Bytes>) {
     for frame in frames {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(frame)));
+        drop_guarded(frame);
     }
 }
 

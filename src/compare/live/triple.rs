@@ -2,9 +2,8 @@
 
 use std::{
     fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering::Relaxed},
     },
     time::Duration,
@@ -21,6 +20,7 @@ use super::{
     tape::{Full, Tape},
     turn::{Turn, Which},
 };
+use crate::guard::{drop_guarded, unpoisoned};
 
 /// What is known of a request. It contains no text of the client except the method and the route label.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ pub(super) struct Job {
 impl Job {
     /// Frames are dropped here, and the destructor of one may be a user's.
     pub(super) fn discard(self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(self)));
+        drop_guarded(self);
     }
 }
 
@@ -125,7 +125,7 @@ impl Triple {
             .dropped
             .compare_exchange(0, reason.stored(), Relaxed, Relaxed);
         let answers = mem::take(&mut *self.lock());
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(answers)));
+        drop_guarded(answers);
     }
 
     /// The primary has begun to answer. `false`: the answer is not kept.
@@ -221,7 +221,7 @@ impl Triple {
     }
 
     fn lock(&self) -> MutexGuard<'_, Answers> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.answers.lock())
     }
 
     /// What is compared, or why nothing is.
@@ -230,7 +230,7 @@ impl Triple {
             return Err(reason);
         }
         let answers = self.answers.get_mut();
-        let answers = mem::take(answers.unwrap_or_else(PoisonError::into_inner));
+        let answers = mem::take(unpoisoned(answers));
         let is_alone = self.core.settings.is_alone();
         let job = match (answers.primary, answers.shadow, answers.baseline) {
             (Some(primary), Some(shadow), baseline)
@@ -244,9 +244,9 @@ impl Triple {
                     features: answers.features,
                 }
             }
-            // Whoever is missing has said why, unless its task was dropped.
+            // A side that has no answer has discarded the triple with its reason, unless its task was dropped.
             other => {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(other)));
+                drop_guarded(other);
                 return Err(DropReason::Aborted);
             }
         };

@@ -1,10 +1,11 @@
 //! `Turn`: the two copies of one request are sent at the same moment, in the order of a coin.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     task::{Context, Poll, Waker},
 };
+
+use crate::guard::{drop_guarded, guarded, unpoisoned};
 
 /// Which of the two copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Turn {
         };
         let waiting = is_news.then(|| state.waiting[other].take()).flatten();
         drop(state);
-        drop(stale);
+        drop_guarded(stale);
         wake(waiting);
         match is_mine {
             true => Poll::Ready(()),
@@ -97,12 +98,12 @@ impl Turn {
         state.copies[me] = Stage::Gone;
         let (stale, waiting) = (state.waiting[me].take(), state.waiting[other].take());
         drop(state);
-        drop(stale);
+        drop_guarded(stale);
         wake(waiting);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 }
 
@@ -117,6 +118,6 @@ impl Stage {
 
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        let _ = guarded(|| waker.wake());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -14,6 +13,7 @@ use std::{
 use super::{
     drop_reason::DropReason, judge::Judge, ledger::Ledger, settings::Settings, triple::Job,
 };
+use crate::guard::guarded;
 
 /// Requests that may wait for the thread.
 const QUEUE: usize = 64;
@@ -70,7 +70,7 @@ impl Worker {
         }
         let (judge, ledger) = (&mut self.judge, &*self.ledger);
         // What is parsed comes from others, and a destructor of a frame may be a user's.
-        let judged = catch_unwind(AssertUnwindSafe(|| judge.judge(job, ledger)));
+        let judged = guarded(|| judge.judge(job, ledger));
         judged.unwrap_or(Err(DropReason::Panicked))
     }
 }

@@ -433,7 +433,7 @@ async fn a_reset_drops_what_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_that_the_mirror_cannot_make_is_nobodys_difference() {
+async fn a_copy_that_the_mirror_cannot_make_counts_for_neither_side() {
     // The primary leaves the body, so there is no copy of it.
     let primary = Leaving;
     let compare = Compare::with_baseline(v1()).methods([Method::POST]);
