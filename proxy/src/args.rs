@@ -71,10 +71,10 @@ pub(crate) struct Args {
     split: SplitArgs,
 
     #[command(flatten)]
-    compare: CompareArgs,
+    mirror: MirrorArgs,
 
     #[command(flatten)]
-    mirror: MirrorArgs,
+    compare: CompareArgs,
 }
 
 /// What answers.
