@@ -83,5 +83,5 @@ fn no_chapter_hides_lines() {
         }
         chapters += 1;
     }
-    assert_eq!(chapters, 9);
+    assert_eq!(chapters, 10);
 }
