@@ -3,7 +3,7 @@
 //! in each answer of v1 too. Then v2 is repaired, and the comparison says so.
 //!
 //! ```text
-//! cargo run --example compare   # plays it and checks every statement: exit status 0; takes about two minutes
+//! cargo run --example compare   # plays it and checks every statement: exit status 0; takes about half a minute
 //! ```
 //!
 //! - `stage.rs`: what you would write yourself: an app with the comparison around it

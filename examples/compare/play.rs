@@ -10,11 +10,11 @@ use crate::{
     load::{BATCH, Load, MET_EVERY},
     print::{self, Facts},
     shop::BROKEN_EVERY,
-    stage::Stage,
+    stage::{BLOCK, Stage},
 };
 
-/// While v2 has its fault, a batch is sent this often. FAIL takes more than a minute at any rate, because it needs
-/// several blocks of 10 s in which v2 differed.
+/// While v2 has its fault, a batch is sent this often. More requests would not lead to FAIL sooner, because it needs
+/// several blocks of time in which v2 differed.
 const PAUSE: Duration = Duration::from_millis(200);
 /// After so much time without a verdict, the example ends with an error.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -47,7 +47,12 @@ pub(crate) async fn run() -> Result<bool> {
         BATCH * 1000 / PAUSE.as_millis() as u64
     );
 
-    print::title("1. v2 as it was written. With two routes, FAIL needs 8 to 10 blocks of 10 s.");
+    println!(
+        "FAIL needs evidence from several blocks of time. Here a block lasts {} s (default: 10 s), so FAIL comes soon.",
+        BLOCK.as_secs()
+    );
+
+    print::title("1. v2 as it was written. With two routes, FAIL needs 8 to 10 blocks.");
     let failed = play.until(Verdict::is_fail, Some(PAUSE)).await?;
     print::report(&failed);
     has_failed(&failed, &mut facts);

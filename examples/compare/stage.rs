@@ -1,5 +1,7 @@
 //! The shop with a comparison around it, and its shadow and its baseline on sockets.
 
+use std::time::Duration;
+
 use axum::{Router, extract::MatchedPath};
 use tower_mirror::{
     HttpTarget, MirrorLayer,
@@ -17,6 +19,10 @@ pub(crate) struct Compared {
     pub(crate) handle: CompareHandle,
 }
 
+/// FAIL needs several blocks of time in which v2 differed. The default is 10 s, so that a process which is slow or stale for some
+/// seconds does not count as FAIL. Here no process is, and FAIL is wanted soon.
+pub(crate) const BLOCK: Duration = Duration::from_secs(2);
+
 /// Puts the comparison around v1. The default of 0.1 % and 95 % decides.
 pub(crate) fn compared(name: &str, v2: HttpTarget, second_v1: HttpTarget) -> Result<Compared> {
     let mirror = MirrorLayer::builder(v2)
@@ -24,7 +30,8 @@ pub(crate) fn compared(name: &str, v2: HttpTarget, second_v1: HttpTarget) -> Res
         .route_label(|head| Some(head.extensions.get::<MatchedPath>()?.as_str().to_owned()));
     let compare = Compare::with_baseline(second_v1)
         .accept(Accept::default())
-        .duty(1.0) // a whole core: this machine has nothing else to do, and the answer is wanted soon
+        .block(BLOCK)
+        .duty(1.0) // a whole core, so that the verdict comes soon
         .layer(mirror)?;
     Ok(Compared {
         handle: compare.handle(),
