@@ -1,7 +1,7 @@
-//! Copies of headers and targets that do not keep the buffer that they were read into.
+//! Copies of headers and request targets that do not refer to the buffer of the connection.
 //!
-//! A server's header values are slices of its connection's read buffer, which may be a hundred times larger and would
-//! live as long as the copy.
+//! In a server, header values are slices of the connection's read buffer. This buffer may be a
+//! hundred times larger than the values, and would stay in memory as long as the copy.
 
 use bytes::Bytes;
 use http::{
@@ -9,12 +9,13 @@ use http::{
     uri::{self, Authority, PathAndQuery, Scheme},
 };
 
-/// Places for the headers that a copy has beside those of its request, so that its map need not grow.
+/// The number of headers that a copy may have in addition to those of its request. There is
+/// capacity for them, so that the map does not need to grow.
 const MORE: usize = 4;
-/// The most places that are made beforehand. A map grows if it needs more.
+/// The maximum initial capacity of a map. A map grows if it needs more.
 const MOST: usize = 1024;
 
-/// The headers and the target of a request.
+/// Copies the headers and the target of a request.
 pub(crate) fn head(headers: &HeaderMap, target: &Uri) -> (HeaderMap, Uri) {
     let path = target.path_and_query().map_or("", PathAndQuery::as_str);
     let authority = target.authority().map_or("", Authority::as_str);
@@ -25,12 +26,12 @@ pub(crate) fn head(headers: &HeaderMap, target: &Uri) -> (HeaderMap, Uri) {
     (headers, copied)
 }
 
-/// Headers of any kind.
+/// Copies headers or trailers.
 pub(crate) fn headers(headers: &HeaderMap) -> HeaderMap {
     copy_headers(headers, &mut join(headers, [""; 2]))
 }
 
-/// All values, and what follows.
+/// Joins all values of the headers and the other texts in one allocation.
 fn join(headers: &HeaderMap, others: [&str; 2]) -> Bytes {
     let values = || headers.values().map(HeaderValue::as_bytes);
     let texts = || values().chain(others.map(str::as_bytes));
@@ -39,11 +40,11 @@ fn join(headers: &HeaderMap, others: [&str; 2]) -> Bytes {
     text.into()
 }
 
-/// Takes the values off the beginning of the text.
+/// Copies the headers. Their values are split off from the beginning of the text.
 fn copy_headers(headers: &HeaderMap, text: &mut Bytes) -> HeaderMap {
     let mut copied = HeaderMap::with_capacity(headers.keys_len().min(MOST) + MORE);
     for (name, value) in headers {
-        // What was valid is valid again.
+        // This cannot fail, because the bytes are those of a valid value.
         let own = HeaderValue::from_maybe_shared(text.split_to(value.len()));
         let mut own = own.unwrap_or_else(|_| value.clone());
         own.set_sensitive(value.is_sensitive());
@@ -52,11 +53,12 @@ fn copy_headers(headers: &HeaderMap, text: &mut Bytes) -> HeaderMap {
     copied
 }
 
-/// `None` if the parts do not make a target. That cannot happen, because they are those of a valid target.
+/// Returns `None` if the parts are not a valid target. That cannot happen, because they are the
+/// parts of a valid target.
 fn copy_target(target: &Uri, path: Bytes, authority: Bytes) -> Option<Uri> {
     let mut parts = uri::Parts::default();
     if let Some(scheme) = target.scheme() {
-        // One that is neither `http` nor `https` is a slice too.
+        // A scheme that is neither `http` nor `https` is also a slice of the buffer.
         parts.scheme = Some(Scheme::try_from(scheme.as_str()).ok()?);
     }
     if !path.is_empty() {

@@ -1,11 +1,13 @@
-//! What several modules know about headers: lists of tokens, hop-by-hop fields, authorities, `traceparent`.
+//! Functions for headers that several modules use: lists of tokens, hop-by-hop fields, authorities,
+//! `traceparent`.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{CONNECTION, IntoHeaderName, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
-/// The fields that are meant for one connection (RFC 9110, section 7.6.1), besides those that `Connection` names.
+/// The fields that are valid only for one connection (RFC 9110, section 7.6.1). The fields that
+/// `Connection` names are hop-by-hop fields as well.
 pub(crate) static HOP_BY_HOP: [HeaderName; 6] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -15,7 +17,7 @@ pub(crate) static HOP_BY_HOP: [HeaderName; 6] = [
     UPGRADE,
 ];
 
-/// The tokens of all fields of this name.
+/// Returns the tokens of all fields with this name.
 pub(crate) fn tokens<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -23,7 +25,8 @@ pub(crate) fn tokens<'a>(
     list(headers.get_all(name))
 }
 
-/// The tokens of these values. They are bytes, since one invalid character must not hide the other tokens.
+/// Returns the tokens of these values. They are bytes, so that one invalid character does not hide
+/// the other tokens.
 pub(crate) fn list<'a>(
     values: impl IntoIterator<Item = &'a HeaderValue>,
 ) -> impl Iterator<Item = &'a [u8]> {
@@ -33,24 +36,24 @@ pub(crate) fn list<'a>(
         .map(<[u8]>::trim_ascii)
 }
 
-/// The host and the port of an authority, without the user information before them.
+/// Returns the host and the port of an authority, without the user information.
 pub(crate) fn without_user_information(authority: &str) -> &str {
     authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host)
 }
 
-/// The parts of a valid `traceparent` header (W3C Recommendation Trace Context, section 3.2.2) that this crate uses,
-/// in lower-case hexadecimal digits.
+/// The parts of a valid `traceparent` header (W3C Recommendation Trace Context, section 3.2.2) that
+/// this crate uses. They are lower-case hexadecimal digits.
 pub(crate) struct Traceparent<'a> {
-    /// 32 digits, which are not all zero.
+    /// The trace id: 32 digits, which are not all zero.
     pub(crate) trace: &'a [u8],
-    /// 2 digits.
+    /// The flags: 2 digits.
     pub(crate) flags: &'a [u8],
 }
 
 impl<'a> Traceparent<'a> {
-    /// `None` if the value is not valid.
+    /// Returns `None` if the value is not valid.
     pub(crate) fn parse(value: &'a [u8]) -> Option<Self> {
         let mut fields = value.split(|byte| *byte == b'-');
         let version = hex(fields.next()?, 2)?;
@@ -78,10 +81,11 @@ fn hex(field: &[u8], digits: usize) -> Option<&[u8]> {
     (field.len() == digits && field.iter().all(is_lower_hex)).then_some(field)
 }
 
-/// The name that `HeaderMap::insert` would use. The trait is sealed, so that a map is the only way to the name.
+/// Returns the name that `HeaderMap::insert` would use. The trait is sealed, so only a map can make
+/// the name.
 pub(crate) fn header_name(name: impl IntoHeaderName) -> HeaderName {
     let mut names = HeaderMap::with_capacity(1);
     names.insert(name, HeaderValue::from_static(""));
     let name = names.into_iter().find_map(|(name, _)| name);
-    name.unwrap_or(CONNECTION) // never used: the map has one name
+    name.unwrap_or(CONNECTION) // the default is never used, because the map contains one name
 }

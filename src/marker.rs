@@ -1,4 +1,5 @@
-//! The header that marks copies, and the private marks that modules leave for each other on requests and errors.
+//! The name of the header that marks copies, and the private types with which modules mark requests
+//! and errors for each other.
 
 use std::{error::Error, fmt};
 
@@ -8,23 +9,25 @@ use http_body::SizeHint;
 /// The default name of the header that a mirror writes and that a shadow looks for.
 pub(crate) static MARK: HeaderName = HeaderName::from_static("x-mirrored-by");
 
-/// An extension of copies that are relayed live, whose trailers are not known when their head is sent: a connection
-/// that cannot carry the trailers must abort the copy and must not drop them.
+/// An extension of copies that are relayed live. Their trailers are not known when their head is
+/// sent. A connection that cannot send the trailers must abort the copy, and must not drop the
+/// trailers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeepTrailers;
 
-/// An extension of a request whose whole body was read before the request was passed on. Reading this body further waits
-/// for nobody, and takes nothing from the client that was not taken already.
+/// An extension of a request whose whole body was read before the request was forwarded. Reading
+/// this body never waits, and takes nothing more from the client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyIsBuffered {
-    /// Bytes of the body.
+    /// The length of the body in bytes.
     pub(crate) bytes: u64,
     pub(crate) has_trailers: bool,
 }
 
 impl BodyIsBuffered {
-    /// Whether this describes a body of such a length. Extensions stay with a request whose body was replaced, and
-    /// the frames of another body may be slices of a connection's read buffer.
+    /// Whether this extension describes a body with this length. The check is necessary because a
+    /// request keeps its extensions when its body is replaced, and the frames of another body may
+    /// be slices of a connection's read buffer.
     pub(crate) fn describes(self, length: &SizeHint) -> bool {
         match self.has_trailers {
             true => length.lower() == self.bytes && length.upper().is_none(),
@@ -33,8 +36,9 @@ impl BodyIsBuffered {
     }
 }
 
-/// A source of an error which says that the server answered with a head that is larger than the limit. With it,
-/// `mirror` can distinguish this from a connection that failed, and does not need to know the client.
+/// A source of an error, which means that the server answered with a head that is larger than the
+/// limit. With it, `mirror` can distinguish this case from a failed connection, and does not depend
+/// on the module `client`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OversizedHead;
 

@@ -1,4 +1,4 @@
-//! `RequestHead`: the borrowed view of a request that every policy decides on.
+//! `RequestHead`: the borrowed view of a request, from which every policy decides.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,11 +11,11 @@ use http_body::{Body, SizeHint};
 
 use crate::headers::without_user_information;
 
-/// What a policy may read before a request is served: everything except the bytes of its body.
+/// The parts of a request that a policy may read before the request is served: everything except
+/// the bytes of the body.
 ///
-/// Filters, keys and route labels run on the primary's path for every request,
-/// so they receive references. To take a request apart would cost more than
-/// the decision itself.
+/// Filters, keys and route labels run on the primary's path, so they receive references: taking a
+/// request apart would cost more than the decision itself.
 ///
 /// # Example
 ///
@@ -35,22 +35,23 @@ use crate::headers::without_user_information;
 pub struct RequestHead<'a> {
     /// The request's method.
     pub method: &'a Method,
-    /// The request target, as the layer sees it. Under a nested axum router this
-    /// is the shortened one; axum keeps the original in `OriginalUri`.
+    /// The request target that the layer receives. In a nested axum router, this is the shortened
+    /// target; axum keeps the original target in `OriginalUri`.
     pub uri: &'a Uri,
-    /// The protocol version the request arrived with.
+    /// The protocol version of the request when it arrived.
     pub version: Version,
-    /// The request's headers. Over HTTP/2 there is no `Host` among them as a rule, and there may be
-    /// several `Cookie` fields: [`host`](Self::host) and [`header`](Self::header) see through that.
+    /// The request's headers. Over HTTP/2 they usually do not contain `Host`, and may contain
+    /// several `Cookie` fields: [`host`](Self::host) and [`header`](Self::header) return the same
+    /// values for every version.
     pub headers: &'a HeaderMap,
     /// The request's extensions.
     pub extensions: &'a Extensions,
-    /// What the body says of its own length, in bytes.
+    /// The length that the body reports, in bytes.
     pub body: SizeHint,
 }
 
 impl<'a> RequestHead<'a> {
-    /// The view of `request`.
+    /// Creates the view of `request`.
     pub fn of<B: Body>(request: &'a Request<B>) -> Self {
         Self {
             body: request.body().size_hint(),
@@ -58,7 +59,8 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The view of a request whose body cannot be asked for its length.
+    /// Creates the view of a request without the length of its body, for a body whose `size_hint`
+    /// has panicked.
     pub(crate) fn without_hint<B>(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
@@ -70,14 +72,16 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The host that the request is for, the same in every version of HTTP.
+    /// The host of the request, which is the same in every version of HTTP.
     ///
-    /// It is the authority of the target, as HTTP/2 and the absolute form of HTTP/1.1 have it (RFC 9113, section 8.3.1;
-    /// RFC 9112, section 3.2.2), else the first `Host` field. User information is left out, and so is a port of 80 or
-    /// 443: some clients write the default port and others do not, and HTTP/1.1 does not say which of the two
-    /// it is. Any other port is part of the host. `None` if it is empty, is not visible ASCII, or is missing.
+    /// It is the authority of the target, which requests of HTTP/2 and requests of HTTP/1.1 in
+    /// absolute form have (RFC 9113, section 8.3.1; RFC 9112, section 3.2.2), else the first `Host`
+    /// field. User information is omitted. The ports 80 and 443 are omitted too: some clients write
+    /// the default port and others do not, and a request of HTTP/1.1 does not show which of the two
+    /// is the default. Any other port is part of the host. Returns `None` if the host is empty, is
+    /// not visible ASCII, or is missing.
     ///
-    /// The case is the client's, and hosts are case-insensitive: compare them by
+    /// The host is not converted to lower case, and hosts are case-insensitive: compare them with
     /// [`eq_ignore_ascii_case`](str::eq_ignore_ascii_case).
     ///
     /// # Example
@@ -104,16 +108,17 @@ impl<'a> RequestHead<'a> {
             .or_else(|| field().and_then(bare_host))
     }
 
-    /// A header's value as decisions see it, the same in every version of HTTP: what [`Key::header`](crate::Key::header)
-    /// hashes and [`Force::header`](crate::Force::header) compares.
+    /// A header's value for decisions, which is the same in every version of HTTP.
+    /// [`Key::header`](crate::Key::header) hashes this value, and
+    /// [`Force::header`](crate::Force::header) compares it.
     ///
-    /// - `host` is [`host`](Self::host) in lower case.
-    /// - `cookie` is all fields of that name, joined by `"; "`, since HTTP/2 may split one field into several (RFC 9113,
-    ///   section 8.2.3).
-    /// - Of any other header it is the first value.
+    /// - For `host`, it is [`host`](Self::host) in lower case.
+    /// - For `cookie`, it is all fields with this name, joined by `"; "`, because HTTP/2 may split
+    ///   one field into several (RFC 9113, section 8.2.3).
+    /// - For any other header, it is the first value.
     ///
-    /// `None` where there is none. Nothing is allocated, except where a host has upper-case letters and where
-    /// several fields must be joined.
+    /// Returns `None` if there is no value. Memory is allocated only if a host has upper-case
+    /// letters, or if several fields must be joined.
     ///
     /// # Example
     ///
@@ -166,17 +171,17 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// A header's value as decisions see it, which need not lie in one piece anywhere.
+/// A header's value for decisions, which may consist of several pieces.
 pub(crate) enum Seen<'a> {
     Whole(&'a [u8]),
-    /// To be read in lower case.
+    /// A host, which is read in lower case.
     Host(&'a str),
-    /// Several fields, to be read as one.
+    /// Several fields, which are read as one value.
     Cookies(GetAll<'a, HeaderValue>),
 }
 
 impl Seen<'_> {
-    /// Hands on the bytes in turn, without an allocation.
+    /// Passes all bytes to `take`, piece by piece, without an allocation.
     pub(crate) fn pieces(&self, mut take: impl FnMut(&[u8])) {
         match self {
             Self::Whole(value) => take(value),
@@ -201,7 +206,7 @@ impl Seen<'_> {
     }
 }
 
-/// Without user information and without a port that a client may leave out.
+/// Returns the host without user information, and without a port that a client may omit.
 fn bare_host(authority: &str) -> Option<&str> {
     let host = without_user_information(authority);
     let host = match host.rsplit_once(':') {
@@ -212,7 +217,8 @@ fn bare_host(authority: &str) -> Option<&str> {
     (!host.is_empty() && !host.starts_with(':')).then_some(host)
 }
 
-/// The names of the headers, and the path without its query: values are not for a log.
+/// The output contains the names of the headers and the path without its query, because values do
+/// not belong in a log.
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.keys().collect();

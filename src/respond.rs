@@ -1,13 +1,14 @@
-//! Responses that a layer gives in place of a service.
+//! `MakeResponse` and `EmptyResponse`: the responses of a layer that does not call its service.
 
 use http::{Response, StatusCode};
 
-/// Makes the response of a layer that does not call its service, from the reason `Why`.
+/// Makes the response of a layer that does not call its service. The type of the reason is `Why`.
 ///
 /// It is implemented for closures `Fn(&Why) -> Response<R>` and for [`EmptyResponse`]. A
-/// [split](crate::split) takes one for requests that no subset can serve
-/// (`Why` is [`Unavailable`](crate::split::Unavailable)), and a [`ReadOnlyLayer`](crate::ReadOnlyLayer) takes one for the copies
-/// that it refuses (`Why` is the head of the copy, [`request::Parts`](http::request::Parts)).
+/// [split](crate::split) takes one for requests that no subset can serve (`Why` is
+/// [`Unavailable`](crate::split::Unavailable)), and a [`ReadOnlyLayer`](crate::ReadOnlyLayer) takes
+/// one for the copies that it refuses (`Why` is the head of the copy,
+/// [`request::Parts`](http::request::Parts)).
 ///
 /// # Example
 ///
@@ -38,7 +39,7 @@ use http::{Response, StatusCode};
     note = "the default, `EmptyResponse`, needs a response body that implements `Default`"
 )]
 pub trait MakeResponse<Why: ?Sized, R> {
-    /// The response.
+    /// Makes the response.
     fn make_response(&self, why: &Why) -> Response<R>;
 }
 
@@ -51,9 +52,9 @@ where
     }
 }
 
-/// A response of this status with an empty body: `R::default()`.
+/// Makes a response with this status and an empty body: `R::default()`.
 ///
-/// See [`MakeResponse`] for an example.
+/// See [`MakeResponse`] for a further example.
 ///
 /// # Example
 ///

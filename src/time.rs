@@ -1,4 +1,4 @@
-//! Deadlines, in runtimes that may have no timers.
+//! Functions for deadlines, in runtimes that may have no timers.
 
 use std::{
     future::{Future, poll_fn},
@@ -14,13 +14,14 @@ use tokio::{
 
 use crate::guard::guarded;
 
-/// The moment `duration` after `from`, but at most thirty years after it: a later one could overflow.
+/// Returns the time `duration` after `from`, but at most thirty years after it, because a later
+/// time could overflow.
 pub(crate) fn later(from: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     from + duration.min(FAR)
 }
 
-/// `None` in a runtime without timers, where tokio panics.
+/// Creates a timer. Returns `None` in a runtime without timers, where tokio panics.
 pub(crate) fn try_sleep_until(deadline: Instant) -> Option<Sleep> {
     guarded(|| sleep_until(deadline))
 }
@@ -30,7 +31,8 @@ pub(crate) fn try_sleep(duration: Duration) -> Option<Sleep> {
     try_sleep_until(later(Instant::now(), duration))
 }
 
-/// The output of `work`, or `None` after `limit`. A runtime without timers polls `work` once.
+/// Returns the output of `work`, or `None` if it is not ready within `limit`. In a runtime without
+/// timers, `work` is polled only once.
 pub(crate) async fn within<W: Future>(limit: Duration, work: W) -> Option<W::Output> {
     let mut work = pin!(work);
     match try_sleep(limit) {
@@ -45,8 +47,8 @@ pub(crate) async fn within<W: Future>(limit: Duration, work: W) -> Option<W::Out
     }
 }
 
-/// The output of `work`, or `None` if `stop` ends first. If both are ready, the output is returned.
-/// Both are pinned by the caller, since a future that is moved into another one enlarges it.
+/// Returns the output of `work`, or `None` if `stop` ends first. If both are ready, the output is
+/// returned. The caller pins both, because a future that is moved into another future enlarges it.
 pub(crate) fn until<W: Future, S: Future>(
     mut work: Pin<&mut W>,
     mut stop: Pin<&mut S>,

@@ -1,5 +1,6 @@
-//! What a request allocates in its whole life, copy included (M5): against bars, and against
-//! `allocations.txt`, so that a change is seen. `UPDATE=1 cargo test --test allocations` rewrites the file.
+//! M5: the allocations of a request in its whole life, including its copy. They are compared with
+//! limits, and with `allocations.txt`, which shows every change. `UPDATE=1 cargo test --test
+//! allocations` rewrites the file.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +26,8 @@ use tower_mirror_testing::cases::{
     services::{self, Null, Reader, call},
 };
 
-/// Allocations, and their bytes, of one request. All is warm by then.
+/// Returns the number of allocations of one request, and their bytes. Earlier requests have filled
+/// all caches.
 fn counted(mut case: Case) -> (u64, u64) {
     let mut once = || {
         let request = case.request();
@@ -38,7 +40,11 @@ fn counted(mut case: Case) -> (u64, u64) {
     };
     let _cold = [once(), once()];
     let counted = once();
-    assert_eq!(counted, once(), "no request costs what the one before did");
+    assert_eq!(
+        counted,
+        once(),
+        "the cost of a request differs from that of the previous request"
+    );
     counted
 }
 
@@ -50,7 +56,7 @@ fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/allocations.txt")
 }
 
-/// `name: allocations, bytes` a line.
+/// Reads lines of the form `name: allocations, bytes`.
 fn read(text: &str) -> BTreeMap<String, (u64, u64)> {
     let row = |line: &str| {
         let (name, counts) = line.split_once(": ")?;
@@ -63,8 +69,9 @@ fn read(text: &str) -> BTreeMap<String, (u64, u64)> {
         .collect()
 }
 
-/// Exact as `cargo test` builds it; an optimizer may do without an allocation. Bytes vary: a task is as
-/// large as its future, which every compiler lays out as it likes.
+/// The number of allocations is exact in the build of `cargo test`; an optimizer may remove an
+/// allocation. The bytes vary, because a task is as large as its future, and compilers choose
+/// different layouts.
 fn is_as_known((count, bytes): (u64, u64), (known, known_bytes): (u64, u64)) -> bool {
     let is_optimized = !cfg!(debug_assertions);
     let is_known = count == known || is_optimized && count < known;
@@ -96,7 +103,7 @@ fn every_case_allocates_what_the_file_says() {
     }
     assert!(
         changed.is_empty() && known.len() == counted.len(),
-        "better or worse, tests/allocations.txt must say so (UPDATE=1 rewrites it):\n{changed}"
+        "tests/allocations.txt must contain the new values (UPDATE=1 rewrites it):\n{changed}"
     );
 }
 
@@ -116,11 +123,11 @@ fn a_request_that_is_not_copied_allocates_nothing() {
 fn nor_does_one_outside_a_runtime() {
     let layer = MirrorLayer::new(Null);
     let mut service = layer.layer(Null);
-    call(&mut service, usual(Shape::SMALL)); // thread locals
+    call(&mut service, usual(Shape::SMALL)); // this creates thread-local values
     let request = usual(Shape::SMALL);
     let counted = measure(|| call(&mut service, request));
     assert_eq!(layer.handle().stats().outcome(Outcome::NoRuntime), 2);
-    // What is dropped with the request is no allocation.
+    // Memory that is dropped with the request does not count as an allocation.
     assert_eq!(counted.count_total, 0);
 }
 
@@ -143,7 +150,7 @@ fn a_key_allocates_nothing_however_a_client_writes_it() {
             }
             request
         };
-        call(&mut service, request()); // thread locals
+        call(&mut service, request()); // this creates thread-local values
         let request = request();
         let counted = measure(|| call(&mut service, request));
         assert_eq!(mirror.handle().stats().outcome(Outcome::NotSampled), 2);
@@ -151,7 +158,8 @@ fn a_key_allocates_nothing_however_a_client_writes_it() {
     }
 }
 
-/// A request that is not sampled costs allocations only if its response is to say so, which is off by default.
+/// A request that is not sampled needs allocations only if its response has a `Mirroring`, which is
+/// off by default.
 #[test]
 fn a_response_that_says_that_it_was_not_copied_costs_three() {
     let mirror = MirrorLayer::builder(Null)
@@ -159,7 +167,7 @@ fn a_response_that_says_that_it_was_not_copied_costs_three() {
         .with_mirroring()
         .build();
     let mut service = mirror.layer(Null);
-    call(&mut service, usual(Shape::SMALL)); // thread locals
+    call(&mut service, usual(Shape::SMALL)); // this creates thread-local values
     let request = usual(Shape::SMALL);
     let counted = measure(|| call(&mut service, request));
     assert_eq!(mirror.handle().stats().outcome(Outcome::NotSampled), 2);
@@ -175,7 +183,7 @@ fn nor_does_it_where_everything_is_traced() {
             .sample_rate(SampleRate::NONE)
             .build();
         let mut service = mirror.layer(Null);
-        call(&mut service, usual(Shape::SMALL)); // thread locals
+        call(&mut service, usual(Shape::SMALL)); // this creates thread-local values
         let request = usual(Shape::SMALL);
         let counted = measure(|| call(&mut service, request));
         assert_eq!(mirror.handle().stats().outcome(Outcome::NotSampled), 2);
@@ -183,7 +191,8 @@ fn nor_does_it_where_everything_is_traced() {
     });
 }
 
-/// Bars that are not met yet. One that is met must leave this list, and is held from then on.
+/// The limits that are not met yet. A limit that is met must be removed from this list, and is then
+/// enforced.
 const MISSED: &[&str] = &["head only"];
 
 #[test]
@@ -204,10 +213,11 @@ fn a_copy_without_a_body_allocates_two_more_than_one_by_hand() {
     }
 }
 
-/// Allocations before the primary has answered. What comes after is the copy's task.
+/// Counts the allocations until the primary has answered. Later allocations belong to the copy's
+/// task.
 fn before_the_answer<S: Service<Request<Frames>>>(mut service: S) -> u64 {
     services::runtime().block_on(async {
-        call(&mut service, usual(Shape::EMPTY)); // thread locals
+        call(&mut service, usual(Shape::EMPTY)); // this creates thread-local values
         let request = usual(Shape::EMPTY);
         measure(|| call(&mut service, request)).count_total
     })
@@ -223,7 +233,7 @@ fn the_primary_pays_for_no_more_than_two_beyond_those_by_hand() {
     assert!(count <= by_hand + 2, "{count}, by hand {by_hand}");
 }
 
-/// At most this much a frame beside what is copied of it.
+/// The maximum additional memory for each frame, besides its copied bytes.
 const SLOT: u64 = 64;
 
 #[test]
@@ -235,14 +245,14 @@ fn large_frames_are_shared_and_smaller_ones_copied_once() {
     ] {
         let bytes = |frames, length| of(make, Shape::new(frames, length)).1;
         let one = bytes(1, SHARED_FROM);
-        // Its length is written with a digit more.
+        // The length of the larger body has one more digit.
         let large = bytes(1, 1 << 20);
         assert!(
             large <= one + 8,
             "{mode}: it grows with the body, {one} to {large}"
         );
 
-        // Each frame that is handed on has an owner, which knows its charge.
+        // Each frame that is passed to the shadow has an owner, which knows its charge.
         let (few, many) = (bytes(1, SHARED_FROM), bytes(8, SHARED_FROM));
         assert!(many <= few + 7 * (2 * SLOT), "{mode}: {few}, {many}");
 

@@ -1,5 +1,5 @@
-//! A service that may hold 1024 descriptors keeps answering while its shadow hangs.
-//! In a test binary of its own, since the limit is the process's.
+//! A service with at most 1024 descriptors continues to answer while its shadow hangs. This is a
+//! separate test binary, because the limit applies to the whole process.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,8 @@ use tokio::{
 use tower_mirror::{HttpTarget, MirrorLayer, Outcome};
 
 const DESCRIPTORS: u64 = 1024;
-/// Several times what the limit would allow if each left a connection behind.
+/// This is several times the number that the limit would permit if each request left a connection
+/// open.
 const CONNECTIONS: u64 = 4000;
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -22,7 +23,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A new connection, one request, its whole answer.
+/// Opens a connection, sends one request and reads the whole response.
 async fn answer(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = b"GET / HTTP/1.1\r\nhost: catalog\r\nconnection: close\r\n\r\n";
@@ -43,7 +44,7 @@ async fn a_hung_shadow_does_not_use_up_the_descriptors() {
         let mut held = Vec::new();
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => held.push(stream), // never read, never answered
+                Ok((stream, _)) => held.push(stream), // the connection is never read and never answered
                 Err(_) => tokio::task::yield_now().await,
             }
         }

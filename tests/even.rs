@@ -1,5 +1,6 @@
-//! M7, S3: any ten layers of a process are jointly even, however they are built. One test, since the steps are
-//! shared by the whole process, and draws of other tests would be layers too.
+//! M7, S3: any ten layers of a process are jointly even, and the way in which they are built has no
+//! influence. This binary has one test, because the whole process shares the steps, and draws of
+//! other tests would also count as layers.
 
 use std::sync::{
     Arc,
@@ -16,16 +17,17 @@ use tower_mirror_testing::{
     split::{Named, builder, next},
 };
 
-/// Whether a layer takes the next request: 10 % of them.
+/// A function that returns whether a layer selects the next request. It selects 10 %.
 type Takes = Box<dyn FnMut() -> bool>;
 
 const LAYERS: usize = 10;
 const REQUESTS: usize = 20_000;
-/// Of all requests: 1 % is what two independent layers share. Over 2000 random starts of each pair of
-/// steps, from 183 to 215 of 20 000 requests were taken by both; by chance, the standard deviation would be 14.
+/// The permitted number of requests that two layers both select. Two independent layers share 1 %.
+/// Over 2000 random starts of each pair of steps, both selected from 183 to 215 of 20 000 requests.
+/// With independent random draws, the standard deviation would be 14.
 const BOTH: std::ops::RangeInclusive<usize> = 160..=240;
 
-/// Remembers whether the last request was taken.
+/// Records whether the last request was selected.
 #[derive(Clone, Default)]
 struct Taken(Arc<AtomicBool>);
 
@@ -33,7 +35,7 @@ impl Observer for Taken {
     fn on_report(&self, _: &Report) {}
 
     fn on_skip(&self, outcome: Outcome, _: &RequestHead<'_>) {
-        // There is no runtime, so nothing is sent.
+        // There is no runtime, so no copy is sent.
         self.0.store(outcome == Outcome::NoRuntime, Relaxed);
     }
 }
@@ -74,7 +76,7 @@ fn layered(draw: Option<Draw>) -> Takes {
     Box::new(move || next(&mut split) == "v2")
 }
 
-/// No request of this test has the key.
+/// A key that no request of this test has.
 fn keyed() -> Draw {
     Draw::key(Key::header("x-user"))
 }
@@ -159,7 +161,7 @@ fn any_ten_layers_are_jointly_even() {
     let mut layers = ten(|_| mirror(|mirror| mirror));
     for round in 0..7 {
         half(&mut layers);
-        // What is built and dropped in between leaves no trace.
+        // Layers that are built and dropped in between have no effect.
         drop((0..round).map(|_| split(None)).collect::<Vec<_>>());
         while layers.len() < LAYERS {
             layers.push(match layers.len() % 2 {
@@ -170,12 +172,13 @@ fn any_ten_layers_are_jointly_even() {
     }
     every_pair_is_even("layers in the place of dropped ones", layers);
 
-    // A seeded draw keeps to its step, so the others keep out of its way.
+    // A seeded draw keeps its step, so the other draws use other steps.
     let seeded = (0..5).map(|seed| split(Some(Draw::even_seeded(seed))));
     let beside = (0..5).map(|_| mirror(|mirror| mirror));
     every_pair_is_even("beside seeded draws", seeded.chain(beside).collect());
 
-    // Neither a draw that nothing draws from nor a builder that is not built yet is a layer.
+    // A draw that is not used does not count as a layer, and a builder that was not built yet does
+    // not either.
     let unused: Vec<_> = (0..15).map(|_| (Draw::even(), keyed())).collect();
     let unbuilt: Vec<_> = (0..LAYERS)
         .map(|_| MirrorLayer::builder(TestShadow::recording()))

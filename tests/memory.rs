@@ -1,6 +1,8 @@
-//! M3: what is charged for copies is the memory that they hold, within a factor of two, and the limit bounds that memory.
+//! M3: the charge of the copies is within a factor of two of their memory, and the limit applies to
+//! that memory.
 //!
-//! The allocator of this test binary counts by thread, so that each run stays on its own.
+//! The allocator of this test binary counts separately for each thread, so that the runs do not
+//! disturb each other.
 
 use std::{convert::Infallible, future::pending, iter::repeat_n, net::SocketAddr, time::Duration};
 
@@ -29,29 +31,31 @@ use tower_mirror_testing::{Act, Place, TestShadow};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
-/// The default.
+/// The default limit.
 const LIMIT: usize = 16 * MIB;
-/// The least that is charged for a copy. A small one holds less.
+/// The minimum charge of a copy. A small copy uses less memory.
 const LEAST: usize = 8 * KIB;
-/// What a connection to a shadow takes, which is nothing of its copy.
+/// The memory of a connection to a shadow, which does not belong to the copy.
 const CONNECTION: usize = 32 * KIB;
-/// What clients and servers hold, which depends on how the bytes of a request arrive.
+/// The memory of clients and servers, which depends on the way in which the bytes of a request
+/// arrive.
 const AROUND: usize = 2 * MIB;
-/// Nothing in these tests waits for it.
+/// A timeout that no test reaches.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How a shadow holds what it gets.
+/// The way in which a shadow keeps its copies.
 #[derive(Clone, Copy, Debug)]
 enum Holds {
-    /// It is never ready.
+    /// The shadow is never ready.
     Back,
-    /// It keeps the request and its body.
+    /// The shadow keeps the request and its body.
     Request,
-    /// It reads the body, and keeps the head and the frames.
+    /// The shadow reads the body, and keeps the head and the frames.
     Frames,
-    /// It is a server that accepts connections and never reads, behind a client for HTTP/1.1.
+    /// The shadow is a server that accepts connections and never reads, behind a client for
+    /// HTTP/1.1.
     Http1,
-    /// The same behind a client for HTTP/2.
+    /// The shadow is the same server behind a client for HTTP/2.
     Http2,
 }
 
@@ -108,7 +112,8 @@ async fn accept(listener: TcpListener) {
     }
 }
 
-/// Serves each connection over HTTP/1.1, in a read buffer of up to 4 MiB so that it takes heads of a MiB, or over HTTP/2.
+/// Serves each connection over HTTP/1.1 or HTTP/2. For HTTP/1.1, the read buffer may have 4 MiB, so
+/// that heads of one MiB are accepted.
 async fn serve(listener: TcpListener, mirror: MirrorLayer) {
     let app = Router::new()
         .fallback(async |_: Bytes| "primary")
@@ -125,7 +130,7 @@ async fn serve(listener: TcpListener, mirror: MirrorLayer) {
     }
 }
 
-/// One request.
+/// One request, which is described by its target and the lengths of its other parts.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     method: usize,
@@ -142,7 +147,7 @@ const SMALL: Sent = Sent {
     field: 10,
     body: 0,
 };
-/// A long upload makes the buffer grow that the server reads its connection into. It is not copied.
+/// A long upload, which enlarges the server's read buffer of the connection. It is not copied.
 const GROW: Sent = Sent {
     target: "/grow",
     body: MIB,
@@ -211,7 +216,7 @@ impl Client {
     }
 }
 
-/// A runtime, and the bytes of memory that live since it was made.
+/// A runtime, and the memory that was allocated since its creation and is still in use, in bytes.
 struct Heap {
     runtime: Runtime,
     live: i64,
@@ -266,7 +271,7 @@ impl Bench {
         self.heap.run(self.client.send(sent));
     }
 
-    /// Lets all tasks run that can.
+    /// Runs all tasks that can run.
     fn settle(&mut self) {
         self.heap.run(async {
             for _ in 0..1000 {
@@ -275,7 +280,8 @@ impl Bench {
         });
     }
 
-    /// The claim, of `live` bytes of which at most `around` are of no copy.
+    /// Asserts the promise: `live` bytes are in use, and at most `around` of them do not belong to
+    /// copies.
     fn assert_bounded(&self, holds: Holds, live: usize, around: usize) {
         let stats = self.handle.stats();
         let (copies, charged) = (stats.in_flight() as usize, stats.buffered_bytes());
@@ -293,7 +299,7 @@ impl Bench {
     }
 }
 
-/// Sends all of it on one connection, once without copies and once with each shadow.
+/// Sends all requests on one connection, once without copies and once with each shadow.
 fn is_bounded(protocol: Version, requests: impl Fn() -> Box<dyn Iterator<Item = Sent>>) {
     let mut without = Bench::new(protocol, Holds::Request, SampleRate::NONE);
     requests().for_each(|sent| without.send(sent));
@@ -306,13 +312,14 @@ fn is_bounded(protocol: Version, requests: impl Fn() -> Box<dyn Iterator<Item = 
         bench.settle();
         let copies = bench.heap.live().saturating_sub(without.heap.live());
         bench.assert_bounded(holds, copies, AROUND);
-        // Enough to tell copies from what is around them.
+        // This is sufficient to distinguish copies from other memory.
         assert!(bench.handle.stats().buffered_bytes() > 3 * MIB);
         let _ = bench.heap.run(bench.handle.drain(Duration::ZERO));
         bench.settle();
         assert_eq!(bench.handle.stats().buffered_bytes(), 0);
         if let Holds::Http2 = holds {
-            // What was written to a connection that others share cannot be taken back. It goes with the connection.
+            // Bytes that were written to a shared connection cannot be revoked. They are released
+            // with the connection.
             bench.heap.run(async {
                 tokio::time::pause();
                 tokio::time::advance(2 * NEVER).await;
@@ -323,7 +330,7 @@ fn is_bounded(protocol: Version, requests: impl Fn() -> Box<dyn Iterator<Item = 
         let left = bench.heap.live().saturating_sub(without.heap.live());
         assert!(
             left <= AROUND,
-            "{holds:?}: {left} B are left of ended copies"
+            "{holds:?}: copies that have ended still use {left} B"
         );
     }
 }
@@ -350,7 +357,7 @@ fn heads_of_many_lengths_up_to_a_mebibyte() {
     });
 }
 
-/// It is not only headers that are long.
+/// Not only headers can be long.
 #[test]
 fn methods_and_authorities() {
     is_bounded(Version::HTTP_11, || {
@@ -366,7 +373,7 @@ fn methods_and_authorities() {
     });
 }
 
-/// Heads and bodies lie in a read buffer that is twenty times larger.
+/// Heads and bodies are in a read buffer that is twenty times larger.
 #[test]
 fn small_bodies_in_large_read_buffers() {
     is_bounded(Version::HTTP_11, || {
@@ -408,7 +415,7 @@ fn a_mixture() {
     });
 }
 
-/// Its frames are of 16 KiB at most, and so are its read buffers, more or less.
+/// The frames of HTTP/2 have at most 16 KiB, and so have its read buffers approximately.
 #[test]
 fn a_mixture_over_http2() {
     is_bounded(Version::HTTP_2, || {

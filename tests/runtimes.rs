@@ -1,5 +1,5 @@
-//! One `HttpTarget` on several runtimes: ones that come and go, that have no timers, that nobody drives. A process of its own,
-//! since a hook counts its panics.
+//! One `HttpTarget` on several runtimes: runtimes that end, that have no timers, or that are not
+//! driven. This is a separate process, because a hook counts its panics.
 
 use std::{
     future::Future, net::SocketAddr, panic, pin::pin, sync::Mutex, task::Poll, time::Duration,
@@ -16,7 +16,7 @@ use tokio::{
 use tower::ServiceExt;
 use tower_mirror::HttpTarget;
 
-/// No test waits for it; it only keeps a broken one from hanging.
+/// A limit for tests that would otherwise hang. A test that passes never waits for it.
 const HANG: Duration = Duration::from_secs(60);
 
 fn driven() -> Runtime {
@@ -31,7 +31,7 @@ fn alone() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Answers `/` with what it was sent, and `/early` before it has the upload.
+/// A server that answers `/` with the bytes of the upload, and `/early` before it has the upload.
 fn server(runtime: &Runtime) -> SocketAddr {
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -58,7 +58,9 @@ async fn ask(target: &HttpTarget, path: &str, size: usize) -> Option<usize> {
 }
 
 async fn within<F: Future>(waiting: F) -> F::Output {
-    tokio::time::timeout(HANG, waiting).await.expect("it hangs")
+    tokio::time::timeout(HANG, waiting)
+        .await
+        .expect("the test hangs")
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn runtimes_come_and_go() {
     let servers = driven();
     for target in targets(server(&servers)) {
         for _ in 0..20 {
-            // Several requests at a time, some of which end with their runtime.
+            // Several requests run at the same time, and some of them end with their runtime.
             alone().block_on(within(async {
                 let answers = join_all((0..4).map(|_| ask(&target, "/", 10))).await;
                 assert_eq!(answers, [Some(10); 4]);
@@ -82,7 +84,7 @@ fn runtimes_come_and_go() {
                 });
             }));
         }
-        // All their connections have ended with them.
+        // All connections of these runtimes have ended with them.
         alone().block_on(within(async {
             assert_eq!(ask(&target, "/", 10).await, Some(10));
             assert_eq!(target.connections(), 1);
@@ -92,7 +94,8 @@ fn runtimes_come_and_go() {
 
 #[test]
 fn connections_of_another_runtime_serve_one_without_timers() {
-    // That there are no timers is found by a panic of tokio, which these two catch. There is to be no other one.
+    // In a runtime without timers, tokio panics, and these two callers catch the panic. No other
+    // panic is permitted.
     const CATCH: [&str; 2] = ["src/time.rs", "connect.rs"];
     static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let hook = panic::take_hook();
@@ -117,7 +120,7 @@ fn connections_of_another_runtime_serve_one_without_timers() {
             for path in ["/", "/early"] {
                 for size in [0, 10, 1 << 20] {
                     let whole = if path == "/" { size } else { 5 };
-                    // None is fine where a connection has to be dialled.
+                    // There may be no response if a connection must be opened.
                     let answer = ask(&target, path, size).await;
                     assert!(answer.is_none_or(|length| length == whole), "{path} {size}");
                     let mut unanswered = Box::pin(ask(&target, path, size));
@@ -140,7 +143,8 @@ fn connections_of_another_runtime_serve_one_without_timers() {
     assert!(panics.is_empty(), "{panics:?}");
 }
 
-/// What nobody drives answers nobody. Each HTTP/1.1 connection of it costs one request, the one over HTTP/2 three.
+/// Connections of a runtime that is not driven do not answer. Each HTTP/1.1 connection of this kind
+/// costs one request, and an HTTP/2 connection costs three.
 #[test]
 fn a_runtime_that_is_not_driven_costs_a_few_requests() {
     let servers = driven();
@@ -156,7 +160,7 @@ fn a_runtime_that_is_not_driven_costs_a_few_requests() {
                 let unanswered = tokio::time::timeout(limit, ask(&target, "/", 10)).await;
                 assert!(
                     unanswered.is_err(),
-                    "answered by a runtime that stands still"
+                    "a runtime that is not driven has answered"
                 );
             }
             assert_eq!(ask(&target, "/", 10).await, Some(10));

@@ -1,7 +1,8 @@
-//! A shadow whose name does not resolve takes no thread that the primary needs.
+//! A shadow whose name does not resolve does not use threads that the primary needs.
 //!
-//! The system's resolver is made slow without a network: in a mount namespace of its own, a child process has a pipe
-//! that nobody writes to as `/etc/hosts`, so that each `getaddrinfo` waits when it opens the file, without end.
+//! The system's resolver is made slow without a network: a child process runs in a separate mount
+//! namespace, in which `/etc/hosts` is a pipe without a writer. So each `getaddrinfo` waits without
+//! end when it opens the file.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -23,14 +24,14 @@ use tower::{Service, ServiceExt};
 use tower_mirror::{HttpTarget, MirrorLayer, Outcome};
 
 const IS_CHILD: &str = "TOWER_MIRROR_NO_NAME_RESOLVES";
-const FAILED: i32 = 101; // of a test binary
+const FAILED: i32 = 101; // the exit status of a test binary that fails
 const SETUP: &str = r#"
     mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/nsswitch.conf || exit 77
     shift 2
     exec "$@"
 "#;
 
-/// A folder that is removed at the end.
+/// A folder that is removed when this value is dropped.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
@@ -39,7 +40,7 @@ impl Drop for Folder {
     }
 }
 
-/// The exit status of the child, if such a namespace is permitted.
+/// Returns the exit status of the child, if such a namespace is permitted.
 fn run(arguments: &[&str], hosts: &Path, switch: &Path) -> Option<i32> {
     let status = Command::new("unshare")
         .args(arguments)
@@ -85,7 +86,7 @@ async fn within<F: Future>(future: F) -> F::Output {
         .expect("hangs")
 }
 
-/// Waits until so many threads of this process look up names. Here none of them ends.
+/// Waits until this number of threads of this process look up names. In this test no look-up ends.
 fn wait_for_lookups(count: usize) {
     let guard = Instant::now();
     while lookups() < count {
@@ -125,11 +126,11 @@ fn in_the_namespace() {
         .enable_all()
         .build()
         .unwrap();
-    // Never dropped by a failed assertion, since it may have to wait for a lookup.
+    // A failed assertion must not drop the runtime, because that may wait for a look-up.
     let runtime = Box::leak(Box::new(runtime));
     runtime.block_on(copies_to_a_name_that_does_not_resolve());
 
-    // A runtime ends even so.
+    // The runtime ends although a look-up does not end.
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(no_connection_to("http://third.test"));
     wait_for_lookups(3);
@@ -160,10 +161,10 @@ async fn copies_to_a_name_that_does_not_resolve() {
         assert_eq!(handle.stats().outcome(Outcome::FailedConnect), copies);
     }
     assert_eq!(answer(&app, "/blocking").await, "blocking");
-    // The lookup goes on, and it is one, for all targets of this name.
+    // The look-up continues, and there is only one for all targets with this name.
     no_connection_to("http://slow.test:8080").await;
     wait_for_lookups(1);
-    // It holds up no lookup of another upstream.
+    // It does not delay the look-up of another upstream.
     no_connection_to("http://other.test").await;
     wait_for_lookups(2);
 }

@@ -1,17 +1,18 @@
 //! The connector: it dials the endpoint and starts HTTP on the stream.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, join, select};
 use http::Version;
 use http::uri::Scheme;
 use hyper::client::conn::{http1, http2};
+use hyper::rt::Executor;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::runtime::Handle;
@@ -30,6 +31,7 @@ use super::settings::Settings;
 use super::tls::Handshake;
 use super::upload::Using;
 use super::url::Endpoint;
+use crate::guard::unpoisoned;
 
 /// The longest time that a dial waits for the addresses of one family before it also tries the other family.
 const HEAD_START: Duration = Duration::from_millis(300);
@@ -104,20 +106,27 @@ impl Connector {
         let life = Life::new(self.settings.max_age, self.settings.idle_timeout);
         if version == Some(Version::HTTP_2) {
             let (stream, ending) = UntilRead::new(stream, self.settings.write_timeout);
-            let handshake = self.http2().handshake(TokioIo::new(stream)).await;
+            let beside = Beside::default();
+            let stream = TokioIo::new(stream);
+            let handshake = self.http2(beside.clone()).handshake(stream).await;
             let (send, mut connection) = handshake.map_err(Error::handshake)?;
             let max_streams = MaxStreams::new();
-            let announced = max_streams.clone();
+            let (announced, dispatched) = (max_streams.clone(), ending.clone());
             // hyper polls this for each request.
             let connection = poll_fn(move |cx| {
                 let ended = connection.poll_unpin(cx);
-                announced.set(connection.current_max_send_streams());
+                if dispatched.has_settings() {
+                    announced.set(connection.current_max_send_streams());
+                }
+                if ended.is_ready() {
+                    dispatched.opens_no_more();
+                }
                 ended
             });
             let (using, unused) = Using::new();
             let limit = self.settings.write_timeout;
             let over = life.clone();
-            runtime.spawn(async move {
+            let ends = async move {
                 // hyper does not notice that the last user has gone while a request waits until the peer admits its stream, and
                 // does not close the connection while a request waits for a window.
                 let unused = select(unused, remote.gone.clone());
@@ -127,7 +136,9 @@ impl Connector {
                     unused.await;
                 }
                 remote.end_after(limit).await;
-            });
+            };
+            // The requests are dispatched before the socket is read, see `Beside`.
+            runtime.spawn(join(ends, beside.connection()));
             return Ok(Dialled::Http2(Opened {
                 send,
                 using,
@@ -154,8 +165,8 @@ impl Connector {
         }))
     }
 
-    fn http2(&self) -> http2::Builder<TokioExecutor> {
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+    fn http2(&self, beside: Beside) -> http2::Builder<Beside> {
+        let mut http2 = http2::Builder::new(beside);
         http2
             .timer(TokioTimer::new())
             // Without pings, the requests to a peer that does not answer any more would wait for ever.
@@ -164,7 +175,7 @@ impl Connector {
             // The window of the connection never limits, so that a response that nobody reads does not delay the others.
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(u32::MAX >> 1)
-            // This holds until the peer has announced how many streams it admits. It would refuse the streams above that number.
+            // This holds until the peer has announced how many streams it admits.
             .initial_max_send_streams(MaxStreams::BEFORE);
         self.settings.max_response_head.set_http2(&mut http2);
         http2
@@ -198,6 +209,47 @@ impl Connector {
                 format!("no connection within {limit:?}"),
             ))
         })
+    }
+}
+
+/// The executor of one HTTP/2 connection, which keeps the future that reads and writes the socket.
+///
+/// hyper spawns that future during the handshake. It is polled by the task that dispatches the requests, always after them. On
+/// another thread it could read a response and the end of the connection while hyper is still sending the request, and hyper
+/// (as of 1.12) would then report the end and discard the response.
+#[derive(Clone, Default)]
+struct Beside(Arc<Mutex<First>>);
+
+#[derive(Default)]
+enum First {
+    #[default]
+    Awaited,
+    Kept(BoxFuture<'static, ()>),
+    Taken,
+}
+
+impl Beside {
+    /// Reads and writes the socket until the connection ends.
+    async fn connection(self) {
+        let first = std::mem::replace(&mut *unpoisoned(self.0.lock()), First::Taken);
+        if let First::Kept(connection) = first {
+            connection.await;
+        }
+    }
+}
+
+impl<F> Executor<F> for Beside
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let mut first = unpoisoned(self.0.lock());
+        if let First::Awaited = *first {
+            *first = First::Kept(Box::pin(future));
+            return;
+        }
+        drop(first);
+        TokioExecutor::new().execute(future);
     }
 }
 

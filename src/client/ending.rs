@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::io::Gone;
+use super::life::FirstFrame;
 use crate::time::later;
 
 /// How long a response that may have arrived can take to reach its reader. hyper delivers the head by a separate task, and
@@ -36,6 +37,9 @@ pub(super) struct Ending {
 #[derive(Debug, Default)]
 struct Shared {
     has_ended: AtomicBool,
+    has_settings: AtomicBool,
+    /// Whether hyper opens no more streams.
+    opens_no_more: AtomicBool,
     /// The bytes that h2 has written before the end.
     written: AtomicU64,
     /// How many of the requests that are being sent are at each [`Position`]: one number, so that a request is counted at each
@@ -48,6 +52,16 @@ impl Ending {
     /// Whether the peer has ended the connection, so that it cannot serve another request.
     pub(super) fn has_begun(&self) -> bool {
         self.shared.has_ended.load(SeqCst)
+    }
+
+    /// Whether the settings of the server have arrived.
+    pub(super) fn has_settings(&self) -> bool {
+        self.shared.has_settings.load(SeqCst)
+    }
+
+    /// hyper opens no more streams. It drops the requests that it still has.
+    pub(super) fn opens_no_more(&self) {
+        self.shared.opens_no_more.store(true, SeqCst);
     }
 
     /// Waits for this.
@@ -83,6 +97,10 @@ pub(super) struct Track {
     ending: Ending,
     /// The bytes that h2 had written when hyper took the request; [`NOT_TAKEN`] before that.
     taken_at: AtomicU64,
+    /// Whether hyper has read the body, which it does when the stream of the request is open.
+    is_read: AtomicBool,
+    /// Whether hyper dropped the request unread when it opened no more streams.
+    was_waiting: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -114,8 +132,17 @@ impl Track {
         }
     }
 
-    /// hyper has dropped the upload.
+    /// hyper reads the body.
+    pub(super) fn is_read(&self) {
+        self.is_read.store(true, SeqCst);
+    }
+
+    /// hyper drops the upload. If there is nothing to upload, hyper does this when the stream is open.
     pub(super) fn is_uploaded(&self) {
+        let is_late = self.ending.shared.opens_no_more.load(SeqCst);
+        if is_late && !self.is_read.load(SeqCst) {
+            self.was_waiting.store(true, SeqCst);
+        }
         self.set(|state| state.is_uploading = false);
     }
 
@@ -144,6 +171,8 @@ impl Reader {
         Self(Arc::new(Track {
             ending: ending.clone(),
             taken_at: AtomicU64::new(NOT_TAKEN),
+            is_read: AtomicBool::new(false),
+            was_waiting: AtomicBool::new(false),
             state: Mutex::new(State {
                 is_uploading: false,
                 position: Position::Waiting,
@@ -159,6 +188,11 @@ impl Reader {
     pub(super) fn is_unsent(&self) -> bool {
         let ending = &self.0.ending;
         ending.has_begun() && self.0.taken_at.load(SeqCst) >= ending.shared.written.load(SeqCst)
+    }
+
+    /// Whether hyper has dropped the request before its stream was open. This is exact if hyper gives no other reason.
+    pub(super) fn was_waiting(&self) -> bool {
+        self.0.was_waiting.load(SeqCst)
     }
 
     /// The head has arrived, or a part of the body.
@@ -186,6 +220,7 @@ impl Drop for Reader {
 pub(super) struct UntilRead<S> {
     stream: S,
     shared: Arc<Shared>,
+    settings: FirstFrame,
     /// Dropped when the end is read.
     begins: Option<oneshot::Sender<Infallible>>,
     /// The longest time that the end waits.
@@ -207,6 +242,7 @@ impl<S> UntilRead<S> {
         let stream = Self {
             stream,
             shared: ending.shared.clone(),
+            settings: FirstFrame::default(),
             begins: Some(begins),
             limit,
             end: None,
@@ -254,6 +290,14 @@ impl<S> UntilRead<S> {
         Ok(bytes)
     }
 
+    fn received(&mut self, cx: &Context<'_>, bytes: &[u8]) {
+        if self.settings.ends_in(bytes) {
+            self.shared.has_settings.store(true, SeqCst);
+            // The task of the connection looks at them when h2 has applied them.
+            cx.waker().wake_by_ref();
+        }
+    }
+
     fn written(&self, bytes: usize) -> io::Result<usize> {
         self.shared.written.fetch_add(bytes as u64, SeqCst);
         Ok(bytes)
@@ -278,9 +322,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for UntilRead<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.end.is_none() {
-            let before = buf.remaining();
+            let (before, start) = (buf.remaining(), buf.filled().len());
             match Pin::new(&mut this.stream).poll_read(cx, buf) {
                 Poll::Ready(Ok(())) if before == 0 || buf.remaining() < before => {
+                    this.received(cx, &buf.filled()[start..]);
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(end) => this.begin_end(end),

@@ -124,7 +124,9 @@ impl Sender {
                 // hyper returns a request that it did not send.
                 let is_unsent = failed.take_message().is_some() || exchange.reader.is_unsent();
                 let error = failed.into_error();
-                let verdict = match is_unsent {
+                // Nor did it send one that still waits for its stream when the connection ends. It drops this one.
+                let was_waiting = error.is_user() && exchange.reader.was_waiting();
+                let verdict = match is_unsent || was_waiting {
                     true => Verdict::Unsent,
                     false => Verdict::of(&error),
                 };

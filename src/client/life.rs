@@ -100,26 +100,51 @@ impl Drop for Use {
     }
 }
 
-/// The most requests at a time that the server admits on a connection. There is no limit before it has announced one.
+/// The most requests at a time that the server admits on a connection. There is no limit before it has announced one, so that the
+/// first requests share the connection.
 #[derive(Clone, Debug)]
 pub(super) struct MaxStreams(Arc<AtomicUsize>);
 
 impl MaxStreams {
-    /// What h2 assumes until then. An odd number, so that it is not taken for an announced one.
-    pub(super) const BEFORE: usize = 17;
+    /// How many requests hyper sends before the settings of the server have arrived. Some servers end the connection of a client that
+    /// opens more streams than they admit, so this is the least number.
+    pub(super) const BEFORE: usize = 1;
 
     pub(super) fn new() -> Self {
         Self(Arc::new(AtomicUsize::new(usize::MAX)))
     }
 
     pub(super) fn set(&self, max: usize) {
-        if max != Self::BEFORE {
-            // A server that admits none for now still gets one request.
-            self.0.store(max.max(1), SeqCst);
-        }
+        // A server that admits none for now still gets one request.
+        self.0.store(max.max(1), SeqCst);
     }
 
     pub(super) fn get(&self) -> usize {
         self.0.load(SeqCst)
+    }
+}
+
+/// Finds the end of the first HTTP/2 frame that is received, which has the settings of the server.
+#[derive(Debug, Default)]
+pub(super) struct FirstFrame {
+    received: usize,
+    /// The length of its payload, as far as it was received.
+    length: usize,
+}
+
+impl FirstFrame {
+    const HEAD: usize = 9;
+    const LENGTH: usize = 3;
+
+    /// Whether `bytes`, which follow those before, contain the last one of the frame.
+    pub(super) fn ends_in(&mut self, bytes: &[u8]) -> bool {
+        let rest = Self::LENGTH.saturating_sub(self.received);
+        for byte in bytes.iter().take(rest) {
+            self.length = self.length << 8 | usize::from(*byte);
+        }
+        let before = self.received;
+        self.received = before.saturating_add(bytes.len());
+        let end = Self::HEAD + self.length;
+        self.received >= end && before < end
     }
 }

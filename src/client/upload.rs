@@ -227,6 +227,7 @@ impl Body for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         self.progress.asked.fetch_add(1, Relaxed);
+        self.track.is_read();
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };

@@ -14,7 +14,7 @@ const BUFFERED_BYTES: &str = "tower_mirror_buffered_bytes";
 const SAMPLE_RATIO: &str = "tower_mirror_sample_ratio";
 const PAUSED: &str = "tower_mirror_paused";
 
-/// Sets the counters and gauges of one mirror to their present values. See the [table](super).
+/// Sets the counters and gauges of one mirror to their current values. See the [table](super).
 pub fn record_mirror(mirror: &MirrorHandle) {
     describe();
     observer::describe();
@@ -47,13 +47,13 @@ pub fn record_mirror(mirror: &MirrorHandle) {
 
 fn describe() {
     for (name, what) in [
-        (REQUESTS, "Requests by what became of their copy."),
-        (ADMITTED, "Copies begun."),
+        (REQUESTS, "Requests by the outcome of their copy."),
+        (ADMITTED, "Copies that were begun."),
         (
             STATUSES,
-            "Copied requests by the classes of both answers' statuses.",
+            "Copied requests by the status classes of both responses.",
         ),
-        (OBSERVER_PANICS, "Panics of observers, caught."),
+        (OBSERVER_PANICS, "Panics of observers that were caught."),
     ] {
         describe_counter!(name, Unit::Count, what);
     }
@@ -61,17 +61,17 @@ fn describe() {
         (
             IN_FLIGHT,
             Unit::Count,
-            "Copies that have begun and not ended.",
+            "Copies that have begun and have not ended.",
         ),
         (
             BUFFERED_BYTES,
             Unit::Bytes,
-            "Bytes charged for the copies in flight.",
+            "Bytes that are charged for the copies in flight.",
         ),
         (
             SAMPLE_RATIO,
             Unit::Count,
-            "The share of requests that is to be copied.",
+            "The configured share of requests that are copied.",
         ),
         (PAUSED, Unit::Count, "Whether the mirror is paused."),
     ] {

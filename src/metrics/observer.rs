@@ -1,4 +1,4 @@
-//! `MetricsObserver`: how long requests and copies take, and how large they are.
+//! `MetricsObserver`: records the durations and sizes of requests and copies.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,16 +13,19 @@ const SHADOW_LATENCY: &str = "tower_mirror_shadow_latency_seconds";
 const REQUEST_BYTES: &str = "tower_mirror_request_bytes";
 const RESPONSE_BYTES: &str = "tower_mirror_response_bytes";
 
-/// How long the recorder's handles are kept. Obtaining them is most of the cost; but a recorder may be installed late,
-/// or remove a histogram that was idle.
+/// How long the recorder's handles are kept. They are kept because obtaining them is most of the
+/// cost. They are not kept longer, because a recorder may be installed late, or may remove a
+/// histogram that was idle.
 const KEPT: Duration = Duration::from_secs(1);
 
 /// An [`Observer`] that records latencies and sizes of all requests that have a copy, for
-/// [`MirrorBuilder::observe_with`](crate::MirrorBuilder::observe_with). See the [module](crate::metrics) for an example.
+/// [`MirrorBuilder::observe_with`](crate::MirrorBuilder::observe_with). See the
+/// [module](crate::metrics) for an example.
 ///
-/// The two latencies are of the same requests and can be compared, except if the primary fails or the shadow does
-/// not answer. Sizes are recorded for copies that were [sent](crate::observe::ShadowReport::sent). Values are lost if they are
-/// recorded before a recorder is installed, or up to a second after that.
+/// The two latencies belong to the same requests and can be compared, unless the primary fails or
+/// the shadow does not answer. Sizes are recorded for copies that were
+/// [sent](crate::observe::ShadowReport::sent). Values are lost if they are recorded before a
+/// recorder is installed, or up to a second after that.
 ///
 /// # Example
 ///
@@ -43,7 +46,7 @@ pub struct MetricsObserver {
 }
 
 impl MetricsObserver {
-    /// Makes the observer.
+    /// Creates the observer.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -53,7 +56,7 @@ impl MetricsObserver {
 }
 
 impl Clone for MetricsObserver {
-    /// Makes an observer for another mirror: nothing is shared.
+    /// Creates an observer for another mirror. It shares nothing with this one.
     fn clone(&self) -> Self {
         Self::new()
     }
@@ -115,22 +118,22 @@ pub(super) fn describe() {
         (
             PRIMARY_LATENCY,
             Unit::Seconds,
-            "From a copied request's arrival to the head of the primary's answer, or its end without one.",
+            "Time from the arrival of a copied request to the head of the primary's response, or to the primary's end if there is no response.",
         ),
         (
             SHADOW_LATENCY,
             Unit::Seconds,
-            "From the end of a copied request's body to the head of the shadow's answer.",
+            "Time from the end of the body of a copied request to the head of the shadow's response.",
         ),
         (
             REQUEST_BYTES,
             Unit::Bytes,
-            "Size of the bodies that the shadow was sent.",
+            "Size of the request bodies that were sent to the shadow.",
         ),
         (
             RESPONSE_BYTES,
             Unit::Bytes,
-            "Size of the shadow's bodies, as far as they were received.",
+            "Number of bytes received of the shadow's response bodies.",
         ),
     ] {
         describe_histogram!(name, unit, what);

@@ -13,7 +13,7 @@ const WEIGHT: &str = "tower_mirror_split_weight";
 const CONFIGURED_RATIO: &str = "tower_mirror_split_configured_ratio";
 const GENERATION: &str = "tower_mirror_split_generation";
 
-/// Sets the counters and gauges of one split to their present values. See the [table](super).
+/// Sets the counters and gauges of one split to their current values. See the [table](super).
 pub fn record_split(split: &SplitHandle) {
     describe();
     let stats = split.stats();
@@ -50,16 +50,19 @@ pub fn record_split(split: &SplitHandle) {
 
 fn describe() {
     for (name, what) in [
-        (REQUESTS, "Requests by subset and why it served them."),
+        (
+            REQUESTS,
+            "Requests by the subset that served them and the reason.",
+        ),
         (UNREADY, "Requests for which the subset was not ready."),
-        (REFUSED, "Requests that no subset served, by why."),
+        (REFUSED, "Requests that no subset served, by reason."),
         (
             UNKNOWN_FORCED,
-            "Requests that were to force a subset that there is not.",
+            "Trusted requests that named a subset that does not exist.",
         ),
         (
             POLICY_PANICS,
-            "Panics of keys and trust predicates, caught.",
+            "Panics of keys and trust predicates that were caught.",
         ),
     ] {
         describe_counter!(name, Unit::Count, what);
@@ -69,7 +72,7 @@ fn describe() {
         (CONFIGURED_RATIO, "The subset's share by weight."),
         (
             GENERATION,
-            "How often the weights have been changed since the split was made.",
+            "The number of changes of the weights since the split was built.",
         ),
     ] {
         describe_gauge!(name, Unit::Count, what);

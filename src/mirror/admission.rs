@@ -1,4 +1,4 @@
-//! The admission of requests: decides whether a request is copied, and begins the copy.
+//! `Admission`: decides whether a request is copied, and begins the copy.
 
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ use crate::{
     sample::SampleRate,
 };
 
-/// Decides on each request, and sends the copies to the shadow.
+/// Decides for each request whether it is copied, and begins the exchanges of the copies with the
+/// shadow.
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) shared: Arc<MirrorState>,
@@ -41,9 +42,9 @@ pub(super) struct Admission {
     pub(super) partner: Option<Arc<Partner>>,
 }
 
-/// What the primary's path keeps of an admitted request.
+/// The parts of an admitted request that stay on the primary's path.
 pub(super) struct Admitted {
-    /// `None`: the body is not captured.
+    /// `None` means that the body is not captured.
     pub(super) writer: Option<CaptureWriter>,
     pub(super) primary: PrimarySide,
     /// For the layer around the mirror, if something follows the request.
@@ -70,12 +71,12 @@ impl Admission {
         }
     }
 
-    /// Begins a copy, or counts and returns the reason why there is none.
+    /// Begins a copy. If the request is not copied, the reason is counted and returned.
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Admitted, Outcome>
     where
         B: Body<Data = Bytes>,
     {
-        // The hints of a body may be a user's code, and so are the policies.
+        // The policies are code of the user, and the size hint of a body may be as well.
         let head = guarded(|| RequestHead::of(request));
         let is_sound = head.is_some();
         let head = head.unwrap_or_else(|| RequestHead::without_hint(request));
@@ -101,7 +102,8 @@ impl Admission {
         Err(outcome)
     }
 
-    /// Runs the checks in the documented order. The draw advances only if all earlier checks passed.
+    /// Runs the checks in the documented order. The draw advances only if all earlier checks
+    /// passed.
     #[inline]
     fn decide(&self, head: &RequestHead<'_>) -> Result<NotedFields, Outcome> {
         let policy = &self.shared.policy;
@@ -111,7 +113,7 @@ impl Admission {
         if !policy.filters.iter().all(|filter| filter(head)) {
             return Err(Outcome::Filtered);
         }
-        // One look at each name is cheaper than a look-up of some of them.
+        // A loop over all names is cheaper than several look-ups in the map.
         let mut fields = NotedFields::default();
         for name in head.headers.keys() {
             if policy.mark.as_ref() == Some(name) {
@@ -127,7 +129,7 @@ impl Admission {
             return Err(Outcome::TransferCoding);
         }
         let is_sampled = match self.shared.rate() {
-            // At both ends there is nothing to draw.
+            // At 0 % and at 100 % the result is known without a draw.
             SampleRate::NONE => false,
             SampleRate::ALL => true,
             rate => rate.takes(policy.draw.point(head)),
@@ -139,7 +141,7 @@ impl Admission {
         }
     }
 
-    /// Begins a copy. It is not on the path of requests that are not sampled.
+    /// Begins a copy. Requests that are not sampled do not reach this function.
     #[inline(never)]
     fn begin(
         &self,
@@ -156,7 +158,8 @@ impl Admission {
         if !has_body && mode != BodyMode::HeadOnly && !announced.is_whole(0) {
             return Err(Outcome::ClientAborted);
         }
-        // Bytes that must be held until the body is whole, as far as they are known.
+        // The bytes that must stay in memory until the body is complete, as far as their number is
+        // known.
         let held = if is_captured && !is_live {
             announced.length.unwrap_or_default().max(head.body.lower())
         } else {
@@ -166,7 +169,7 @@ impl Admission {
             return Err(Outcome::TooLarge);
         }
         shared.gate.enter()?;
-        // From here on the slot is released by the ticket, or by this function if it fails.
+        // From here on the ticket releases the slot. If `prepare` fails, this function releases it.
         let (head_charge, parts, route) = self
             .prepare(head, held)
             .inspect_err(|_| shared.gate.leave())?;
@@ -200,7 +203,7 @@ impl Admission {
             token
         });
         let copy = PendingCopy {
-            // HTTP/2 has no such field.
+            // HTTP/2 does not have the field `Upgrade`.
             offers_upgrade: fields.upgrade && head.version < Version::HTTP_2,
             parts,
             ticket,
@@ -213,7 +216,7 @@ impl Admission {
         })
     }
 
-    /// Charges and copies the head, and finds the label of the route.
+    /// Charges the budget for the head, copies the head, and obtains the label of the route.
     fn prepare(
         &self,
         head: &RequestHead<'_>,
@@ -232,7 +235,7 @@ impl Admission {
     }
 }
 
-/// Which fields a head has that matter for the decision on a copy.
+/// Which of the fields that influence the decision a head has.
 #[derive(Clone, Copy, Default)]
 struct NotedFields {
     coding: bool,
@@ -255,14 +258,15 @@ impl NotedFields {
 }
 
 fn announced<B>(head: &RequestHead<'_>, fields: &NotedFields) -> Announced {
-    // Most requests have none of these fields.
+    // Most requests have neither of these fields.
     match fields.length || fields.trailer {
         true => Announced::of::<B>(head.version, head.headers, &head.body),
         false => Announced::without_fields::<B>(head.version, &head.body),
     }
 }
 
-/// Whether the body is framed by `chunked`, and has no coding that the copy would lose (RFC 9112, section 6.1).
+/// Whether `chunked` is the only transfer coding of the body. A copy would lose any other coding
+/// (RFC 9112, section 6.1).
 fn is_chunked_only(headers: &HeaderMap) -> bool {
     let mut codings = tokens(headers, &TRANSFER_ENCODING).filter(|coding| !coding.is_empty());
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");

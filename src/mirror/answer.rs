@@ -1,4 +1,4 @@
-//! `Answer`: the shadow's response, which is received, counted, shown to what follows the copy, and dropped.
+//! `Answer`: receives the shadow's response, counts its bytes, shows it to the follower, and drops it.
 
 use bytes::Buf;
 use http::Response;
@@ -16,7 +16,7 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// Takes the head, and returns the body.
+    /// Records the head in the report, and returns the body.
     pub(super) fn begin<R>(
         answer: Response<R>,
         report: &'a mut ShadowReport,

@@ -1,4 +1,4 @@
-//! The wait for the end of a request's body, within its deadlines.
+//! `poll_captured`: waits for the end of a request's body, within its deadlines.
 
 use std::{
     future::Future,
@@ -17,8 +17,9 @@ use crate::{
     observe::Outcome,
 };
 
-/// Waits for the end of the body, however it ends, or for the deadline of the exchange. The deadline moves with the
-/// frames of a live body, and closer once the primary has left a body unfinished.
+/// Waits until the body has ended for any reason, or until the deadline of the exchange. Each frame
+/// of a live body moves the deadline. The deadline becomes earlier if the primary has left the body
+/// unfinished.
 pub(super) fn poll_captured(
     watch: &Watch,
     limits: &Limits,
@@ -33,7 +34,7 @@ pub(super) fn poll_captured(
         if let Some(earlier) = own.filter(|own| *own < deadline.deadline()) {
             deadline.as_mut().reset(earlier);
         }
-        // Unconstrained, or work that uses up tokio's budget would hold off its own deadline.
+        // Unconstrained, because work that uses up tokio's budget would delay its own deadline.
         ready!(pin!(unconstrained(deadline.as_mut())).poll(cx));
         match watch.deadline(limits.capture_timeout) {
             Some(later) if later > Instant::now() => deadline.as_mut().reset(later),

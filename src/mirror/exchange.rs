@@ -1,4 +1,4 @@
-//! The exchange of one copy with the shadow, from its admission to the end of the response, on a separate task.
+//! `exchange`: the task of one copy, from its admission to the end of the shadow's response.
 
 use std::{
     error::Error,
@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// Runs one copy to its outcome.
-#[allow(clippy::manual_async_fn)] // an async fn would store the copy twice
+#[allow(clippy::manual_async_fn)] // an `async fn` would store the copy twice
 pub(super) fn exchange<S, R>(shadow: Arc<S>, mut copy: PendingCopy) -> impl Future<Output = ()>
 where
     S: Service<Request<ShadowBody>, Response = Response<R>> + Clone,
@@ -61,7 +61,8 @@ where
             }
         };
         let PendingCopy { parts, ticket, .. } = copy;
-        // This comes before the ticket, so that nothing is left of a copy that has ended.
+        // These are dropped before the ticket ends, so that nothing remains of a copy that has
+        // ended.
         drop_guarded((parts, shadow));
         ticket.end(outcome);
     }
@@ -82,7 +83,7 @@ where
     }
 }
 
-/// Sends a copy once its body is whole, or at once if it has no body.
+/// Sends a copy when its body is complete, or immediately if it has no body.
 async fn send_whole<S, R>(
     shadow: &Arc<S>,
     copy: &mut PendingCopy,
@@ -126,7 +127,7 @@ where
             Some(PrimaryResult::Answered(StatusCode::SWITCHING_PROTOCOLS)) => {
                 return Outcome::Upgrade;
             }
-            // Without a response, the protocol is the same as before.
+            // Only a response with the status 101 switches the protocol.
             Some(PrimaryResult::Answered(_) | PrimaryResult::Failed | PrimaryResult::Dropped) => {}
         }
     }
@@ -171,7 +172,8 @@ where
     begin_side(copy);
     head::finalize_head(&mut copy.parts, &CopyBody::Streaming { declared }, shared);
 
-    // A primary that reads the body may answer only after it, and a live copy cannot wait for that.
+    // A primary may read the whole body before it answers, and a live copy cannot wait for that
+    // answer. So the copy is sent, and aborted if the primary switches protocols.
     let mut switching = copy.offers_upgrade.then(|| Arc::clone(copy.ticket.join()));
     let mut relaying = Some(&watch);
     let mut relayed = 0;
@@ -200,14 +202,16 @@ where
             }
             if answered.is_none() {
                 if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
-                    // If the body is lost, the exchange failed because of the body.
+                    // If the capture of the body has failed, that is also the reason why the
+                    // exchange failed.
                     let lost = relaying.and_then(Watch::lost);
                     answered = Some(lost.map_or(outcome, Outcome::from));
                     total = Some(sent_at.elapsed());
                 }
             }
             match (answered, relaying) {
-                // Trailers may follow a body whose declared bytes were read and answered.
+                // All declared bytes were sent and the shadow has answered, but trailers may still
+                // follow.
                 (Some(outcome), Some(watch)) if is_received(outcome) && watch.is_sent() => {
                     return Poll::Pending;
                 }
@@ -215,14 +219,15 @@ where
                 (None, Some(_)) => return Poll::Pending,
                 (None, None) => {}
             }
-            // Unconstrained, because a response that uses up tokio's budget would delay its own deadline.
+            // Unconstrained, because a response that uses up tokio's budget would delay its own
+            // deadline.
             let passed = pin!(unconstrained(deadline.as_mut())).poll(cx);
             passed.map(|()| Outcome::TimedOut)
         })
         .await
     };
     copy.ticket.report.request_bytes += relayed;
-    // A body that ends after the response does not make the shadow slower.
+    // A body that ends after the response must not increase the time of the shadow.
     let total = total.unwrap_or_else(|| sent_at.elapsed());
     end_report(copy, outcome, Some(&watch), total)
 }
@@ -239,7 +244,8 @@ fn begin_side(copy: &mut PendingCopy) {
     }
 }
 
-/// Whether the primary has switched protocols. It is not asked again once it has ended otherwise.
+/// Whether the primary has switched protocols. If the primary has ended in another way, it is not
+/// polled again.
 fn poll_has_switched(switching: &mut Option<Arc<Join>>, cx: &mut Context<'_>) -> bool {
     let Some(join) = switching else {
         return false;
@@ -276,7 +282,7 @@ fn is_received(outcome: Outcome) -> bool {
 }
 
 /// Calls the shadow and receives its response.
-#[allow(clippy::manual_async_fn)] // an async fn would store its arguments twice
+#[allow(clippy::manual_async_fn)] // an `async fn` would store its arguments twice
 fn send<S, R>(
     shadow: &Arc<S>,
     copy: &mut PendingCopy,
@@ -337,7 +343,8 @@ where
 /// How long a copy waits for the other copy of its request, whose service may never become ready.
 const LONGEST_TURN: Duration = Duration::from_millis(100);
 
-/// A separate function, so that no future except the shadow's contains the request.
+/// Calls the shadow. This is a separate function, so that only the shadow's future contains the
+/// request.
 fn call<S>(shadow: &mut S, copy: &mut PendingCopy) -> S::Future
 where
     S: Service<Request<ShadowBody>>,

@@ -1,4 +1,4 @@
-//! Which outcome an error of the shadow means.
+//! The outcomes that the errors of a shadow have.
 
 use std::{
     error::Error,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{error::chain, marker::OversizedHead, observe::Outcome};
 
-/// Before the copy was handed over: the shadow's service did not become ready.
+/// The outcome of a copy that was not sent, because the shadow's service did not become ready.
 pub(super) fn of_readiness(error: &(dyn Error + 'static)) -> Outcome {
     match io_error(error) {
         Some(_) => Outcome::FailedConnect,
@@ -15,8 +15,8 @@ pub(super) fn of_readiness(error: &(dyn Error + 'static)) -> Outcome {
     }
 }
 
-/// After the copy was handed over: the call failed. The innermost source of the error decides, so that this works for
-/// every HTTP client.
+/// The outcome of a copy whose call has failed. All sources of the error are examined, so that this
+/// works for every HTTP client.
 pub(super) fn of_call(error: &(dyn Error + 'static)) -> Outcome {
     if is_of_a_head(error) {
         return Outcome::ResponseHeadTooLarge;

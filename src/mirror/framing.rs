@@ -1,4 +1,4 @@
-//! The headers of a copy that announce its body.
+//! `Framing`: the headers of a copy that describe the length of its body.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
@@ -11,21 +11,22 @@ use crate::{
     headers::HOP_BY_HOP,
 };
 
-/// The body that a copy is sent with.
+/// The body of a copy.
 #[derive(Debug)]
 pub(super) enum CopyBody {
-    /// The request has no body, or it is omitted.
+    /// The request has no body, or the copy omits it.
     None,
     /// The whole body was captured.
     Buffered(Captured),
     /// The body is relayed while it is captured.
     Streaming {
-        /// Bytes of the whole body, if they are known in advance.
+        /// The length of the whole body in bytes, if it is known in advance.
         declared: Option<u64>,
     },
 }
 
-/// Which fields a head has. One look at each name is cheaper than a look-up of each of these fields.
+/// Which of these fields a head has. A loop over all names is cheaper than a look-up of each of
+/// these fields.
 #[derive(Default)]
 pub(super) struct FramingFields {
     length: bool,
@@ -48,19 +49,19 @@ impl FramingFields {
     }
 }
 
-/// Fields that a copy does not inherit: the hop-by-hop fields, `Trailer`, which is written anew, and `Expect`, which is only
-/// for a client that waits.
+/// Whether a copy does not inherit this field. These are the hop-by-hop fields; `Trailer`, which is
+/// written again for the copy; and `Expect`, because the copy does not wait for `100 Continue`.
 pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(name) || *name == TRAILER || *name == EXPECT
 }
 
 /// The framing headers of the body that is sent.
 pub(super) enum Framing {
-    /// No framing header.
+    /// There is no framing header.
     Bare,
     Length(u64),
-    /// The length is unknown, or trailers follow: the body is chunked over HTTP/1, where hyper sends only
-    /// the trailers that are named in advance.
+    /// The length is unknown, or trailers follow: the body is chunked over HTTP/1, where hyper
+    /// sends only the trailers that are named in advance.
     Chunked {
         trailers: Option<HeaderValue>,
     },
@@ -116,7 +117,7 @@ impl Framing {
                 if let Some(trailers) = trailers {
                     headers.insert(TRAILER, trailers);
                 }
-                // hyper sends no body with a GET or HEAD unless a header announces one.
+                // With a GET or HEAD, hyper sends a body only if a header announces it.
                 headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
         }
@@ -133,7 +134,8 @@ fn states_length(headers: &HeaderMap, bytes: u64) -> bool {
         && length.to_str().is_ok_and(|it| it.parse() == Ok(bytes))
 }
 
-/// RFC 9110, section 8.6: requests of these methods have `Content-Length: 0` if their body is empty.
+/// Whether requests with this method have `Content-Length: 0` if their body is empty (RFC 9110,
+/// section 8.6).
 fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }

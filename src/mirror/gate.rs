@@ -1,4 +1,4 @@
-//! `Gate`: whether copies may begin, how many are in flight, and when they must end.
+//! `Gate`: decides whether copies may begin, counts the copies in flight, and makes them end.
 
 use std::{
     future::{Future, ready},
@@ -19,14 +19,14 @@ const PAUSED: u8 = 1;
 const DRAINING: u8 = 2;
 const ABORTING: u8 = 4;
 
-/// Every access is sequentially consistent: of a request that enters and a drain
-/// that begins, at least one sees the other.
+/// The gate of one mirror. Every access is sequentially consistent: if a request enters while a
+/// drain begins, at least one of the two sees the other.
 #[derive(Debug)]
 pub(super) struct Gate {
     state: AtomicU8,
     inside: AtomicUsize,
     max_inside: usize,
-    /// Copies that ended because they had to, and that no drain has reported yet.
+    /// Copies that a drain has aborted, and that no drain has reported yet.
     aborted: AtomicU64,
     empty: Notify,
     abort: Notify,
@@ -65,7 +65,7 @@ impl Gate {
         self.abort.notify_waiters();
     }
 
-    /// Why no copy may begin, if that is so.
+    /// Returns the reason why no copy may begin, if there is one.
     pub(super) fn refusal(&self) -> Option<Outcome> {
         match self.state.load(SeqCst) {
             0 => None,
@@ -74,7 +74,7 @@ impl Gate {
         }
     }
 
-    /// Takes one slot, which [`leave`](Self::leave) releases.
+    /// Takes one slot. [`leave`](Self::leave) releases it.
     pub(super) fn enter(&self) -> Result<(), Outcome> {
         let entered = self.inside.fetch_update(SeqCst, SeqCst, |inside| {
             (inside < self.max_inside).then_some(inside + 1)
@@ -95,19 +95,21 @@ impl Gate {
         }
     }
 
-    /// How many copies are in flight.
+    /// The number of copies in flight.
     pub(super) fn inside(&self) -> usize {
         self.inside.load(SeqCst)
     }
 
-    /// A copy has ended before it was done. Only those that a drain ended are for a drain to report.
+    /// Counts one copy that a drain has aborted. It does nothing if no drain aborts copies, because
+    /// drains do not report copies that ended as `aborted` for another reason.
     pub(super) fn aborted_one(&self) {
         if self.state.load(SeqCst) & ABORTING != 0 {
             self.aborted.fetch_add(1, SeqCst);
         }
     }
 
-    /// The copies that were aborted, each reported once.
+    /// Returns the number of aborted copies since the last call, so that each copy is reported
+    /// once.
     pub(super) fn take_aborted(&self) -> u64 {
         self.aborted.swap(0, SeqCst)
     }
@@ -124,9 +126,10 @@ impl Gate {
         }
     }
 
-    /// Waits until all copies must end.
+    /// Waits until a drain aborts all copies.
     pub(super) fn aborted(&self) -> impl Future<Output = ()> {
-        // This is created before the state is read, so that no call in between is missed.
+        // This is created before the state is read, so that it does not miss a notification in
+        // between.
         let called = self.abort.notified();
         let is_aborting = self.state.load(SeqCst) & ABORTING != 0;
         // Not an `async` block: it would store the `Notified` twice and enlarge every copy's task.

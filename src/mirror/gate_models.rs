@@ -1,4 +1,5 @@
-//! loom's models of the gate: copies that enter and leave, and drains, each on a thread of its own.
+//! Models of the gate for loom. Each copy that enters and leaves, and each drain, runs on a
+//! separate thread.
 
 use std::{future::Future, sync::Arc, task::Context};
 
@@ -23,14 +24,14 @@ fn join<T>(thread: JoinHandle<T>) -> T {
     }
 }
 
-/// One copy, until it must leave: what its exchange and its ticket ask of the gate.
+/// One copy that is aborted. It makes the calls that its exchange and its ticket make.
 fn be_aborted(gate: &Gate) {
     block_on(gate.aborted());
     gate.aborted_one();
     gate.leave();
 }
 
-/// A drain whose deadline is at once.
+/// A drain with a deadline of zero.
 fn drain(gate: &Gate) -> u64 {
     gate.close();
     if !is_empty(gate) {
@@ -54,7 +55,11 @@ fn a_copy_that_enters_and_a_drain_see_each_other() {
             let (gate, has_ended) = (Arc::clone(&gate), Arc::clone(&has_ended));
             spawn(move || match gate.enter() {
                 Ok(()) => {
-                    assert_eq!(has_ended.load(SeqCst), 0, "inside after the drain");
+                    assert_eq!(
+                        has_ended.load(SeqCst),
+                        0,
+                        "a copy was inside after the drain had ended"
+                    );
                     gate.leave();
                 }
                 Err(outcome) => assert_eq!(outcome, Outcome::Draining),
@@ -120,7 +125,7 @@ fn no_more_are_inside_than_may() {
         let inside = Arc::new(AtomicUsize::new(0));
         let enter = |gate: &Gate, inside: &AtomicUsize| match gate.enter() {
             Ok(()) => {
-                assert_eq!(inside.fetch_add(1, SeqCst), 0, "two inside");
+                assert_eq!(inside.fetch_add(1, SeqCst), 0, "two copies were inside");
                 assert!(gate.inside() <= 1);
                 inside.fetch_sub(1, SeqCst);
                 gate.leave();
@@ -136,7 +141,8 @@ fn no_more_are_inside_than_may() {
             spawn(move || enter(&gate, &inside))
         });
         let entered = enter(&gate, &inside);
-        // Room is there for one at least, whoever is first.
+        // There is a slot for the first thread that enters, so at least one of the three has
+        // entered.
         assert!(others.map(join).contains(&true) || entered);
         assert_eq!(
             (gate.enter(), gate.enter()),

@@ -11,8 +11,9 @@ use crate::{
     time::{try_sleep, until},
 };
 
-/// Controls and reads one mirror, over all its clones and routes. It is made by
-/// [`MirrorLayer::handle`](super::MirrorLayer::handle). Clones control the same mirror.
+/// Controls and reads one mirror, with all its clones and routes.
+/// [`MirrorLayer::handle`](super::MirrorLayer::handle) creates it. Clones of a handle control the
+/// same mirror.
 ///
 /// # Example
 ///
@@ -54,19 +55,20 @@ impl MirrorHandle {
         &self.shared.name
     }
 
-    /// The share of requests that is copied now.
+    /// The share of requests that is currently copied.
     #[must_use]
     pub fn sample_rate(&self) -> SampleRate {
         self.shared.rate()
     }
 
-    /// Changes the share for the requests to come. The draw goes on where it is.
+    /// Changes the share for the requests that arrive from now on. The state of the draw is not
+    /// reset.
     pub fn set_sample_rate(&self, rate: SampleRate) {
         self.shared.set_rate(rate);
     }
 
-    /// Admits no further copy until [`resume`](Self::resume); those in flight go on.
-    /// Requests meanwhile end as `paused`.
+    /// Admits no further copy until [`resume`](Self::resume) is called. Copies in flight continue.
+    /// The outcome of requests that arrive in the meantime is `paused`.
     pub fn pause(&self) {
         self.shared.gate.pause();
     }
@@ -82,15 +84,16 @@ impl MirrorHandle {
         self.shared.gate.is_paused()
     }
 
-    /// A snapshot of what became of the requests so far.
+    /// A snapshot of the outcomes of all requests so far.
     #[must_use]
     pub fn stats(&self) -> MirrorStats {
         self.shared.stats()
     }
 
     /// Waits until no copy is in flight. New copies are still admitted. This is for tests, and for
-    /// [`stats`](Self::stats) that do not change while they are read. All outcomes have been counted by
-    /// then, and the reports have been made of all requests whose primary has ended too.
+    /// [`stats`](Self::stats) that do not change while they are read. When it returns, all outcomes
+    /// have been counted, and the reports of all requests whose primary has ended too have been
+    /// made.
     pub async fn wait_idle(&self) {
         self.shared.gate.empty().await;
         if let Some(partner) = &self.partner {
@@ -98,19 +101,19 @@ impl MirrorHandle {
         }
     }
 
-    /// Ends the mirror: admits no further copy, for good, waits for those in flight,
-    /// aborts at the deadline those that are left, and says how many that were.
+    /// Ends the mirror permanently: admits no further copy, waits for the copies in flight, aborts
+    /// the remaining copies at the deadline, and returns their number.
     ///
-    /// Afterwards no task, permit or byte of any copy is left; requests are served by
-    /// the primary only and end as `draining`. Connections end with the shadow's
-    /// service. Call it after the server has stopped, or a copy may be missing of
-    /// requests that came late. In a runtime without timers, or in none, the deadline is at once, and the drain does not wait
-    /// for what it has aborted.
+    /// Afterwards no task, permit or byte of any copy remains. Requests are then served only by the
+    /// primary, and their outcome is `draining`. The connections to the shadow are closed when the
+    /// shadow's service is dropped. Call this method after the server has stopped; otherwise,
+    /// requests that arrive late are not copied. Without a runtime, or in a runtime without timers,
+    /// the deadline is zero, and the drain does not wait for the copies that it has aborted.
     ///
-    /// An aborted copy ends as soon as its task runs. One whose runtime is not driven, or whose shadow blocks its
-    /// thread, cannot be ended from here: the drain waits 250 ms for it and then returns, with
-    /// [`left`](DrainReport::left) above 0. Several drains may run at the same time; each aborted copy is reported by one
-    /// of them.
+    /// An aborted copy ends as soon as its task runs. A drain cannot end a copy whose runtime is
+    /// not driven, or whose shadow blocks its thread: the drain waits 250 ms for this copy and then
+    /// returns, with [`left`](DrainReport::left) above 0. Several drains may run at the same time;
+    /// exactly one of them reports each aborted copy.
     pub async fn drain(&self, deadline: Duration) -> DrainReport {
         let partner = self.partner.as_ref().map(|partner| &partner.gate);
         let gates = || iter::once(&self.shared.gate).chain(partner);
@@ -134,7 +137,8 @@ impl MirrorHandle {
     }
 }
 
-/// How long a drain waits for the tasks of the copies that it has aborted. They need microseconds, or will not run at all.
+/// How long a drain waits for the tasks of the copies that it has aborted. These tasks need
+/// microseconds, unless they do not run at all.
 const ABORTING: Duration = Duration::from_millis(250);
 
 /// How a [drain](MirrorHandle::drain) ended.
@@ -156,9 +160,10 @@ const ABORTING: Duration = Duration::from_millis(250);
 #[must_use = "copies may have been aborted"]
 #[non_exhaustive]
 pub struct DrainReport {
-    /// Copies that were aborted at the deadline; 0 if all ended in time.
+    /// The number of copies that were aborted at the deadline. It is 0 if all copies ended in time.
     pub aborted: u64,
-    /// Copies that have not ended when the drain returns, because their tasks do not run. They end as `aborted` when
-    /// they do, and a later drain reports them.
+    /// The number of copies that have not ended when the drain returns, because their tasks do not
+    /// run. When the tasks run again, these copies end as `aborted`, and a later drain reports
+    /// them.
     pub left: usize,
 }

@@ -1,4 +1,4 @@
-//! The head of a copy: what is copied on the primary's path, and how it is finished on the copy's task.
+//! The head of a copy. It is copied on the primary's path, and finalized on the copy's task.
 
 use std::borrow::Cow;
 
@@ -21,9 +21,10 @@ use crate::{
     request_head::RequestHead,
 };
 
-/// The first phase, on the primary's path. It copies no more than it must, since the rest is done on the copy's task.
-/// Only the text cannot wait: while a copy holds the connection's read buffer, even for a short time, it holds more than it
-/// is charged.
+/// Copies the head: the first phase, on the primary's path. It does only the necessary work; the
+/// second phase does the rest on the copy's task. The text must be copied in this phase: a copy
+/// that refers to the connection's read buffer, even for a short time, uses more memory than it is
+/// charged.
 pub(super) fn copy_head(head: &RequestHead<'_>, extensions: &[CopyExtensionFn]) -> Parts {
     let mut parts = empty();
     parts.method = head.method.clone();
@@ -34,13 +35,14 @@ pub(super) fn copy_head(head: &RequestHead<'_>, extensions: &[CopyExtensionFn]) 
     parts
 }
 
-/// The least that a copy is charged for its head and its task.
+/// The minimum that a copy is charged for its head and its task, in bytes.
 const LEAST_COST: usize = 8 * 1024;
-/// The memory that a header map takes for each field beside the bytes of its name and value.
+/// The memory that a header map needs for each field, in addition to the bytes of the name and the
+/// value.
 const FIELD: usize = 128;
 
-/// Bytes of memory that a waiting copy is charged for its head. A client encodes the head into a buffer that may be
-/// up to twice as long, so half of its bytes are added.
+/// The number of bytes that a waiting copy is charged for its head. A client encodes the head into
+/// a buffer that may be up to twice as long, so half of the head's bytes are added.
 pub(super) fn cost(head: &RequestHead<'_>) -> usize {
     let field =
         |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + FIELD;
@@ -51,12 +53,13 @@ pub(super) fn cost(head: &RequestHead<'_>) -> usize {
     bytes.saturating_add(bytes / 2).max(LEAST_COST)
 }
 
-/// An empty head with HTTP/1.1 as its version: clients refuse a request of another version.
+/// Returns an empty head. Its version is HTTP/1.1, because clients refuse a request with another
+/// version.
 pub(super) fn empty() -> Parts {
     Request::new(()).into_parts().0
 }
 
-/// The second phase, on the copy's task: makes the head that is sent from the head that was copied.
+/// Makes the head that is sent from the head that was copied: the second phase, on the copy's task.
 pub(super) fn finalize_head(parts: &mut Parts, body: &CopyBody, shared: &MirrorState) {
     let fields = FramingFields::of(&parts.headers);
     let framing = Framing::of(parts, &fields, body, shared.policy.body_mode);
@@ -75,7 +78,7 @@ pub(super) fn finalize_head(parts: &mut Parts, body: &CopyBody, shared: &MirrorS
     for rewrite in &shared.policy.rewrites {
         rewrite(parts);
     }
-    // A rewrite that keeps few headers must not disarm the loop guard.
+    // A rewrite that removes headers must not disable the loop guard.
     let is_marked = |mark| parts.headers.contains_key(mark);
     if !shared.policy.mark.as_ref().is_none_or(is_marked) {
         mark(&mut parts.headers, shared);
@@ -88,19 +91,21 @@ fn mark(headers: &mut HeaderMap, shared: &MirrorState) {
     }
 }
 
-/// Makes an origin-form target and at most one `Host`. The host is taken from the target if the target names one
-/// (RFC 9112, section 3.2.2), so that no client can direct a shadow's client to an address of its choice.
+/// Makes an origin-form target and at most one `Host`. The host is taken from the target if the
+/// target names one (RFC 9112, section 3.2.2), so that no client can direct a shadow's client to an
+/// address of its choice.
 fn rewrite_host(parts: &mut Parts, shared: &MirrorState) {
     let from_target = parts
         .uri
         .authority()
         .map(|authority| without_user_information(authority.as_str()).to_owned());
-    // There is one look-up, and at most one of several fields remains.
+    // The entry needs only one look-up. Inserting through it leaves one field, even if there were
+    // several.
     let from_header = match parts.headers.entry(HOST) {
         Entry::Occupied(header) => Ok(header),
         Entry::Vacant(place) => Err(place),
     };
-    // Bytes that are not text are not a host, as if the field were absent.
+    // A value that is not text is treated as if the field were absent.
     let text = from_header
         .as_ref()
         .ok()
@@ -123,7 +128,7 @@ fn rewrite_host(parts: &mut Parts, shared: &MirrorState) {
     }
 }
 
-/// The host after the rewrite, from the cache of one host if possible.
+/// Returns the host after the rewrite, from the cache of the first host if possible.
 fn rewritten(host: &str, shared: &MirrorState) -> Option<HeaderValue> {
     let rewrite = &shared.policy.host_rewrite;
     match shared.first_host.get() {

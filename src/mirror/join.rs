@@ -1,4 +1,5 @@
-//! The join of both sides of a request, which makes the report when both have ended.
+//! `Join`: waits for both sides of a request, the primary and the shadow, and then makes the
+//! report.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -15,7 +16,7 @@ use crate::{
     observe::{Outcome, PrimaryReport, Report, ShadowReport},
 };
 
-/// Reports once the second of the two sides has ended.
+/// Makes the report when the second of the two sides has ended.
 #[derive(Debug)]
 pub(super) struct Join {
     shared: Arc<MirrorState>,
@@ -29,7 +30,7 @@ pub(super) struct Join {
 struct Sides {
     primary: Option<(PrimaryReport, PrimaryResult)>,
     shadow: Option<(Outcome, ShadowReport)>,
-    /// The exchange, while it waits for the primary.
+    /// The waker of the exchange, while the exchange waits for the primary.
     waiting: Option<Waker>,
 }
 
@@ -38,7 +39,8 @@ struct Sides {
 pub(super) enum PrimaryResult {
     Answered(StatusCode),
     Failed,
-    /// The future of the primary was dropped before it has answered, because the client went away.
+    /// The future of the primary was dropped before it had answered, because the client has
+    /// disconnected.
     Dropped,
 }
 
@@ -89,7 +91,7 @@ impl Join {
         }
     }
 
-    /// Waits for the primary.
+    /// Waits until the primary has ended.
     pub(super) fn poll_primary(&self, cx: &mut Context<'_>) -> Poll<PrimaryResult> {
         let mut sides = self.sides();
         if let Some((_, result)) = &sides.primary {
@@ -140,7 +142,8 @@ impl Join {
     }
 }
 
-/// The half of the primary. If it is dropped before `ended` is called, the primary was dropped.
+/// The primary's side of a [`Join`]. If it is dropped before `ended` is called, the primary was
+/// dropped.
 #[derive(Debug)]
 pub(super) struct PrimarySide {
     join: Option<Arc<Join>>,
@@ -155,7 +158,7 @@ impl PrimarySide {
         }
     }
 
-    /// The primary has answered, or failed.
+    /// Records that the primary has answered or failed.
     pub(super) fn ended<R>(mut self, answer: Option<&Response<R>>) {
         let Some(join) = self.join.take() else {
             return;
@@ -181,7 +184,8 @@ impl Drop for PrimarySide {
     }
 }
 
-/// Whether the primary has accepted what it has read. gRPC reports a failure in a separate field, `grpc-status`.
+/// Whether the primary has accepted what it has read. gRPC reports a failure in a separate field,
+/// `grpc-status`.
 fn is_success<R>(answer: &Response<R>) -> bool {
     let status = answer.status();
     let grpc = answer.headers().get("grpc-status");

@@ -6,9 +6,11 @@ use tower_layer::Layer;
 
 use super::{admission::Admission, handle::MirrorHandle, service::Mirror, state::MirrorState};
 
-/// Wraps each service in a [`Mirror`]. All of them share one shadow, one rate, one set of limits and one set of counters.
+/// Wraps each service in a [`Mirror`]. All of them share one shadow, one rate, one set of limits
+/// and one set of counters.
 ///
-/// It is made once and cloned as often as necessary; see the [module](crate::mirror) for more examples.
+/// Create it once, and clone it as often as necessary. The [module](crate::mirror) has more
+/// examples.
 ///
 /// # Example
 ///

@@ -1,4 +1,5 @@
-//! `Lines`: the limit of a mirror's log lines, which is ten in a minute for each outcome. Omitted lines are counted.
+//! `Lines`: limits a mirror's log lines to ten per minute for each outcome, and counts the omitted
+//! lines.
 
 use std::{
     cell::Cell,
@@ -15,7 +16,8 @@ const MOST: usize = 10;
 const PERIOD: u64 = Duration::from_secs(60).as_nanos() as u64;
 const NEVER: u64 = 0;
 
-/// The allowance of each outcome. It has no lock, since some lines are written on the primary's path.
+/// The limits of all outcomes. There is no lock, because some lines are written on the primary's
+/// path.
 #[derive(Debug)]
 pub(super) struct Lines {
     begun: Instant,
@@ -24,10 +26,11 @@ pub(super) struct Lines {
 
 #[derive(Debug)]
 struct Kind {
-    /// When the lines of the last minute were written, in nanoseconds from `begun`, counted from one. A place is free
-    /// again after a minute, so that no minute, whenever it begins, has more lines than there are places.
+    /// The times at which the lines of the last minute were written: nanoseconds since `begun`,
+    /// plus one. A place becomes free after one minute. So no interval of one minute has more lines
+    /// than there are places.
     places: [AtomicU64; MOST],
-    /// Lines that had no place since the last one that was written.
+    /// The number of lines that were omitted since the last line was written.
     omitted: AtomicU64,
 }
 
@@ -39,9 +42,9 @@ impl Lines {
         }
     }
 
-    /// Room for a line on this outcome; `None` where it is to be omitted.
+    /// Reserves a place for a line on this outcome. `None` means that the line must be omitted.
     pub(super) fn line(&self, level: Level, outcome: Outcome) -> Option<Line<'_>> {
-        // That all is off may also mean that the lines go to the crate `log`.
+        // `OFF` may also mean that there is no subscriber and that the lines go to the crate `log`.
         let most = LevelFilter::current();
         if most != LevelFilter::OFF && level > most {
             return None;
@@ -78,7 +81,7 @@ impl Kind {
     }
 }
 
-/// One place, which is free again if nothing is written.
+/// One reserved place. It becomes free again if no line is written.
 pub(super) struct Line<'a> {
     kind: &'a Kind,
     place: &'a AtomicU64,
@@ -87,9 +90,10 @@ pub(super) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The number of lines omitted before this one. It is called as a field of the line, which is evaluated only where
-    /// the subscriber wants the line. To ask the subscriber beforehand would leave its filters per layer in the middle
-    /// of an event that never comes, and their layers would miss the next one.
+    /// Returns the number of lines that were omitted before this one. The call is a field of the
+    /// event, and tracing evaluates fields only if the subscriber accepts the event. The subscriber
+    /// is not asked in advance: after such a question its filters per layer expect an event, and if
+    /// none follows, their layers miss the next event.
     pub(super) fn omitted(&self) -> Option<u64> {
         self.is_written.set(true);
         Some(self.kind.omitted.swap(0, Relaxed)).filter(|omitted| *omitted > 0)

@@ -1,13 +1,12 @@
-//! The mirror: a [`MirrorLayer`] wraps a service in a [`Mirror`], which answers as
-//! the service does and sends copies of the requests to a shadow.
+//! The mirror: a [`MirrorLayer`] wraps a service in a [`Mirror`], which answers as the service does
+//! and sends copies of the requests to a shadow.
 //!
-//! The path of a request, with the file of each step:
-//! `service` calls `admission` for a decision. An admitted request has its head
-//! copied (`head`) and its body teed ([`TeeBody`](crate::body::TeeBody)), and an
-//! `exchange` begins on a task of its own, which waits for the body's end, calls the
-//! shadow, and gives every part of its answer to `answer`. However it ends, its
-//! `ticket` counts one outcome and notifies `join`, which makes the report once the primary
-//! has ended too.
+//! The path of a request, with the file of each step: `service` calls `admission` for a decision.
+//! An admitted request has its head copied (`head`) and its body is teed
+//! ([`TeeBody`](crate::body::TeeBody)). An `exchange` then begins on a separate task: it waits for
+//! the end of the body, calls the shadow, and passes every part of the response to `answer`. When
+//! the exchange ends, for any reason, its `ticket` counts one outcome and notifies `join`, which
+//! makes the report once the primary has ended too.
 //!
 //! # Example
 //!

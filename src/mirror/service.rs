@@ -1,4 +1,4 @@
-//! The `Mirror` service, its future, and what it says in the extensions of a response.
+//! The `Mirror` service, its future, and `Mirroring`, the extension of a response.
 
 use std::{
     future::Future,
@@ -18,10 +18,11 @@ use crate::{body::TeeBody, marker::BodyIsBuffered, observe::Outcome};
 
 /// Answers as the primary `S` does, and sends copies to a shadow.
 ///
-/// Made by [`MirrorLayer`](super::MirrorLayer). Response, error and readiness are
-/// the primary's. Only the body that the primary reads is wrapped, in [`TeeBody`]: called with a
-/// `Request<B>`, the mirror calls `S` with a `Request<TeeBody<B>>`. `B` is any body that is `Send + 'static` and whose data is
-/// [`Bytes`], as those of hyper, axum and tonic are.
+/// A [`MirrorLayer`](super::MirrorLayer) creates it. Its responses, errors and readiness are those
+/// of the primary. Only the body that the primary reads is wrapped, in a [`TeeBody`]: when the
+/// mirror is called with a `Request<B>`, it calls `S` with a `Request<TeeBody<B>>`. `B` is any body
+/// that is `Send + 'static` and has [`Bytes`] as its data, as the bodies of hyper, axum and tonic
+/// have.
 ///
 /// # Example
 ///
@@ -55,18 +56,18 @@ impl<S> Mirror<S> {
         Self { primary, admission }
     }
 
-    /// The primary.
+    /// Returns a reference to the primary.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.primary
     }
 
-    /// The primary, mutably.
+    /// Returns a mutable reference to the primary.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.primary
     }
 
-    /// Takes the primary out of the mirror.
+    /// Drops the mirror and returns the primary.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.primary
@@ -137,8 +138,8 @@ impl<S> Mirror<S> {
     }
 }
 
-/// Whether a request was copied: an extension of the response that the primary gives, if the mirror was built with
-/// [`with_mirroring`](crate::MirrorBuilder::with_mirroring).
+/// Whether a request was copied. The primary's response contains this extension if the mirror was
+/// built with [`with_mirroring`](crate::MirrorBuilder::with_mirroring).
 ///
 /// # Example
 ///
@@ -175,19 +176,21 @@ impl<S> Mirror<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mirroring {
-    /// A copy was begun. How it ends is in the [`Report`](crate::Report), and is usually not known yet.
+    /// A copy was begun. Its outcome is usually not known yet; the [`Report`](crate::Report)
+    /// contains it.
     Copied,
-    /// There is no copy, for this reason.
+    /// The request was not copied, for this reason.
     Skipped(Outcome),
 }
 
 pin_project! {
-    /// The future of the primary, whose output is passed on.
+    /// The future of the primary. Its output is returned unchanged, except for the extension
+    /// [`Mirroring`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
-        // Dropped before the primary's future and the body in it. This distinguishes an abort by the client
-        // from a body that the primary has left unread.
+        // This is dropped before the primary's future and the body in it. The order distinguishes
+        // an abort by the client from a body that the primary has left unread.
         side: Option<PrimarySide>,
         mirroring: Option<Mirroring>,
         #[pin]

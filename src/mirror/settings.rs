@@ -1,4 +1,4 @@
-//! What the user has configured for a mirror: its policies and its limits.
+//! `MirrorPolicy` and `Limits`: the settings of a mirror that the user has configured.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
 pub(super) type FilterFn = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 pub(super) type RouteLabelFn = dyn Fn(&RequestHead<'_>) -> Option<Arc<str>> + Send + Sync;
 pub(super) type RewriteFn = dyn Fn(&mut request::Parts) + Send + Sync;
-/// Copies one extension of the request, if it is there, into the copy.
+/// Copies one extension of the request into the copy, if the request has it.
 pub(super) type CopyExtensionFn = fn(&Extensions, &mut Extensions);
 
 /// How requests are chosen, copied and observed.
@@ -27,12 +27,13 @@ pub(super) struct MirrorPolicy {
     pub(super) copied_extensions: Vec<CopyExtensionFn>,
     pub(super) rewrites: Vec<Box<RewriteFn>>,
     pub(super) body_mode: BodyMode,
-    /// The name of the header that marks copies. `None`: copies are not marked, and not recognised.
+    /// The name of the header that marks copies. `None` means that copies are neither marked nor
+    /// recognised.
     pub(super) mark: Option<HeaderName>,
     pub(super) strip_inbound_mark: bool,
     pub(super) route_label: Option<Box<RouteLabelFn>>,
     pub(super) observers: Vec<Box<dyn Observer>>,
-    /// Whether responses have a [`Mirroring`](super::Mirroring) among their extensions.
+    /// Whether a [`Mirroring`](super::Mirroring) is inserted into the extensions of responses.
     pub(super) with_mirroring: bool,
 }
 
@@ -72,7 +73,7 @@ impl fmt::Debug for MirrorPolicy {
     }
 }
 
-/// What the copies of one mirror may use. The builder documents the defaults.
+/// The limits for the copies of one mirror. The builder documents the defaults.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) max_body_bytes: u64,
@@ -86,7 +87,8 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// For a body that is relayed live, whose length is declared or not.
+    /// Returns the window for a body that is relayed live. `declared` is the body's declared length
+    /// in bytes, if it has one.
     pub(super) fn lag_window(&self, declared: Option<u64>) -> LagWindow {
         LagWindow {
             max_bytes: self.lag_bytes,
@@ -111,7 +113,8 @@ impl Default for Limits {
     }
 }
 
-/// A mirror's name as the value of its mark. Characters that a header cannot contain become `_`.
+/// Makes the value of a mirror's mark from its name. Characters that a header cannot contain become
+/// `_`.
 pub(super) fn mark_value(name: &str) -> HeaderValue {
     let visible = |c: char| if matches!(c, ' '..='~') { c } else { '_' };
     let name: String = name.chars().map(visible).collect();

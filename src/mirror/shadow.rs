@@ -1,4 +1,4 @@
-//! The `Shadow` trait, and how the type of a shadow is erased.
+//! The `Shadow` trait, and the erasure of a shadow's type.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -10,14 +10,15 @@ use tower_service::Service;
 use super::{exchange::exchange, ticket::PendingCopy};
 use crate::{BoxError, body::ShadowBody};
 
-/// A service that copies can be sent to: an alias, implemented for every
-/// `Service<Request<ShadowBody>, Response = Response<R>>` that is
-/// `Clone + Send + Sync + 'static`, with a future that is `Send`, an error that is
-/// `Into<BoxError>`, and a response body `R` likewise.
+/// A service that can receive copies. The trait is an alias: it is implemented for every
+/// `Service<Request<ShadowBody>, Response = Response<R>>` that is `Clone + Send + Sync + 'static`.
+/// Its future must be `Send`, and its error `Into<BoxError>`. The response body `R` must be `Send +
+/// 'static`, its data `Send`, and its error `Into<BoxError>`.
 ///
-/// An [`HttpTarget`](crate::client::HttpTarget), an axum `Router`, a hyper-util
-/// `Client<_, ShadowBody>`, a `service_fn`, or any stack of layers around one.
-/// Each copy takes a clone of its own, on the copy's task, and makes it ready there.
+/// Examples are an [`HttpTarget`](crate::client::HttpTarget), an axum `Router`, a hyper-util
+/// `Client<_, ShadowBody>`, a `service_fn`, and any stack of layers around one of them. Each copy
+/// has its own clone of the service. The clone is created on the copy's task and polled for
+/// readiness there.
 ///
 /// # Example
 ///
@@ -47,9 +48,9 @@ impl<S, R> Shadow<R> for S where S: sealed::Erase<R> {}
 #[cfg(feature = "compare")]
 pub(crate) use self::sealed::Erased as AnyShadow;
 
-/// Begins exchanges with a shadow of any type.
+/// A shadow whose type is erased.
 pub(super) trait Launch: Send + Sync {
-    /// Begins one exchange on a task of its own.
+    /// Spawns the task of one exchange.
     fn launch(&self, runtime: &Handle, copy: PendingCopy);
 }
 

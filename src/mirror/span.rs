@@ -1,4 +1,5 @@
-//! The span of a copy, and the event of an outcome. Without the feature `tracing` there is neither.
+//! `CopySpan`: the span of a copy and the events of outcomes. Without the feature `tracing`, the
+//! functions do nothing.
 
 #[cfg(not(feature = "tracing"))]
 pub(super) use self::off::{CopySpan, skipped};
@@ -7,7 +8,7 @@ pub(super) use self::on::{CopySpan, skipped};
 
 #[cfg(feature = "tracing")]
 mod on {
-    //! The span and the events.
+    //! The functions that create the span and emit the events.
 
     use std::future::Future;
 
@@ -20,20 +21,21 @@ mod on {
         observe::{Outcome, ShadowReport},
     };
 
-    /// The target for filters, which does not depend on the names of files.
+    /// The target of all spans and events, so that filters do not depend on the names of files.
     macro_rules! target {
         () => {
             "tower_mirror"
         };
     }
 
-    /// One event at the level of its outcome: each level has a place of its own that can be switched off. What may be a line
-    /// in everybody's log is limited in number.
-    macro_rules! tell {
+    /// Emits one event at the level of its outcome. There is one callsite for each level, so that
+    /// each can be disabled separately. The numbers of errors and warnings are limited, because
+    /// most programs log them.
+    macro_rules! emit {
         ($shared:expr, $outcome:expr, [$($to:tt)*], $($fields:tt)*) => {
             match level($outcome) {
-                Level::ERROR => tell!(limited $shared, $outcome, Level::ERROR, [$($to)*], $($fields)*),
-                Level::WARN => tell!(limited $shared, $outcome, Level::WARN, [$($to)*], $($fields)*),
+                Level::ERROR => emit!(limited $shared, $outcome, Level::ERROR, [$($to)*], $($fields)*),
+                Level::WARN => emit!(limited $shared, $outcome, Level::WARN, [$($to)*], $($fields)*),
                 Level::DEBUG => event!(target: target!(), $($to)* Level::DEBUG, $($fields)*),
                 _ => event!(target: target!(), $($to)* Level::TRACE, $($fields)*),
             }
@@ -45,11 +47,12 @@ mod on {
         };
     }
 
-    /// Of one copy, from its admission to its outcome.
+    /// The span of one copy, from its admission to its outcome.
     #[derive(Debug)]
     pub(in crate::mirror) struct CopySpan(Span);
 
-    /// On the primary's path, where a subscriber is asked and may panic.
+    /// A clone calls the subscriber, which may panic, and this is the primary's path. So a panic is
+    /// caught.
     impl Clone for CopySpan {
         fn clone(&self) -> Self {
             Self(guarded(|| self.0.clone()).unwrap_or_else(Span::none))
@@ -57,7 +60,8 @@ mod on {
     }
 
     impl CopySpan {
-        /// Inside the primary's span it would keep that from ending; so the two are linked.
+        /// Begins the span. It follows from the primary's span and is not its child: a child would
+        /// delay the end of the primary's span.
         pub(in crate::mirror) fn begin(
             mirror: &str,
             method: &Method,
@@ -93,7 +97,7 @@ mod on {
             Self(guarded(begin).unwrap_or_else(Span::none))
         }
 
-        /// Whatever the exchange does, it does in the span.
+        /// Runs the whole exchange inside the span.
         pub(in crate::mirror) fn around<F: Future>(
             self,
             exchange: F,
@@ -101,7 +105,7 @@ mod on {
             exchange.instrument(self.0)
         }
 
-        /// The copy is about to be sent like this.
+        /// Records the host and the port of a copy that is about to be sent.
         pub(in crate::mirror) fn sending(&self, copy: &request::Parts) {
             if self.0.is_disabled() {
                 return;
@@ -114,7 +118,7 @@ mod on {
             }
         }
 
-        /// The shadow has begun to answer.
+        /// Records the head of the shadow's response.
         pub(in crate::mirror) fn answered(&self, answer: &response::Parts) {
             if self.0.is_disabled() {
                 return;
@@ -143,7 +147,7 @@ mod on {
             }
         }
 
-        /// The copy has its outcome. This may run in a destructor.
+        /// Records the outcome of the copy, and emits its event. This may run in a destructor.
         pub(in crate::mirror) fn ended(
             &self,
             shared: &MirrorState,
@@ -152,7 +156,7 @@ mod on {
         ) {
             let _ = guarded(|| {
                 self.record_end(outcome, report);
-                tell!(
+                emit!(
                     shared,
                     outcome,
                     [parent: &self.0,],
@@ -169,13 +173,14 @@ mod on {
         }
     }
 
-    /// No copy of this request is made. That it was not drawn is what becomes of most, and costs nothing.
+    /// Emits the event of a request that is not copied. `NotSampled` is the most frequent outcome
+    /// and has no event, so it costs nothing.
     pub(in crate::mirror) fn skipped(shared: &MirrorState, outcome: Outcome) {
         if outcome == Outcome::NotSampled {
             return;
         }
         let _ = guarded(|| {
-            tell!(
+            emit!(
                 shared,
                 outcome,
                 [],
@@ -187,8 +192,9 @@ mod on {
         });
     }
 
-    /// What an operator of the shadow can do something about is a warning, although some of it is written on the primary's
-    /// path: the [lines](crate::mirror::lines) keep that rare.
+    /// An outcome is a warning if an operator of the shadow can do something about it. Some
+    /// warnings are written on the primary's path; the [lines](crate::mirror::lines) limit their
+    /// number.
     fn level(outcome: Outcome) -> Level {
         match outcome {
             Outcome::NotSampled
@@ -217,8 +223,8 @@ mod on {
         }
     }
 
-    /// The shadow failed, or something has a bug. A copy that is not sent because of the primary, its client or a limit is not an error:
-    /// an error in a trace is what people are called for.
+    /// Whether the shadow has failed, or some code has a bug. A copy that is not sent because of
+    /// the primary, its client or a limit is not an error: errors in a trace cause alerts.
     fn is_failure(outcome: Outcome) -> bool {
         matches!(
             outcome,
@@ -235,7 +241,7 @@ mod on {
         )
     }
 
-    /// One of the few that a label may have as its value.
+    /// Returns the name of the method if it is a standard one. A label must have few values.
     fn known(method: &Method) -> Option<&str> {
         let name = method.as_str();
         let known = [
@@ -244,7 +250,7 @@ mod on {
         known.contains(&name).then_some(name)
     }
 
-    /// As the protocol is called, without its name.
+    /// Returns the version as text, without the name of the protocol.
     fn version(version: Version) -> Option<&'static str> {
         Some(match version {
             Version::HTTP_09 => "0.9",

@@ -1,4 +1,5 @@
-//! The state that all clones of a mirror and all its copies share. It is made once, when the mirror is built.
+//! `MirrorState`: the state that all clones of a mirror and all its copies share. It is created
+//! once, when the mirror is built.
 
 use std::{
     fmt,
@@ -25,7 +26,7 @@ use crate::{
 
 pub(super) struct MirrorState {
     pub(super) name: Arc<str>,
-    /// The name, as the value of the mark.
+    /// The value of the mark, which is made from the name.
     pub(super) mark_value: HeaderValue,
     pub(super) policy: Arc<MirrorPolicy>,
     pub(super) limits: Limits,
@@ -34,8 +35,8 @@ pub(super) struct MirrorState {
     pub(super) counters: Counters,
     #[cfg(feature = "tracing")]
     pub(super) lines: Lines,
-    /// The first host that was rewritten, and the result. Most services have one host. No other host is kept, since
-    /// clients choose hosts and could fill a larger cache.
+    /// The first host that was rewritten, and the result. Most services have only one host. No
+    /// other host is kept, because clients choose hosts and could fill a larger cache.
     pub(super) first_host: OnceLock<(Box<str>, HeaderValue)>,
     rate: AtomicU32,
 }

@@ -1,4 +1,5 @@
-//! The ticket of an admitted copy: what the copy holds, and releases however it ends.
+//! `Ticket`: the resources of an admitted copy, which are released when the copy ends for any
+//! reason.
 
 use std::{fmt, mem, sync::Arc, thread};
 
@@ -15,7 +16,8 @@ use crate::{
 pub(super) struct PendingCopy {
     pub(super) parts: Parts,
     pub(super) ticket: Ticket,
-    /// The primary may switch protocols, which its response shows.
+    /// Whether the request offers an upgrade. The primary's response then shows whether the
+    /// protocol is switched.
     pub(super) offers_upgrade: bool,
 }
 
@@ -23,9 +25,10 @@ pub(super) struct PendingCopy {
 #[derive(Debug)]
 pub(super) struct Ticket {
     join: Arc<Join>,
-    /// `None`: the copy has no body.
+    /// `None` means that the copy has no body.
     pub(super) capture: Option<CaptureOwner>,
-    /// The charge for the head, which the shadow's client may hold until it has a response.
+    /// The charge for the head. The shadow's client may keep the head in memory until it has a
+    /// response.
     pub(super) head_charge: Option<Charge>,
     pub(super) report: ShadowReport,
     pub(super) span: CopySpan,
@@ -85,7 +88,7 @@ impl Drop for Ticket {
         });
         let shared = self.join.shared();
         shared.counters.ended(outcome);
-        // The destructor of a frame may be a user's code, and may panic.
+        // The destructor of a frame may be code of the user, and may panic.
         let _ = guarded(|| self.capture = None);
         self.head_charge = None;
         if let Some(side) = self.side.take() {
@@ -93,8 +96,8 @@ impl Drop for Ticket {
         }
         self.span.ended(shared, outcome, &self.report);
         self.join.shadow_ended(outcome, mem::take(&mut self.report));
-        // This comes last, so that a drain counts an aborted copy only once, and finds nothing left of copies that have
-        // ended.
+        // This step is the last, so that a drain counts each aborted copy once and finds no remains
+        // of a copy that has ended.
         if outcome == Outcome::Aborted {
             shared.gate.aborted_one();
         }

@@ -1,4 +1,5 @@
-//! The `ResponseFuture`: the service's response, or the refusal after the body has been read.
+//! The `ResponseFuture` of a `ReadOnly`: the service's response, or the refusal after the body has
+//! been read.
 
 use std::{
     fmt,
@@ -13,7 +14,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The response of a [`ReadOnly`](super::ReadOnly).
+    /// The future of the response of a [`ReadOnly`](super::ReadOnly).
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, B, R> {
         #[pin]
@@ -28,7 +29,8 @@ pin_project! {
             #[pin]
             answer: F,
         },
-        // A body left unread would close the mirror's connection, and cost every copy a new one.
+        // The body is read before the refusal, because an unread body would close the mirror's
+        // connection, and each copy would then need a new connection.
         Refusing {
             #[pin]
             body: B,
@@ -70,27 +72,28 @@ where
                 ready!(poll_read(body, left, cx));
                 match answer.take() {
                     Some(answer) => Poll::Ready(Ok(answer)),
-                    None => Poll::Pending, // polled again after its end
+                    None => Poll::Pending, // the future was polled again after its end
                 }
             }
         }
     }
 }
 
-/// To its end, an error, or as far as `left` goes.
+/// Reads the body until its end, an error, or `left` bytes.
 fn poll_read<B: Body>(mut body: Pin<&mut B>, left: &mut u64, cx: &mut Context<'_>) -> Poll<()> {
     while *left > 0 && !body.is_end_stream() {
         let Some(Ok(frame)) = ready!(body.as_mut().poll_frame(cx)) else {
             break;
         };
-        // At least one a frame, so that a body of empty ones ends too.
+        // Each frame counts as at least one byte, so that a body of empty frames also reaches the
+        // limit.
         let bytes = frame.data_ref().map_or(1, |data| data.remaining().max(1));
         *left = left.saturating_sub(bytes as u64);
     }
     Poll::Ready(())
 }
 
-/// Without the body and the answer.
+/// The output contains neither the body nor the response.
 impl<F, B, R> fmt::Debug for ResponseFuture<F, B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {

@@ -16,15 +16,15 @@ const MAX_BODY_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Refuses copies that would write. See the [module](crate::receive) for an example.
 ///
-/// These requests are passed on: requests without the mark, unchanged; and copies with a
-/// [safe method](safe_methods) (RFC 9110, section 9.2.1), or that [`allow`](Self::allow) accepts. A
-/// `GET` that writes is passed on as well: only the service can know that it writes. If a service obeys
-/// `x-http-method-override`, this layer must be inside the part that obeys it. All requests of gRPC
-/// are `POST`: allow the methods that read.
+/// The layer forwards requests without the mark unchanged. It also forwards copies with a [safe
+/// method](safe_methods) (RFC 9110, section 9.2.1), and copies that [`allow`](Self::allow) accepts.
+/// A `GET` that writes is also forwarded, because only the service can know that it writes. If a
+/// service obeys `x-http-method-override`, this layer must be inside the part that obeys it. All
+/// gRPC requests are `POST`: allow the methods that only read.
 ///
-/// A refused copy is answered with `403 Forbidden` by default. The mirror counts this apart from
-/// the response of a shadow that performed the write. With a 2xx instead, refused writes
-/// look performed in the statistics of the mirror.
+/// A refused copy is answered with `403 Forbidden` by default. In the mirror's statistics, this
+/// status distinguishes refused writes from writes that the shadow has performed. With a 2xx
+/// status, refused writes would look like performed writes there.
 ///
 /// # Example
 ///
@@ -43,7 +43,8 @@ pub struct ReadOnlyLayer<A = EmptyResponse> {
 }
 
 impl ReadOnlyLayer {
-    /// A layer for the mark `x-mirrored-by` that answers refused copies with `403 Forbidden`.
+    /// Creates a layer for the mark `x-mirrored-by` that answers refused copies with `403
+    /// Forbidden`.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -65,8 +66,9 @@ impl ReadOnlyLayer {
 }
 
 impl<A> ReadOnlyLayer<A> {
-    /// The name of the header that marks copies, which must be that of
-    /// [`MirrorBuilder::mark`](crate::MirrorBuilder::mark). Default: `x-mirrored-by`.
+    /// The name of the header that marks copies. It must be the name that
+    /// [`MirrorBuilder::mark`](crate::MirrorBuilder::mark) has configured. Default:
+    /// `x-mirrored-by`.
     ///
     /// # Panics
     ///
@@ -77,9 +79,10 @@ impl<A> ReadOnlyLayer<A> {
         self
     }
 
-    /// Also passes on copies for which `filter` returns `true`, whatever their method is, as in
-    /// `|head| head.uri.path() == "/search"`. It may be called several
-    /// times. A panic in a filter is not caught: the copy has no response then.
+    /// Also forwards copies of any method for which `filter` returns `true`, as in `|head|
+    /// head.uri.path() == "/search"`. This method may be called several times; one filter that
+    /// returns `true` is sufficient. A panic in a filter is not caught, and the copy then has no
+    /// response.
     #[must_use]
     pub fn allow<F>(mut self, filter: F) -> Self
     where
@@ -90,16 +93,18 @@ impl<A> ReadOnlyLayer<A> {
         self
     }
 
-    /// How many bytes of a refused copy's body are read before it is answered, so that its connection can be used
-    /// again. The rest of a longer body is not read, and over HTTP/1 its connection is closed. Default: 2 MiB.
+    /// The number of bytes of a refused copy's body that are read before the copy is answered, so
+    /// that its connection can be used again. The rest of a longer body is not read, and over
+    /// HTTP/1 its connection is closed. Default: 2 MiB.
     #[must_use]
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.rule.max_body_bytes = bytes;
         self
     }
 
-    /// Makes the responses to refused copies: a closure `Fn(&request::Parts) -> Response<R>`, or another
-    /// [`MakeResponse`](crate::MakeResponse). Default: an empty `403 Forbidden`.
+    /// Configures the responses to refused copies. `refusal` is a closure `Fn(&request::Parts) ->
+    /// Response<R>` or another [`MakeResponse`](crate::MakeResponse). Default: an empty `403
+    /// Forbidden`.
     #[must_use]
     pub fn refusal<N>(self, refusal: N) -> ReadOnlyLayer<N> {
         ReadOnlyLayer {

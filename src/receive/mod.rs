@@ -1,13 +1,14 @@
-//! The shadow's side: distinguishes copies from other requests, and refuses copies that would write.
+//! The shadow's side: layers that distinguish copies from other requests, and refuse copies that
+//! would write.
 //!
-//! A copy is a real request, and a shadow that shares a store with its primary performs every write a
-//! second time. [`ReadOnlyLayer`] around the shadow's server answers copies whose method is
-//! not safe, so that the service behind it never receives them. Into the extensions of the other copies it
-//! inserts a [`Mirrored`].
+//! A copy is a real request, and a shadow that shares a store with its primary performs every write
+//! a second time. A [`ReadOnlyLayer`] around the shadow's server answers the copies whose method is
+//! not safe, so that the service inside it never receives them. It inserts a [`Mirrored`] into the
+//! extensions of all other copies.
 //!
-//! **The mark is not an authentication**: every client that reaches the shadow can send it. A client that
-//! forges a mark gains only a refusal, but a write *without* the mark is served. So only the mirror and the
-//! operators should be able to reach the shadow.
+//! **The mark is not an authentication**: every client that reaches the shadow can send it. A
+//! client that forges a mark obtains only a refusal, but a write *without* the mark is performed.
+//! So only the mirror and the operators should be able to reach the shadow.
 //!
 //! # Example
 //!

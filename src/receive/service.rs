@@ -15,11 +15,11 @@ use crate::{request_head::RequestHead, respond::MakeResponse};
 
 type FilterFn = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 
-/// Which requests are refused.
+/// The rule that decides which requests are refused.
 #[derive(Clone)]
 pub(super) struct Rule {
     pub(super) mark: HeaderName,
-    /// A copy is passed on if one of them returns `true`.
+    /// A copy is forwarded if one of these filters returns `true`.
     pub(super) allowed: Arc<[Arc<FilterFn>]>,
     pub(super) max_body_bytes: u64,
 }
@@ -34,10 +34,11 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// The service that a [`ReadOnlyLayer`](super::ReadOnlyLayer) makes. Readiness, responses and
-/// errors are those of `S`, except for the copies that are refused: `S` never receives these.
+/// A service that refuses copies that would write. A [`ReadOnlyLayer`](super::ReadOnlyLayer)
+/// creates it. Readiness, responses and errors are those of `S`. The refused copies are an
+/// exception: `S` never receives them.
 ///
-/// See the [module](crate::receive) for an example.
+/// See the [module](crate::receive) for a further example.
 ///
 /// # Example
 ///

@@ -1,4 +1,4 @@
-//! The rewrite that removes credentials from copies.
+//! `strip_credentials`: the rewrite that removes credentials from copies.
 
 use http::{
     HeaderName,
@@ -10,7 +10,7 @@ use super::remove_headers;
 
 /// Removes the headers that carry credentials from the copy:
 ///
-/// | header | of |
+/// | header | defined or used by |
 /// |---|---|
 /// | `authorization`, `proxy-authorization` | RFC 9110, sections 11.6.2 and 11.7.2 |
 /// | `cookie`; `cookie2`, which some clients still send | RFC 6265; RFC 2965 |
@@ -22,10 +22,10 @@ use super::remove_headers;
 /// | `x-amzn-oidc-accesstoken`, `x-amzn-oidc-data` | AWS load balancers |
 /// | `cf-access-jwt-assertion`, `x-goog-iap-jwt-assertion` | Cloudflare Access, Google IAP |
 ///
-/// This list cannot contain the names that only your services use: add these with [`remove_headers`], or use
-/// [`keep_headers`](super::keep_headers) and name the headers that may pass. Credentials in a query, in trailers
-/// or in a body (a login form) are not removed: exclude such paths with
-/// [`skip_paths`](crate::sample::skip_paths).
+/// This list cannot contain header names that only your services use: remove these with
+/// [`remove_headers`], or use [`keep_headers`](super::keep_headers) with the names of the permitted
+/// headers. Credentials in a query, in trailers or in a body (a login form) are not removed:
+/// exclude such paths with [`skip_paths`](crate::sample::skip_paths).
 ///
 /// # Example
 ///

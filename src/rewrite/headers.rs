@@ -1,4 +1,4 @@
-//! Rewrites of the copy's headers.
+//! `set_header`, `remove_headers` and `keep_headers`: the rewrites of a copy's headers.
 
 use http::{
     HeaderName, HeaderValue,
@@ -11,9 +11,10 @@ use http::{
 
 use crate::headers::header_name;
 
-/// Sets a header of the copy. All values that it had are replaced.
+/// Sets a header of the copy. All old values of the header are replaced.
 ///
-/// The name is a `HeaderName` or a `&'static str`, as for [`HeaderMap::insert`](http::HeaderMap::insert).
+/// The name is a `HeaderName` or a `&'static str`, as for
+/// [`HeaderMap::insert`](http::HeaderMap::insert).
 ///
 /// # Panics
 ///
@@ -56,12 +57,13 @@ pub fn remove_headers<N: IntoHeaderName>(
     }
 }
 
-/// Keeps these headers of the copy and removes all others, except those that the copy needs for
-/// its body and its host: `host`, `content-length`,
-/// `transfer-encoding`, `trailer`, `te`, `content-type` and `content-encoding`. The
-/// mirror's mark also stays. `keep_headers::<HeaderName>([])` keeps only these.
+/// Keeps these headers of the copy and removes all others. It also keeps the headers that the copy
+/// needs for its body and its host: `host`, `content-length`, `transfer-encoding`, `trailer`, `te`,
+/// `content-type` and `content-encoding`. The mirror's mark also stays.
+/// `keep_headers::<HeaderName>([])` keeps only these.
 ///
-/// It also removes headers that rewrites before it have set. Headers that rewrites after it set are kept.
+/// It also removes headers that earlier rewrites have set. Headers that later rewrites set are not
+/// removed.
 ///
 /// # Panics
 ///

@@ -4,13 +4,13 @@ use std::{borrow::Cow, error::Error, fmt, net::Ipv4Addr, sync::Arc};
 
 use http::uri::Authority;
 
-/// How the host of the copy is rewritten.
+/// The rule that rewrites the host of a copy.
 ///
-/// The default is the suffix `-shadow`, as Envoy's `request_mirror_policies`
-/// have it. It suits a shadow that is reached at its own address and tells
-/// mirrored traffic by its name. Behind a sidecar or router that *routes* by
-/// host, a suffix leads nowhere: use [`literal`](Self::literal) with the
-/// shadow's own name there. (Istio switched the suffix off by default in 1.28.)
+/// The default is the suffix `-shadow`, which Envoy's `request_mirror_policies` also add. The
+/// suffix is useful if the shadow has its own address and recognises mirrored requests by their
+/// host. If a sidecar or a router in front of the shadow *routes* by host, it does not find a host
+/// with the suffix: use [`literal`](Self::literal) with the shadow's own name there. (Istio has
+/// disabled the suffix by default since 1.28.)
 ///
 /// # Example
 ///
@@ -38,31 +38,31 @@ enum Rule {
 }
 
 impl HostRewrite {
-    /// Appends to the host name, before a port and before the root's dot:
-    /// `catalog:8000` becomes `catalog-shadow:8000`, `a.example.` becomes
-    /// `a.example-shadow.`. An IPv4 or IPv6 literal, an empty host and an invalid host are not
-    /// changed: an address with a suffix names nothing, and an invalid authority is never made.
+    /// Appends a suffix to the host name, before the port and before a final dot: with the suffix
+    /// `-shadow`, `catalog:8000` becomes `catalog-shadow:8000`, and `a.example.` becomes
+    /// `a.example-shadow.`. An IPv4 or IPv6 literal is not changed, because an address with a
+    /// suffix is not an address. An empty or invalid host is not changed either. The result is
+    /// always a valid authority, or the unchanged host.
     ///
     /// # Panics
     ///
-    /// Where a host with this suffix would not be valid, as `"/x"` would not.
-    /// For a suffix from outside the program there is
-    /// [`try_suffix`](Self::try_suffix).
+    /// If the suffix is empty, or a host with this suffix would not be valid, as with `"/x"`. Use
+    /// [`try_suffix`](Self::try_suffix) for a suffix that is not written in the program.
     #[must_use]
     #[track_caller]
     pub fn suffix(suffix: &'static str) -> Self {
         match Self::try_suffix(suffix) {
             Ok(rewrite) => rewrite,
-            #[allow(clippy::panic)] // on a literal in the source, as `HeaderName::from_static` does
+            #[allow(clippy::panic)] // a wrong literal, as in `HeaderName::from_static`
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// As [`suffix`](Self::suffix), for a suffix that is not a literal.
+    /// Does the same as [`suffix`](Self::suffix), for a suffix that is not a literal.
     ///
     /// # Errors
     ///
-    /// [`InvalidHost`] where it is empty or a host with it would not be valid.
+    /// [`InvalidHost`] if the suffix is empty, or a host with this suffix would not be valid.
     pub fn try_suffix(suffix: impl Into<Cow<'static, str>>) -> Result<Self, InvalidHost> {
         let suffix = suffix.into();
         if suffix.is_empty()
@@ -71,7 +71,7 @@ impl HostRewrite {
         {
             return Err(InvalidHost {
                 given: suffix.into_owned(),
-                rule: "a suffix of a host must not be empty and may hold only what a host name may",
+                rule: "a suffix of a host must not be empty and may contain only characters that a host name may contain",
             });
         }
         Ok(Self {
@@ -79,7 +79,7 @@ impl HostRewrite {
         })
     }
 
-    /// The host of the original request.
+    /// Keeps the host of the original request.
     #[must_use]
     pub const fn preserve() -> Self {
         Self {
@@ -87,13 +87,12 @@ impl HostRewrite {
         }
     }
 
-    /// This host, with this port or none, for every copy: `shadow.internal`,
-    /// `127.0.0.1:9002`, or a target's own
-    /// [`authority()`](crate::client::HttpTarget::authority).
+    /// Gives every copy this host, with an optional port: `shadow.internal`, `127.0.0.1:9002`, or a
+    /// target's own [`authority()`](crate::client::HttpTarget::authority).
     ///
     /// # Errors
     ///
-    /// [`InvalidHost`] where it is not a host with an optional port.
+    /// [`InvalidHost`] if the text is not a host with an optional port.
     pub fn literal(authority: impl AsRef<str>) -> Result<Self, InvalidHost> {
         let given = authority.as_ref();
         match parse(given) {
@@ -107,8 +106,8 @@ impl HostRewrite {
         }
     }
 
-    /// The result of a closure. If it is not a valid host, the
-    /// host is not changed. It runs on the copy's own task.
+    /// Gives each copy the host that a closure returns. If the result is not a valid host, the host
+    /// is not changed. The closure runs on the copy's task.
     pub fn map(map: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self {
             rule: Rule::Map(Arc::new(map)),
@@ -120,7 +119,7 @@ impl HostRewrite {
         !matches!(self.rule, Rule::Map(_))
     }
 
-    /// The host of a copy whose original went to `host`.
+    /// Returns the host of a copy whose original request has the host `host`.
     #[must_use]
     pub fn apply<'h>(&'h self, host: &'h str) -> Cow<'h, str> {
         let rewritten = match &self.rule {
@@ -170,11 +169,11 @@ fn parse(host: &str) -> Option<Authority> {
     let authority: Authority = host.parse().ok()?;
     let port_is_valid = match authority.as_str().strip_prefix(authority.host()) {
         Some("" | ":") => true,
-        // Digits: as a number `+80` would do.
+        // Each byte must be a digit, because parsing as a number would also accept `+80`.
         Some(port) => {
             port[1..].bytes().all(|byte| byte.is_ascii_digit()) && authority.port_u16().is_some()
         }
-        None => false, // user information comes first
+        None => false, // the authority begins with user information
     };
     (port_is_valid && !authority.host().is_empty()).then_some(authority)
 }
@@ -192,7 +191,7 @@ fn with_suffix(host: &str, suffix: &str) -> Option<String> {
     parse(&rewritten).is_some().then_some(rewritten)
 }
 
-/// Why a text cannot be the host of a copy, or its suffix.
+/// The reason why a text cannot be the host of a copy, or the suffix of a host.
 ///
 /// # Example
 ///

@@ -1,7 +1,8 @@
-//! What differs on the copy: its `Host` ([`HostRewrite`]), and what rewrites edit in its head.
+//! Changes to the head of a copy: its `Host` ([`HostRewrite`]), and the rewrites.
 //!
-//! A rewrite is any closure `Fn(&mut request::Parts)` that is given to
-//! [`MirrorBuilder::rewrite`](crate::MirrorBuilder::rewrite). This module has functions that make the usual ones.
+//! A rewrite is a closure `Fn(&mut request::Parts)` for
+//! [`MirrorBuilder::rewrite`](crate::MirrorBuilder::rewrite). The functions of this module create
+//! common rewrites.
 //!
 //! # Example
 //!
@@ -19,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! Headers, which are edited only on the copy:
+//! Rewrites edit the headers of the copy, and never those of the request:
 //!
 //! ```
 //! use http::{Request, header::AUTHORIZATION};
@@ -30,8 +31,8 @@
 //! assert!(copy.headers.is_empty());
 //! ```
 //!
-//! For a shadow that is trusted less than the primary, [`strip_credentials`] removes the usual headers with
-//! credentials, and [`keep_headers`] removes all headers except those that it names:
+//! For a shadow that is trusted less than the primary, [`strip_credentials`] removes the usual
+//! headers with credentials, and [`keep_headers`] removes all headers except those that it names:
 //!
 //! ```
 //! use http::{Request, header::ACCEPT};
@@ -47,7 +48,8 @@
 //! assert_eq!(copy.headers.len(), 1);
 //! ```
 //!
-//! A copy keeps the request's trace unless [`new_trace`] gives it another or [`remove_trace`] removes it.
+//! A copy is part of the request's trace, unless [`new_trace`] replaces the trace or
+//! [`remove_trace`] removes it.
 
 mod credentials;
 mod headers;

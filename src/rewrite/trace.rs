@@ -1,4 +1,4 @@
-//! Rewrites of the trace context, which says of which trace the shadow takes the copy for a part.
+//! `new_trace` and `remove_trace`: the rewrites of a copy's trace context.
 
 use http::{HeaderName, HeaderValue, request};
 
@@ -7,15 +7,18 @@ use crate::headers::Traceparent;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Gives the copy a trace of its own: `traceparent` (version 00) gets a random trace id and parent id, and is sampled if
-/// that of the request was, so that a share which was decided at the edge is also the share of the shadow. `tracestate` is
-/// removed, because it belongs to the old trace.
+/// Begins a new trace for the copy: `traceparent` (version 00) has a random trace id and parent id.
+/// The new trace is sampled if the trace of the request was sampled, so that a sampling rate that
+/// the edge has decided also applies to the shadow. `tracestate` is removed, because it belongs to
+/// the old trace.
 ///
-/// A copy of a request without a valid `traceparent` has neither field. Without this rewrite, a copy keeps what the request had,
-/// and the shadow's spans are in the primary's trace, beside those of the primary.
+/// If the request has no valid `traceparent`, the copy has neither of the two fields. Without this
+/// rewrite, a copy keeps the fields of the request, and the shadow's spans are in the same trace as
+/// the primary's spans.
 ///
-/// Source: Trace Context, W3C Recommendation, sections 3.2 and 3.3. `baggage` and the headers of other
-/// systems (`b3`, `x-amzn-trace-id`) are not changed; [`remove_headers`](super::remove_headers) removes them.
+/// Source: Trace Context, W3C Recommendation, sections 3.2 and 3.3. `baggage` and the headers of
+/// other systems (`b3`, `x-amzn-trace-id`) are not changed;
+/// [`remove_headers`](super::remove_headers) removes them.
 ///
 /// # Example
 ///
@@ -44,7 +47,8 @@ pub fn new_trace() -> impl Fn(&mut request::Parts) + Clone + Send + Sync + 'stat
     }
 }
 
-/// Removes `traceparent` and `tracestate` from the copy. The shadow then decides itself whether it begins a trace.
+/// Removes `traceparent` and `tracestate` from the copy. The shadow then decides whether it begins
+/// a new trace.
 pub fn remove_trace() -> impl Fn(&mut request::Parts) + Clone + Send + Sync + 'static {
     super::remove_headers([TRACEPARENT, TRACESTATE])
 }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{headers::header_name, respond::EmptyResponse, sample::Draw};
 
-/// The settings of a [`WeightedSplit`]. What does not fit together is an error of [`build`](Self::build). It is made by
-/// [`WeightedSplit::builder`].
+/// The settings of a [`WeightedSplit`]. [`WeightedSplit::builder`] creates it.
+/// [`build`](Self::build) returns an error if the settings contradict each other.
 ///
 /// # Example
 ///
@@ -23,7 +23,7 @@ use crate::{headers::header_name, respond::EmptyResponse, sample::Draw};
 /// use tower_mirror::{HttpTarget, WeightedSplit, client::ResponseBody, split::Unavailable};
 ///
 /// fn unavailable(why: &Unavailable) -> Response<ResponseBody> {
-///     println!("nobody can serve: {why}");
+///     println!("no subset can serve the request: {why}");
 ///     Response::builder().status(StatusCode::SERVICE_UNAVAILABLE).body(ResponseBody::default()).unwrap()
 /// }
 ///
@@ -48,8 +48,9 @@ pub struct WeightedSplitBuilder<S, U = EmptyResponse> {
     unavailable: U,
 }
 
-/// The settings of a [`WeightedSplitLayer`]. What does not fit together is an error of [`build`](Self::build). It is made by
-/// [`WeightedSplitLayer::builder`]. See [`subset_with_errors`](Self::subset_with_errors) for an example.
+/// The settings of a [`WeightedSplitLayer`]. [`WeightedSplitLayer::builder`] creates it.
+/// [`build`](Self::build) returns an error if the settings contradict each other. See
+/// [`subset_with_errors`](Self::subset_with_errors) for a further example.
 ///
 /// # Example
 ///
@@ -73,7 +74,7 @@ pub struct WeightedSplitBuilder<S, U = EmptyResponse> {
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct WeightedSplitLayerBuilder<T, U = EmptyResponse> {
-    /// `None`: the wrapped service.
+    /// `None` stands for the wrapped service.
     subsets: Vec<Option<T>>,
     plan: Plan,
     unavailable: U,
@@ -93,23 +94,25 @@ macro_rules! settings {
         }
 
         impl<S, U> $builder<S, U> {
-            /// If `from` does not become ready, in time or at all, its requests are moved to `to` before they are sent.
-            /// `to` may have the weight 0. Its own fallback is not used for them. Without a fallback, no request is
-            /// ever moved. Default: no fallback.
+            /// If `from` fails to become ready, or is not ready in time, its requests are moved to
+            /// `to` before they are sent. `to` may have the weight 0. The fallback of `to` is not
+            /// used for these requests. Without a fallback, no request is moved. Default: no
+            /// fallback.
             pub fn fallback(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
                 self.plan.fallbacks.push((from.into(), to.into()));
                 self
             }
 
-            /// How a subset is chosen for each request. A [`Draw::key`] keeps users with their subset; its default salt is
-            /// this split's name, so that different users are in the canaries of different splits. Default:
-            /// [`Draw::even`].
+            /// How a subset is chosen for each request. With a [`Draw::key`], each user stays with
+            /// one subset. The default salt of the key is this split's name, so that the canaries
+            /// of different splits have different users. Default: [`Draw::even`].
             pub fn draw(mut self, draw: Draw) -> Self {
                 self.plan.policy.draw = draw;
                 self
             }
 
-            /// Lets trusted requests name their subset. Default: no request can.
+            /// Permits trusted requests to name their subset. Default: no request can name its
+            /// subset.
             pub fn force(mut self, force: Force) -> Self {
                 self.plan.policy.force = Some(force);
                 self
@@ -121,9 +124,11 @@ macro_rules! settings {
                 self
             }
 
-            /// Names the subset in this header of each response. Default: no header.
+            /// Inserts the name of the subset into each response, as the value of this header.
+            /// Default: no header.
             ///
-            /// The name is a `HeaderName` or a `&'static str`, as for [`HeaderMap::insert`](http::HeaderMap::insert).
+            /// The name is a `HeaderName` or a `&'static str`, as for
+            /// [`HeaderMap::insert`](http::HeaderMap::insert).
             ///
             /// # Panics
             ///
@@ -133,18 +138,22 @@ macro_rules! settings {
                 self
             }
 
-            /// Inserts no [`ServedBy`](super::ServedBy) into the extensions of requests and responses. It takes up to six
-            /// allocations for each request, which cost more than the rest of a split. Counters and
-            /// [`response_header`](Self::response_header) remain. [`not_served_by`](super::not_served_by) then returns `true`
-            /// for all requests. Default: it is inserted.
+            /// Does not insert a [`ServedBy`](super::ServedBy) into the extensions of requests and
+            /// responses. The extension needs up to six allocations for each request, which cost
+            /// more than the rest of a split. Counters and
+            /// [`response_header`](Self::response_header) remain.
+            /// [`not_served_by`](super::not_served_by) then returns `true` for all requests.
+            /// Default: it is inserted.
             pub fn without_served_by(mut self) -> Self {
                 self.plan.policy.with_served_by = false;
                 self
             }
 
-            /// Makes the responses to requests that no subset can serve: all weights are zero, or the chosen subset is not
-            /// ready in time and has no fallback. It is a closure `Fn(&Unavailable) -> Response<R>` or another
-            /// [`MakeResponse`](crate::MakeResponse). Default: an empty `503`, for which the body must implement `Default`.
+            /// Configures the responses to requests that no subset can serve, because all weights
+            /// are zero, or because the chosen subset is not ready in time and has no fallback.
+            /// `unavailable` is a closure `Fn(&Unavailable) -> Response<R>` or another
+            /// [`MakeResponse`](crate::MakeResponse). Default: an empty `503`, for which the body
+            /// must implement `Default`.
             pub fn unavailable<V>(self, unavailable: V) -> $builder<S, V> {
                 $builder {
                     subsets: self.subsets,
@@ -160,27 +169,29 @@ settings!(WeightedSplitBuilder);
 settings!(WeightedSplitLayerBuilder);
 
 impl<S> WeightedSplit<S> {
-    /// Begins a split of this name. The name is the salt of its keys and part of [`ServedBy`](super::ServedBy).
+    /// Creates the builder of a split with this name. The name is the salt of the split's keys, and
+    /// a part of [`ServedBy`](super::ServedBy).
     pub fn builder(name: impl Into<Arc<str>>) -> WeightedSplitBuilder<S> {
         WeightedSplitBuilder::new(name.into())
     }
 }
 
 impl<S, U> WeightedSplitBuilder<S, U> {
-    /// Adds a subset of this name and weight. Weights are relative: 9 and 1 are 90 % and
-    /// 10 %. A subset of weight 0 is never chosen by weight or key. All subsets have one type; the
-    /// [module](crate::split) shows how different ones are boxed into one.
+    /// Adds a subset with this name and weight. Weights are relative: 9 and 1 are 90 % and 10 %. A
+    /// subset with the weight 0 is never chosen by weight or key. All subsets have the same type;
+    /// the [module](crate::split) shows how subsets of different types are boxed.
     pub fn subset(mut self, name: impl Into<String>, weight: u32, service: S) -> Self {
         self.plan.declared.push((name.into(), weight));
         self.subsets.push(Some(service));
         self
     }
 
-    /// Makes the split.
+    /// Creates the split.
     ///
     /// # Errors
     ///
-    /// [`InvalidSplit`] for no subset, bad or duplicate names, and fallbacks that are unknown or cyclic.
+    /// [`InvalidSplit`] if there is no subset, if a name is invalid or used twice, or if a fallback
+    /// names an unknown subset, is the second one of its subset, or is part of a cycle.
     pub fn build(self) -> Result<WeightedSplit<S, U>, InvalidSplit> {
         let shared = self.plan.shared()?;
         Ok(WeightedSplit::new(
@@ -193,7 +204,8 @@ impl<S, U> WeightedSplitBuilder<S, U> {
 }
 
 impl<B, R, E> WeightedSplitLayer<BoxedSubset<B, R, E>> {
-    /// Begins a split of this name. The name is the salt of its keys and part of [`ServedBy`](super::ServedBy).
+    /// Creates the builder of a split with this name. The name is the salt of the split's keys, and
+    /// a part of [`ServedBy`](super::ServedBy).
     pub fn builder(name: impl Into<Arc<str>>) -> WeightedSplitLayerBuilder<BoxedSubset<B, R, E>> {
         WeightedSplitLayerBuilder::new(name.into())
     }
@@ -205,16 +217,18 @@ where
     R: 'static,
     E: 'static,
 {
-    /// The wrapped service is the subset of this name and weight. It must be declared once.
+    /// Declares the name and the weight of the wrapped service, which is one of the subsets. This
+    /// must be called exactly once.
     pub fn inner(mut self, name: impl Into<String>, weight: u32) -> Self {
         self.plan.declared.push((name.into(), weight));
         self.subsets.push(None);
         self
     }
 
-    /// Adds a subset of this name and weight beside the wrapped service. Weights are relative: 9 and 1 are 90 % and
-    /// 10 %. A subset of weight 0 is never chosen by weight or key. Its responses have the same body as those of the wrapped
-    /// service, and its errors the same type. For an `HttpTarget` beside an axum service neither is so: see
+    /// Adds a subset with this name and weight beside the wrapped service. Weights are relative: 9
+    /// and 1 are 90 % and 10 %. A subset with the weight 0 is never chosen by weight or key. Its
+    /// response body and its error must have the same types as those of the wrapped service. An
+    /// `HttpTarget` beside an axum service has other types: see
     /// [`subset_with_errors`](Self::subset_with_errors).
     pub fn subset<S>(self, name: impl Into<String>, weight: u32, service: S) -> Self
     where
@@ -224,10 +238,12 @@ where
         self.push(name.into(), weight, BoxedSubset::new(service))
     }
 
-    /// Adds a subset whose errors have a type of their own. `on_error` makes responses of them; it may be
-    /// [`bad_gateway`](super::bad_gateway). A fallback is still used if the subset is not ready.
+    /// Adds a subset whose errors have another type than those of the wrapped service. `on_error`
+    /// makes a response from each error, as [`bad_gateway`](super::bad_gateway) does. The fallback
+    /// is still used if the subset is not ready.
     ///
-    /// In this way an `HttpTarget` becomes the canary of an axum application, whose services never fail:
+    /// With this method, an `HttpTarget` can be the canary of an axum application, whose services
+    /// never fail:
     ///
     /// ```
     /// use axum::{Router, body::Body};
@@ -272,12 +288,13 @@ where
         self
     }
 
-    /// Makes the layer.
+    /// Creates the layer.
     ///
     /// # Errors
     ///
-    /// [`InvalidSplit`] if the inner subset is missing or declared twice, for bad or duplicate names, and for
-    /// fallbacks that are unknown or cyclic.
+    /// [`InvalidSplit`] if the inner subset is missing or declared twice, if a name is invalid or
+    /// used twice, or if a fallback names an unknown subset, is the second one of its subset, or is
+    /// part of a cycle.
     pub fn build(self) -> Result<WeightedSplitLayer<BoxedSubset<B, R, E>, U>, InvalidSplit> {
         let count = self
             .subsets

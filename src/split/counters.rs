@@ -1,15 +1,15 @@
-//! The counters of one split, by subset and reason.
+//! `SplitCounters`: the counters of one split, by subset and reason.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::served::Reason;
 use crate::observe::Sharded;
 
-/// Of each subset: served by each reason, and readiness that failed.
+/// The number of counters of each subset: one for each reason, and one for failed readiness.
 const OF_A_SUBSET: usize = 5;
 const UNREADY: usize = 4;
 
-/// Of the split itself, behind those of its subsets.
+/// The counters of the split itself. They follow those of its subsets.
 const NO_WEIGHT: usize = 0;
 const NOT_READY: usize = 1;
 const UNKNOWN_FORCED: usize = 2;
@@ -39,7 +39,7 @@ impl SplitCounters {
         self.add(subset * OF_A_SUBSET + place(reason));
     }
 
-    /// The subset's readiness failed, or did not come in time.
+    /// Counts a request whose subset failed to become ready, or was not ready in time.
     pub(super) fn unready(&self, subset: usize) {
         self.add(subset * OF_A_SUBSET + UNREADY);
     }
@@ -60,12 +60,13 @@ impl SplitCounters {
         self.add(self.own + POLICY_PANICKED);
     }
 
-    /// Forced, keyed, weighted, fallback, unready.
+    /// Returns the counters of a subset in this order: forced, keyed, weighted, fallback, unready.
     pub(super) fn of_subset(&self, subset: usize) -> [u64; OF_A_SUBSET] {
         std::array::from_fn(|counter| self.counts.sum(subset * OF_A_SUBSET + counter))
     }
 
-    /// No weight, not ready, unknown forced, policy panicked.
+    /// Returns the counters of the split in this order: no weight, not ready, unknown forced,
+    /// policy panicked.
     pub(super) fn of_split(&self) -> [u64; OF_THE_SPLIT] {
         std::array::from_fn(|counter| self.counts.sum(self.own + counter))
     }

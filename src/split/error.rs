@@ -1,8 +1,8 @@
-//! `InvalidSplit` and `InvalidWeights`: why a split cannot be built, and why weights are not changed.
+//! `InvalidSplit` and `InvalidWeights`: the errors of building a split and of changing its weights.
 
 use std::{error::Error, fmt};
 
-/// Why a split could not be built.
+/// The reason why a split could not be built.
 ///
 /// # Example
 ///
@@ -18,7 +18,8 @@ use std::{error::Error, fmt};
 pub enum InvalidSplit {
     /// The split has no subset.
     Empty,
-    /// A name is empty, or contains characters that are not visible ASCII. Names are written into headers.
+    /// A name is empty, or contains characters that are not visible ASCII. These names are not
+    /// permitted, because names are written into headers.
     #[non_exhaustive]
     Name {
         /// The name.
@@ -30,28 +31,28 @@ pub enum InvalidSplit {
         /// The name.
         name: String,
     },
-    /// A fallback from or to an unknown subset.
+    /// A fallback names a subset that does not exist.
     #[non_exhaustive]
     UnknownFallback {
         /// The unknown name.
         name: String,
     },
-    /// A second fallback from the same subset.
+    /// A subset has two fallbacks.
     #[non_exhaustive]
     SecondFallback {
         /// The subset.
         from: String,
     },
-    /// A subset that falls back to itself, directly or through others.
+    /// A subset falls back to itself, directly or through other subsets.
     #[non_exhaustive]
     Cycle {
         /// One of the subsets.
         from: String,
     },
-    /// A layer without an `inner` subset, or with more than one.
+    /// A layer has no `inner` subset, or more than one.
     #[non_exhaustive]
     Inner {
-        /// How many there are.
+        /// The number of `inner` subsets.
         count: usize,
     },
 }
@@ -72,7 +73,7 @@ impl fmt::Display for InvalidSplit {
             Self::Cycle { from } => write!(f, "{from:?} falls back to itself"),
             Self::Inner { count } => write!(
                 f,
-                "one subset of a layer is the service it wraps: `inner` is needed once, not {count} times"
+                "`inner` must be called exactly once, for the service that the layer wraps, but it was called {count} times"
             ),
         }
     }
@@ -80,7 +81,7 @@ impl fmt::Display for InvalidSplit {
 
 impl Error for InvalidSplit {}
 
-/// Why weights were not changed. No part of the change was made.
+/// The reason why weights were not changed. No part of the change was made.
 ///
 /// # Example
 ///
@@ -94,13 +95,13 @@ impl Error for InvalidSplit {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidWeights {
-    /// There is no subset of this name.
+    /// No subset has this name.
     #[non_exhaustive]
     Unknown {
         /// The name.
         name: String,
     },
-    /// A name is given twice.
+    /// The change contains a name twice.
     #[non_exhaustive]
     Duplicate {
         /// The name.
@@ -111,7 +112,7 @@ pub enum InvalidWeights {
     Conflict {
         /// The generation that was expected.
         expected: u64,
-        /// The one in force.
+        /// The generation in force.
         current: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! `Force`: requests that name their subset.
+//! `Force`: the rule for trusted requests that name their subset.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -9,10 +9,11 @@ use http::{
 
 use crate::{headers::header_name, request_head::RequestHead, sample::cookie};
 
-/// Lets trusted requests name the subset that serves them, whatever its weight.
+/// Permits trusted requests to name the subset that serves them. The weight of the subset has no
+/// influence.
 ///
-/// A name that no subset has is ignored and counted. A `Force` cannot be made
-/// without [a rule for which requests are trusted](ForceSource::when).
+/// A name that no subset has is ignored and counted. A `Force` cannot be created without [a rule
+/// that decides which requests are trusted](ForceSource::when).
 ///
 /// # Example
 ///
@@ -29,7 +30,7 @@ pub struct Force {
     trusted: Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>,
 }
 
-/// The place where a [`Force`] finds the name. [`when`](Self::when) makes the `Force`.
+/// The place where a [`Force`] finds the name. [`when`](Self::when) creates the `Force`.
 ///
 /// # Example
 ///
@@ -53,8 +54,9 @@ enum Place {
 }
 
 impl Force {
-    /// The first value of a header, which must be the subset's name to the letter. Of `host` and `cookie` it
-    /// is what [`RequestHead::header`] gives, the same over HTTP/1.1 and HTTP/2; a host is compared without regard to case.
+    /// Takes the name from the first value of a header, which must be exactly the subset's name.
+    /// For `host` and `cookie`, the value is that of [`RequestHead::header`], which is the same
+    /// over HTTP/1.1 and HTTP/2. The comparison of a host ignores case.
     ///
     /// # Panics
     ///
@@ -65,19 +67,19 @@ impl Force {
         }
     }
 
-    /// The value of a cookie, which must be the subset's name to the letter.
+    /// Takes the name from the value of a cookie, which must be exactly the subset's name.
     pub fn cookie(name: impl Into<String>) -> ForceSource {
         ForceSource {
             place: Place::Cookie(Arc::from(name.into())),
         }
     }
 
-    /// The name that a trusted request asks for.
+    /// Returns the name that a request contains, if the request is trusted.
     pub(super) fn name<'a>(&self, head: &RequestHead<'a>) -> Option<Cow<'a, [u8]>> {
         self.source.find(head).filter(|_| (self.trusted)(head))
     }
 
-    /// Whether this name, which a request asks for, is the subset's.
+    /// Whether the name that a request contains is the name of the subset.
     pub(super) fn is(&self, asked: &[u8], subset: &str) -> bool {
         match &self.source.place {
             Place::Header(name) if *name == HOST => asked.eq_ignore_ascii_case(subset.as_bytes()),
@@ -87,12 +89,12 @@ impl Force {
 }
 
 impl ForceSource {
-    /// Accepts the name only from requests for which `trusted` returns `true`, for example those of testers, which have an address
-    /// or a header that an edge sets and strips. A client that is trusted can send all of its
-    /// traffic to a canary of weight 0.
+    /// Accepts the name only from requests for which `trusted` returns `true`. For example, these
+    /// are the requests of testers, if the edge adds a header to them and removes it from all other
+    /// requests. A trusted client can send all its requests to a canary with the weight 0.
     ///
-    /// It runs on the primary's path, for requests that carry the name: it must not block. A
-    /// panic in it is caught and counted, and the request chosen for by weight.
+    /// The closure runs on the path of every request that contains a name: it must not block. A
+    /// panic in it is caught and counted, and the subset of the request is then chosen by weight.
     #[must_use]
     pub fn when(self, trusted: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Force {
         Force {

@@ -1,4 +1,5 @@
-//! The `ResponseFuture` of a split: the chosen subset's readiness, then its response.
+//! The `ResponseFuture` of a split: waits until the chosen subset is ready, and then for its
+//! response.
 
 use std::{
     fmt,
@@ -21,8 +22,8 @@ use super::{
 use crate::{respond::MakeResponse, time::try_sleep};
 
 pin_project! {
-    /// The response of a split. Until the subset is ready, the future owns the request. Dropping the
-    /// future releases everything that the subset had reserved.
+    /// The future of a split's response. It owns the request until the subset is ready. When it is
+    /// dropped, everything that the subset has reserved is released.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, T, B, F, G, U> {
         #[pin]
@@ -51,7 +52,7 @@ pin_project! {
     }
 }
 
-/// It does not show the request, which does not belong in a log.
+/// The output does not contain the request, because requests do not belong in a log.
 impl<S, T, B, F, G, U> fmt::Debug for ResponseFuture<S, T, B, F, G, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
@@ -66,7 +67,7 @@ impl<S, T, B, F, G, U> fmt::Debug for ResponseFuture<S, T, B, F, G, U> {
     }
 }
 
-/// The subset that a request goes to, and why.
+/// The subset that was chosen for a request, and the reason.
 struct Selection {
     shared: Arc<SplitState>,
     subset: usize,
@@ -84,7 +85,7 @@ impl Selection {
         }
     }
 
-    /// Counts the request, and completes it before the subset is called with it.
+    /// Counts the request, and inserts the extension before the subset is called.
     #[inline]
     fn serve(&self, request: &mut Extensions) {
         self.shared.counters.serve(self.subset, &self.reason);
@@ -111,7 +112,7 @@ impl Selection {
         }
     }
 
-    /// What a subset that fails gives to the caller of the split.
+    /// Makes the result of the split from the error of a subset.
     fn failed<R, E>(&self, error: SubsetError<R, E>) -> Result<Response<R>, E> {
         match error {
             SubsetError::Failed(error) => Err(error),
@@ -130,7 +131,7 @@ impl Selection {
 }
 
 impl<S, T, B, F, G, U> ResponseFuture<S, T, B, F, G, U> {
-    /// `service_of` returns a clone of a subset's service, by its place.
+    /// `service_of` returns a clone of the service of the subset with this index.
     #[inline]
     pub(super) fn new(
         shared: &Arc<SplitState>,
@@ -206,7 +207,8 @@ where
                                 deadline.set(try_sleep(this.selection.shared.policy.ready_timeout));
                             }
                             match deadline.as_mut().as_pin_mut() {
-                                // A subset that uses up tokio's budget must not delay its own deadline.
+                                // A subset that uses up tokio's budget must not delay its own
+                                // deadline.
                                 Some(deadline) => {
                                     ready!(Pin::new(&mut unconstrained(deadline)).poll(cx))
                                 }
@@ -219,7 +221,7 @@ where
                     match (failed, fallback.take()) {
                         (None, _) => {
                             let Some(mut request) = request.take() else {
-                                return Poll::Pending; // polled after its end
+                                return Poll::Pending; // the future was polled again after its end
                             };
                             this.selection.serve(request.extensions_mut());
                             State::Calling {
@@ -252,7 +254,8 @@ where
     }
 }
 
-/// A response of the split itself. The reason in its extensions distinguishes it from the responses of subsets.
+/// Makes a response of the split itself. The reason in its extensions distinguishes it from the
+/// responses of subsets.
 fn unavailable<R>(make: &impl MakeResponse<Unavailable, R>, why: Unavailable) -> Response<R> {
     let mut answer = make.make_response(&why);
     answer.extensions_mut().insert(why);

@@ -6,9 +6,10 @@ use super::{
     error::InvalidWeights, rendezvous, state::SplitState, stats::SplitStats, weights::Weights,
 };
 
-/// Controls and reads one split, over all its clones and routes. It is made by
-/// [`WeightedSplit::handle`](super::WeightedSplit::handle) or
-/// [`WeightedSplitLayer::handle`](super::WeightedSplitLayer::handle). Clones control the same split.
+/// Controls and reads one split, with all its clones and routes.
+/// [`WeightedSplit::handle`](super::WeightedSplit::handle) and
+/// [`WeightedSplitLayer::handle`](super::WeightedSplitLayer::handle) create it. Clones of a handle
+/// control the same split.
 ///
 /// # Example
 ///
@@ -22,7 +23,7 @@ use super::{
 ///     .build()?;
 /// let handle = split.handle();
 ///
-/// // A tenth of the users is on v2, and none of those who were on v2 goes back.
+/// // A tenth of the users is then on v2, and no user moves from v2 back to v1.
 /// let preview = handle.preview([("v1", 90), ("v2", 10)])?;
 /// assert!((0.045..0.055).contains(&preview.moved));
 ///
@@ -38,8 +39,9 @@ pub struct SplitHandle {
     shared: Arc<SplitState>,
 }
 
-/// The weights in force at one moment. With the feature `serde` it implements `Serialize`: an object with `generation` and
-/// `weights`, in which the weights have the subsets' names. See [`SplitHandle`] for an example.
+/// The weights in force at one moment. With the feature `serde` it implements `Serialize`, as an
+/// object with `generation` and `weights`. `weights` is an object with one field for each subset.
+/// See [`SplitHandle`] for a further example.
 ///
 /// # Example
 ///
@@ -55,7 +57,7 @@ pub struct SplitHandle {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct WeightTable {
-    /// Counts the changes, from 0.
+    /// The number of changes since the split was built.
     pub generation: u64,
     /// Names and weights, in the order in which the subsets were declared.
     #[cfg_attr(feature = "serde", serde(serialize_with = "by_name"))]
@@ -70,7 +72,7 @@ fn by_name<S: serde::Serializer>(
     serializer.collect_map(weights.iter().map(|(name, weight)| (&**name, weight)))
 }
 
-/// What a change of weights would do. See [`SplitHandle`] for an example.
+/// The effect that a change of weights would have. See [`SplitHandle`] for a further example.
 ///
 /// # Example
 ///
@@ -88,7 +90,8 @@ fn by_name<S: serde::Serializer>(
 pub struct Preview {
     /// The share of keyed users who would move, from 0 to 1.
     pub moved: f64,
-    /// Names with their share of keyed users now and then, from 0 to 1.
+    /// For each subset its name, its share of keyed users now, and its share after the change, from
+    /// 0 to 1.
     pub shares: Vec<(Arc<str>, f64, f64)>,
 }
 
@@ -103,16 +106,17 @@ impl SplitHandle {
         &self.shared.name
     }
 
-    /// Changes weights: all that are given or none of them; a subset left out keeps
-    /// its weight. Takes effect with the next request, and returns the new generation.
+    /// Changes the weights of these subsets, either all of them or none. Other subsets keep their
+    /// weight. The change takes effect with the next request. Returns the new generation.
     ///
-    /// Weights are relative: `[("v1", 9), ("v2", 1)]` is 90/10. Zero takes a subset out of
-    /// the choice, not out of reach of a force or a fallback. All zero is a valid state, in
-    /// which no subset is called. The draw goes on where it is.
+    /// Weights are relative: `[("v1", 9), ("v2", 1)]` is 90/10. A subset with the weight 0 is not
+    /// chosen by weight or key, but still by a force or a fallback. All weights may be zero: then
+    /// only a force chooses a subset, and all other requests are refused. The state of the draw is
+    /// not reset.
     ///
     /// # Errors
     ///
-    /// [`InvalidWeights`] for a name that is unknown or given twice; nothing is changed then.
+    /// [`InvalidWeights`] if a name is unknown or given twice. No weight is changed then.
     pub fn set_weights<N: AsRef<str>>(
         &self,
         weights: impl IntoIterator<Item = (N, u32)>,
@@ -120,7 +124,7 @@ impl SplitHandle {
         self.shared.change(None, weights)
     }
 
-    /// Changes one weight, and returns the new generation. A weight of 0 drains the subset.
+    /// Changes one weight, and returns the new generation. The weight 0 drains the subset.
     ///
     /// # Errors
     ///
@@ -129,12 +133,13 @@ impl SplitHandle {
         self.set_weights([(name, weight)])
     }
 
-    /// Like [`set_weights`](Self::set_weights), but only if the weights are still those of `generation`, so
-    /// that two controllers cannot undo each other's changes without notice.
+    /// Like [`set_weights`](Self::set_weights), but only if the weights are still those of
+    /// `generation`, so that two controllers cannot undo each other's changes without notice.
     ///
     /// # Errors
     ///
-    /// [`InvalidWeights::Conflict`] if they are not, and the errors of `set_weights`.
+    /// [`InvalidWeights::Conflict`] if the weights have another generation, and the errors of
+    /// `set_weights`.
     pub fn set_weights_if<N: AsRef<str>>(
         &self,
         generation: u64,
@@ -158,12 +163,13 @@ impl SplitHandle {
         }
     }
 
-    /// What [`set_weights`](Self::set_weights) with these would do to users that are chosen for by a
-    /// key, from 65 536 fixed ones. It changes nothing, and takes some milliseconds.
+    /// Computes the effect that [`set_weights`](Self::set_weights) with these weights would have on
+    /// users whose subset is chosen by a key. The result is measured with 65 536 fixed keys. It
+    /// changes nothing, and takes some milliseconds.
     ///
     /// # Errors
     ///
-    /// As `set_weights`.
+    /// The errors are those of `set_weights`.
     pub fn preview<N: AsRef<str>>(
         &self,
         weights: impl IntoIterator<Item = (N, u32)>,

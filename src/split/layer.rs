@@ -7,8 +7,8 @@ use tower_layer::Layer;
 use super::{handle::SplitHandle, service::WeightedSplit, state::SplitState};
 use crate::respond::EmptyResponse;
 
-/// Wraps a service, which keeps its type and is one of the subsets of the [`WeightedSplit`]. The other subsets are
-/// boxed. All services that a layer wraps share weights, draw and counters.
+/// Wraps a service, which keeps its type and is one of the subsets of the [`WeightedSplit`]. The
+/// other subsets are boxed. All services that a layer wraps share weights, draw and counters.
 ///
 /// # Example
 ///
@@ -28,7 +28,7 @@ use crate::respond::EmptyResponse;
 /// ```
 #[derive(Debug)]
 pub struct WeightedSplitLayer<T, U = EmptyResponse> {
-    /// `None`: the wrapped service.
+    /// `None` stands for the wrapped service.
     subsets: Arc<[Option<T>]>,
     shared: Arc<SplitState>,
     unavailable: U,

@@ -1,18 +1,21 @@
 //! The split: named subsets of a service, each of which serves its share of requests.
 //!
-//! [`WeightedSplit`] has any number of subsets of one type; [`WeightedSplitLayer`] wraps a
-//! service, which becomes one of the subsets and keeps its type. One subset serves each
-//! request, chosen when it arrives: by a name in a trusted request ([`Force`]), else
-//! by its key ([`Draw::key`](crate::Draw::key)), else by weight, evenly. Only the chosen one is made
-//! ready, so a subset that is slow or dead does not disturb the others. While it is not ready, the
-//! request has not been sent and can be moved to a declared fallback. [`ServedBy`], in the extensions of the request and of the
-//! response, names the subset and the reason.
+//! [`WeightedSplit`] has any number of subsets of one type. [`WeightedSplitLayer`] wraps a service,
+//! which becomes one of the subsets and keeps its type. Each request is served by one subset, which
+//! is chosen when the request arrives: by a name in a trusted request ([`Force`]), else by the
+//! request's key ([`Draw::key`](crate::Draw::key)), else evenly by weight. Only the chosen subset
+//! is polled for readiness, so a subset that is slow or down does not disturb the others. Until the
+//! subset is ready, the request has not been sent and can be moved to a declared fallback.
+//! [`ServedBy`], in the extensions of the request and of the response, names the subset and the
+//! reason.
 //!
 //! Weights change while requests run; see [`SplitHandle`].
 //!
-//! Even selection is exact: over 100 000 requests at 90/10 each subset's count is within 8 of its share,
-//! and a window of 100 holds 7 to 13 of the tenth. Keyed selection moves, when
-//! weights change, those users that must move, and none back: see [`SplitHandle::preview`].
+//! Even selection is exact: over 100 000 requests at 90/10, the count of each subset differs from
+//! its share by at most 8, and every window of 100 requests contains 7 to 13 requests for the
+//! smaller subset. When weights change, keyed selection moves only the users that must move. For
+//! example, if only the weight of `v2` is increased, no user moves from `v2` to another subset. See
+//! [`SplitHandle::preview`].
 //!
 //! # Example
 //!
@@ -40,7 +43,7 @@
 //! # }
 //! ```
 //!
-//! Two HTTP servers, users that stay where they are, and a canary that may die:
+//! Two HTTP servers with users that stay with their subset, and a canary that may be down:
 //!
 //! ```
 //! use tower_mirror::{Draw, Force, HttpTarget, Key, WeightedSplit};
@@ -91,17 +94,20 @@
 //!
 //! # Readiness and backpressure
 //!
-//! A split is always ready; its subsets are made ready one request at a time, in the response's future.
-//! So no backpressure passes through it: put `LoadShed` and a `ConcurrencyLimit`
-//! around it. A fallback sees what a subset's `poll_ready` says: a bounded one (`ConcurrencyLimit`, or
-//! [`HttpTarget`](crate::HttpTarget), which connects in `poll_ready`) moves its requests when it has no room; one that is
-//! always ready (`LoadShed`, a `Buffer` with room, a hyper-util client) never does. What was handed to a subset is not
-//! moved. That leaves one gap: a pooled connection can die between being found ready and being written to. An
-//! `HttpTarget` then tries a fresh one, and fails with an error that
-//! [is a connect error](crate::client::Error::is_connect) where there is none to be had: nothing was sent, and a
-//! `tower::retry` around the split, for requests that can be cloned, sends it where it should go.
+//! A split is always ready. The chosen subset is polled for readiness in the future of the
+//! response, separately for each request. So no backpressure passes through a split: put `LoadShed`
+//! and a `ConcurrencyLimit` around it. A fallback depends on the subset's `poll_ready`: the
+//! requests of a bounded subset (`ConcurrencyLimit`, or [`HttpTarget`](crate::HttpTarget), which
+//! connects in `poll_ready`) are moved when the subset has no capacity; the requests of a subset
+//! that is always ready (`LoadShed`, a `Buffer` that is not full, a hyper-util client) are never
+//! moved. A request that was sent to a subset is not moved. One gap remains: a pooled connection
+//! can close after it was found ready and before the request is written. An `HttpTarget` then opens
+//! a new connection. If that fails, its error [is a connect
+//! error](crate::client::Error::is_connect), and nothing was sent. A `tower::retry` around the
+//! split can then send the request again, if the request can be cloned.
 //!
-//! `Steer` of tower is ready only when all its services are ready, and it fails if one of them fails. A split asks only the selected subset.
+//! tower's `Steer` is ready only when all its services are ready, and it fails if one of them fails. A
+//! split polls only the selected subset.
 
 mod builder;
 mod counters;

@@ -1,4 +1,4 @@
-//! The plan of a split: what a builder has collected, and the check whether it fits together.
+//! `Plan`: the settings that a builder has collected, and the checks of these settings.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::{
     state::{SplitPolicy, SplitState, Subset},
 };
 
-/// Everything of a split except its services.
+/// All settings of a split, without its services.
 #[derive(Debug)]
 pub(super) struct Plan {
     name: Arc<str>,
-    /// Names and weights.
+    /// The names and weights of the subsets.
     pub(super) declared: Vec<(String, u32)>,
-    /// From, to.
+    /// The names of the subsets, `from` and `to`.
     pub(super) fallbacks: Vec<(String, String)>,
     pub(super) policy: SplitPolicy,
 }

@@ -1,9 +1,10 @@
-//! Weighted rendezvous hashing, in integers: the same answer on every machine.
+//! Weighted rendezvous hashing with integers, which has the same result on every machine.
 //!
-//! Each subset draws, for each key, a number that is exponentially distributed with its
-//! weight as the rate; the least wins. That is `-log2(u) / weight` with `u` a hash of key and
-//! name, so a change of one weight moves keys to or from that subset alone, and neither
-//! scaling all weights nor reordering the subsets moves anybody. (As Ceph's straw2 does.)
+//! For each key, each subset draws a number that is exponentially distributed with the subset's
+//! weight as the rate. The subset with the smallest number is chosen. The number is `-log2(u) /
+//! weight`, where `u` is a hash of the key and the subset's name. So a change of one weight moves
+//! keys only to or from that subset, and no key moves if all weights are scaled or the subsets are
+//! reordered. (Ceph's straw2 works in the same way.)
 
 use std::cmp::Ordering;
 
@@ -13,12 +14,13 @@ use siphasher::sip::SipHasher24;
 static LOG2: [u64; 257] = log2_table();
 const ONE: u64 = 1 << 56;
 
-/// What stands for a subset's name in [`pick`].
+/// The hash of a subset's name for [`pick`].
 pub(super) fn name_hash(name: &str) -> u64 {
     mix(SipHasher24::new().hash(name.as_bytes()))
 }
 
-/// The subset, by its place in `names` and `weights`; `None` where all weights are zero.
+/// Returns the index of the chosen subset in `names` and `weights`, or `None` if all weights are
+/// zero.
 pub(super) fn pick(key: u64, names: &[u64], weights: &[u32]) -> Option<usize> {
     let mut least: Option<(usize, u64)> = None;
     for (subset, (name, &weight)) in names.iter().zip(weights).enumerate() {
@@ -27,7 +29,8 @@ pub(super) fn pick(key: u64, names: &[u64], weights: &[u32]) -> Option<usize> {
         }
         let drawn = negative_log2(mix(key ^ name));
         let is_less = least.is_none_or(|(best, of_best)| {
-            // drawn / weight < of_best / weights[best], without dividing: below 2^95.
+            // This is drawn / weight < of_best / weights[best] without a division. The products are
+            // below 2^95, so they cannot overflow.
             let mine = u128::from(drawn) * u128::from(weights[best]);
             let bests = u128::from(of_best) * u128::from(weight);
             match mine.cmp(&bests) {
@@ -46,7 +49,7 @@ pub(super) fn pick(key: u64, names: &[u64], weights: &[u32]) -> Option<usize> {
 fn negative_log2(hash: u64) -> u64 {
     let hash = hash | 1;
     let zeros = hash.leading_zeros();
-    // 1.xxx: eight bits for the place in the table, the rest to interpolate.
+    // The fraction of 1.xxx: eight bits are the index into the table, and the rest interpolates.
     let mantissa = hash << zeros << 1;
     let place = (mantissa >> 56) as usize;
     let (low, high) = (LOG2[place], LOG2[place + 1]);
@@ -62,12 +65,12 @@ fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// By repeated squaring, bit by bit, when this is compiled.
+/// Computes the table at compile time, bit by bit, by repeated squaring.
 const fn log2_table() -> [u64; 257] {
     let mut table = [ONE; 257];
     let mut place = 0;
     while place < 256 {
-        // From 1 to 2, as a multiple of 2^-63.
+        // A number from 1 to 2, as a multiple of 2^-63.
         let mut x = (1 << 63) + ((place as u128) << 55);
         let mut bit = ONE;
         table[place] = 0;

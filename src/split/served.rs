@@ -1,4 +1,5 @@
-//! `ServedBy` and `Unavailable`: which subset served a request, or why none did.
+//! `ServedBy` and `Unavailable`: the subset that served a request, or the reason why no subset
+//! served it.
 
 use std::{fmt, sync::Arc};
 
@@ -6,8 +7,9 @@ use http::{Response, StatusCode};
 
 use crate::{BoxError, error::describe, request_head::RequestHead};
 
-/// Which subset serves a request: an extension of the request before the subset is called,
-/// and of its response. (A subset's error carries none: wrap the subset in a `map_err` to name it.)
+/// The subset that serves a request. The extension is inserted into the request before the subset
+/// is called, and into the response. (A subset's error does not contain it: wrap the subset in a
+/// `map_err` to name the subset there.)
 ///
 /// # Example
 ///
@@ -34,13 +36,13 @@ pub struct ServedBy {
     pub split: Arc<str>,
     /// The subset's name.
     pub subset: Arc<str>,
-    /// Why this one.
+    /// The reason why this subset was chosen.
     pub reason: Reason,
-    /// The table of weights that was in force.
+    /// The generation of the weights that were in force.
     pub generation: u64,
 }
 
-/// Why a subset serves a request.
+/// The reason why a subset serves a request.
 ///
 /// # Example
 ///
@@ -53,13 +55,14 @@ pub struct ServedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A trusted request asked for it.
+    /// A trusted request named the subset.
     Forced,
-    /// The request's key stays with it.
+    /// The subset was chosen by the request's key.
     Keyed,
-    /// The draw fell on it.
+    /// The subset was chosen by weight.
     Weighted,
-    /// Another subset was not ready, before anything was sent.
+    /// The request was moved to this subset before it was sent, because another subset was not
+    /// ready.
     #[non_exhaustive]
     Fallback {
         /// The subset that was not ready.
@@ -68,7 +71,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// `forced`, `keyed`, `weighted` or `fallback`, as in statistics.
+    /// Returns the name of the reason in statistics: `forced`, `keyed`, `weighted` or `fallback`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -86,9 +89,10 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A filter for a mirror *within* a split, around a subset: passes requests that another
-/// subset than `name` serves, so that `name`, as the shadow, gets none twice. In nested
-/// splits the innermost one around the mirror is asked.
+/// Creates a filter for a mirror *inside* a split, around one of its subsets. The mirror's shadow
+/// is also a subset of the split, `name`. The filter returns `false` for requests that `name`
+/// serves, so that `name` does not receive them twice. In nested splits, the innermost split around
+/// the mirror decides.
 pub fn not_served_by(
     name: impl Into<Arc<str>>,
 ) -> impl Fn(&RequestHead<'_>) -> bool + Clone + Send + Sync + 'static {
@@ -99,7 +103,8 @@ pub fn not_served_by(
     }
 }
 
-/// Why a split answers a request itself: an extension of that answer, which has no [`ServedBy`].
+/// The reason why a split answers a request itself. It is an extension of that response, which has
+/// no [`ServedBy`].
 ///
 /// # Example
 ///
@@ -107,7 +112,7 @@ pub fn not_served_by(
 /// use http::Response;
 /// use tower_mirror::split::Unavailable;
 ///
-/// /// Whether a `503` came from the split and not from a subset.
+/// /// Whether the split made this response, and not a subset.
 /// fn is_from_split<R>(response: &Response<R>) -> bool {
 ///     response.extensions().get::<Unavailable>().is_some()
 /// }
@@ -119,7 +124,7 @@ pub fn not_served_by(
 pub enum Unavailable {
     /// All weights are zero.
     NoWeight,
-    /// The subset did not become ready, or not in time, and has no fallback.
+    /// The subset failed to become ready, or was not ready in time, and has no fallback.
     #[non_exhaustive]
     NotReady {
         /// The subset's name.
@@ -136,8 +141,9 @@ impl fmt::Display for Unavailable {
     }
 }
 
-/// `502 Bad Gateway` with the error and its sources in one line, for
-/// [`subset_with_errors`](super::WeightedSplitLayerBuilder::subset_with_errors).
+/// Makes a response with the status `502 Bad Gateway` for
+/// [`subset_with_errors`](super::WeightedSplitLayerBuilder::subset_with_errors). Its body is one
+/// line with the error and its sources.
 pub fn bad_gateway<E, R>(error: E) -> Response<R>
 where
     E: Into<BoxError>,

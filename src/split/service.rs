@@ -23,9 +23,10 @@ use crate::{
 
 /// A service with named subsets, one of which serves each request.
 ///
-/// [`builder`](Self::builder) makes one of subsets that all have the type `S`.
-/// A [`WeightedSplitLayer`](super::WeightedSplitLayer) makes one around a service `S`, whose other subsets are
-/// [`BoxedSubset`](super::BoxedSubset)s: that is `T` then. `U` makes the responses to requests that no subset can serve.
+/// [`builder`](Self::builder) creates a split whose subsets all have the type `S`. A
+/// [`WeightedSplitLayer`](super::WeightedSplitLayer) creates a split around a service `S`; the
+/// other subsets have the type `T`, which is a [`BoxedSubset`](super::BoxedSubset) then. `U` makes
+/// the responses to requests that no subset can serve.
 ///
 /// Clones share weights, draw and counters.
 ///
@@ -45,9 +46,9 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct WeightedSplit<S, U = EmptyResponse, T = S> {
-    /// The wrapped service, if there is one.
+    /// The service that a layer has wrapped, if a layer created the split.
     inner: Option<S>,
-    /// `None`: the wrapped service.
+    /// `None` stands for the wrapped service.
     subsets: Arc<[Option<T>]>,
     shared: Arc<SplitState>,
     unavailable: U,
@@ -75,7 +76,7 @@ impl<S, U, T> WeightedSplit<S, U, T> {
     }
 }
 
-// A derived `Clone` would ask for clones of `T`, which are shared.
+// A derived `Clone` would require that `T` is `Clone`, although the subsets are shared.
 impl<S: Clone, U: Clone, T> Clone for WeightedSplit<S, U, T> {
     fn clone(&self) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! The state that all clones of a split share. It is made once, when the split is built.
+//! `SplitState`: the state that all clones of a split share. It is created once, when the split is
+//! built.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,14 +19,14 @@ use crate::{
     sample::{Draw, Drawn},
 };
 
-/// The settings that need no check.
+/// The settings that are always valid.
 #[derive(Debug)]
 pub(super) struct SplitPolicy {
     pub(super) draw: Draw,
     pub(super) force: Option<Force>,
     pub(super) ready_timeout: Duration,
     pub(super) response_header: Option<HeaderName>,
-    /// Whether requests and responses have a `ServedBy` among their extensions.
+    /// Whether a `ServedBy` is inserted into the extensions of requests and responses.
     pub(super) with_served_by: bool,
 }
 
@@ -45,12 +46,12 @@ impl Default for SplitPolicy {
 pub(super) struct SplitState {
     pub(super) name: Arc<str>,
     pub(super) subsets: Box<[Subset]>,
-    /// The subsets' names, hashed, in their order.
+    /// The hashes of the subsets' names, in the order of the subsets.
     pub(super) names: Box<[u64]>,
     pub(super) policy: SplitPolicy,
     pub(super) counters: SplitCounters,
     pub(super) weights: ArcSwap<Weights>,
-    /// Held while the weights are changed, but not while they are read.
+    /// This lock is held while the weights are changed, but not while they are read.
     changing: Mutex<()>,
 }
 
@@ -64,7 +65,7 @@ pub(super) struct Subset {
 /// The decision on one request.
 #[derive(Debug)]
 pub(super) struct Choice {
-    /// `None`: all weights are zero.
+    /// `None` means that all weights are zero.
     pub(super) subset: Option<usize>,
     pub(super) reason: Reason,
     pub(super) generation: u64,
@@ -91,7 +92,7 @@ impl SplitState {
         }
     }
 
-    /// Chooses by force, then by key, then by weight.
+    /// Chooses a subset by force, else by key, else by weight.
     pub(super) fn choose(&self, head: &RequestHead<'_>) -> Choice {
         let weights = self.weights.load();
         let decide = || match self.forced(head) {
@@ -125,7 +126,7 @@ impl SplitState {
         found
     }
 
-    /// The weights with these changes.
+    /// Returns the weights after these changes.
     pub(super) fn changed<N: AsRef<str>>(
         &self,
         current: &Weights,
@@ -151,13 +152,14 @@ impl SplitState {
         Ok(weights)
     }
 
-    /// Makes all of the changes or none. `expected` is the generation for which they are meant.
+    /// Makes all the changes or none. If `expected` is set, it must be the generation in force.
     pub(super) fn change<N: AsRef<str>>(
         &self,
         expected: Option<u64>,
         changes: impl IntoIterator<Item = (N, u32)>,
     ) -> Result<u64, InvalidWeights> {
-        // This comes before the lock, since the iterator is a user's code.
+        // The changes are collected before the lock is taken, because the iterator is code of the
+        // user.
         let changes: Vec<(N, u32)> = changes.into_iter().collect();
         let _changing = unpoisoned(self.changing.lock());
         let current = self.weights.load();

@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc};
 
 use super::state::SplitState;
 
-/// A snapshot of a split: the configured share beside the observed share, by reason. Its
-/// `Display` is a table. With the feature `serde` it implements `Serialize`: an object with these fields.
+/// A snapshot of a split, with the configured and the observed share of each subset. Its `Display`
+/// is a table. With the feature `serde` it implements `Serialize`, as an object with these fields.
 ///
 /// # Example
 ///
@@ -30,22 +30,22 @@ pub struct SplitStats {
     /// The split's name.
     #[cfg_attr(feature = "serde", serde(serialize_with = "as_str"))]
     pub name: Arc<str>,
-    /// The number of the table of weights in force.
+    /// The generation of the weights in force.
     pub generation: u64,
     /// The subsets, in the order in which they were declared.
     pub subsets: Vec<SubsetStats>,
-    /// Requests refused because all weights were zero.
+    /// Requests that were refused because all weights were zero.
     pub no_weight: u64,
-    /// Requests refused because their subset was not ready in time and had no fallback.
+    /// Requests that were refused because their subset was not ready in time and had no fallback.
     pub not_ready: u64,
-    /// Requests that were trusted to force a subset and named none there is; they
-    /// were served by key or weight.
+    /// Trusted requests that named a subset that does not exist. They were served by key or weight.
     pub unknown_forced: u64,
-    /// Panics of keys and of trust predicates, caught; the requests were served by weight.
+    /// Panics of keys and of trust predicates. They were caught, and the requests were served by
+    /// weight.
     pub policy_panics: u64,
 }
 
-/// One subset in [`SplitStats`], where there is an example.
+/// The counts and shares of one subset. See [`SplitStats`] for a further example.
 ///
 /// # Example
 ///
@@ -65,27 +65,29 @@ pub struct SubsetStats {
     /// The subset's name.
     #[cfg_attr(feature = "serde", serde(serialize_with = "as_str"))]
     pub name: Arc<str>,
-    /// Its weight in force.
+    /// The weight in force.
     pub weight: u32,
-    /// Its share by weight, from 0 to 1.
+    /// The share by weight, from 0 to 1.
     pub configured: f64,
-    /// Its share of all requests served by key or by weight, since the split was
-    /// made or since an [earlier snapshot](SplitStats::since), from 0 to 1. Forced and moved requests do not blur it.
+    /// The subset's share of all requests that were served by key or by weight, from 0 to 1. It is
+    /// counted since the split was built, or since an [earlier snapshot](SplitStats::since). Forced
+    /// and moved requests do not count.
     pub observed: f64,
-    /// Requests that asked for it.
+    /// Requests that named the subset.
     pub forced: u64,
-    /// Requests whose key stays with it.
+    /// Requests for which the subset was chosen by their key.
     pub keyed: u64,
-    /// Requests that the draw gave it.
+    /// Requests for which the subset was chosen by weight.
     pub weighted: u64,
-    /// Requests moved to it because another was not ready.
+    /// Requests that were moved to this subset because another subset was not ready.
     pub fallback: u64,
-    /// Requests for which it was not ready: moved, refused, or failed with its own error.
+    /// Requests for which the subset was not ready. They were moved, were refused, or failed with
+    /// the subset's error.
     pub unready: u64,
 }
 
 impl SubsetStats {
-    /// Requests that were handed to it, for any reason.
+    /// Requests that the subset was called with, for any reason.
     #[must_use]
     pub fn served(&self) -> u64 {
         self.forced + self.keyed + self.weighted + self.fallback
@@ -127,8 +129,9 @@ impl SplitStats {
         }
     }
 
-    /// What happened since an earlier snapshot of the same split: counts are differences, and
-    /// `observed` is the share between the two. Weights are those of the later one.
+    /// Returns the changes since an earlier snapshot of the same split. Counts are differences, and
+    /// `observed` is the share between the two snapshots. The weights are those of the later
+    /// snapshot.
     #[must_use]
     pub fn since(&self, earlier: &SplitStats) -> SplitStats {
         let mut since = self.clone();
@@ -147,7 +150,7 @@ impl SplitStats {
         since
     }
 
-    /// The subset of this name.
+    /// The subset with this name.
     #[must_use]
     pub fn subset(&self, name: &str) -> Option<&SubsetStats> {
         self.subsets.iter().find(|subset| &*subset.name == name)
@@ -208,7 +211,7 @@ impl fmt::Display for SplitStats {
             ),
             (
                 self.unknown_forced,
-                "forced to a subset that there is not; served by key or weight",
+                "forced to a subset that does not exist; served by key or weight",
             ),
             (
                 self.policy_panics,

@@ -1,4 +1,5 @@
-//! `BoxedSubset`, and the two kinds of subset that a split may have: the wrapped service, and those beside it.
+//! `BoxedSubset`, and `EitherSubset` for the two kinds of subset: the wrapped service, and the
+//! subsets beside it.
 
 use std::{
     fmt,
@@ -15,10 +16,12 @@ use tower_service::Service;
 
 type Boxed<B, R, E> = BoxCloneSyncService<Request<B>, Response<R>, SubsetError<R, E>>;
 
-/// A subset of a [`WeightedSplitLayer`](super::WeightedSplitLayer) beside the wrapped service, boxed. Requests have a body `B`,
-/// responses have a body `R`, and errors are those of the wrapped service, `E`.
+/// A boxed subset of a [`WeightedSplitLayer`](super::WeightedSplitLayer) beside the wrapped
+/// service. Requests have a body `B`, responses have a body `R`, and errors have the type of the
+/// wrapped service's errors, `E`.
 ///
-/// It is made by the [builder](super::WeightedSplitLayerBuilder::subset), and is named only where a layer or its service is.
+/// The [builder](super::WeightedSplitLayerBuilder::subset) creates it. Its name is needed only in
+/// the type of a layer, or of a layer's service.
 ///
 /// # Example
 ///
@@ -45,7 +48,7 @@ where
     R: 'static,
     E: 'static,
 {
-    /// A subset that fails as the wrapped service does.
+    /// Boxes a subset whose errors have the type of the wrapped service's errors.
     pub(super) fn new<S>(service: S) -> Self
     where
         S: Service<Request<B>, Response = Response<R>, Error = E> + Clone + Send + Sync + 'static,
@@ -57,7 +60,7 @@ where
         }
     }
 
-    /// A subset whose errors become responses.
+    /// Boxes a subset whose errors become responses.
     pub(super) fn with_errors<S, F>(service: S, on_error: F) -> Self
     where
         S: Service<Request<B>, Response = Response<R>> + Clone + Send + Sync + 'static,
@@ -85,7 +88,7 @@ impl<B, R, E> Service<Request<B>> for BoxedSubset<B, R, E> {
     }
 }
 
-// A derived `Clone` would ask for clones of `B`, `R` and `E`.
+// A derived `Clone` would require that `B`, `R` and `E` are `Clone`.
 impl<B, R, E> Clone for BoxedSubset<B, R, E> {
     fn clone(&self) -> Self {
         Self {
@@ -100,11 +103,11 @@ impl<B, R, E> fmt::Debug for BoxedSubset<B, R, E> {
     }
 }
 
-/// How a subset fails.
+/// The error of a subset.
 pub enum SubsetError<R, E> {
-    /// With an error of the split's own error type.
+    /// An error of the split's own error type.
     Failed(E),
-    /// It did not become ready. The response is for requests that have no fallback.
+    /// The subset did not become ready. The response is for requests without a fallback.
     NotReady(Response<R>),
 }
 
@@ -114,7 +117,7 @@ impl<R, E> From<E> for SubsetError<R, E> {
     }
 }
 
-/// Of the response, it shows only the status.
+/// The output contains only the status of the response.
 impl<R, E: fmt::Debug> fmt::Debug for SubsetError<R, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -129,7 +132,7 @@ impl<R, E: fmt::Debug> fmt::Debug for SubsetError<R, E> {
 pub(super) enum EitherSubset<S, T> {
     /// The service that a layer wraps.
     Inner(S),
-    /// A subset beside it, or any subset of a split that wraps none.
+    /// A subset beside the wrapped service, or any subset of a split that wraps no service.
     Other(T),
 }
 
@@ -190,8 +193,9 @@ impl<F, G> EitherFuture<F, G> {
     }
 }
 
-/// A service that fails, as a subset of a split that does not: `on_error` makes a response of
-/// its error. If the service does not become ready, that response is the error, so that the split can use a fallback instead.
+/// A service whose errors become responses: `on_error` makes a response from each error. If the
+/// service does not become ready, this response is the error of `poll_ready`, so that the split can
+/// use a fallback instead.
 #[derive(Clone, Debug)]
 struct HandleErrors<S, F> {
     service: S,

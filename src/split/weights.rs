@@ -1,13 +1,13 @@
-//! One table of weights. A table is never changed, only replaced.
+//! `Weights`: one table of weights. A table is never changed, only replaced.
 
 use super::rendezvous;
 
 #[derive(Debug)]
 pub(super) struct Weights {
     pub(super) generation: u64,
-    /// In the order of the subsets.
+    /// The weights, in the order of the subsets.
     pub(super) values: Box<[u32]>,
-    /// The sum. It cannot overflow, because the weights have 32 bits.
+    /// The sum of the weights. It cannot overflow, because each weight has 32 bits.
     total: u64,
 }
 
@@ -21,9 +21,11 @@ impl Weights {
         }
     }
 
-    /// The subset in whose interval of the circle a point falls; `None` where all weights are zero.
+    /// Returns the subset whose interval of the circle contains the point, or `None` if all weights
+    /// are zero.
     pub(super) fn by_point(&self, point: u64) -> Option<usize> {
-        // Below the total; multiplied, since a remainder would reshuffle everybody with each total.
+        // The point is scaled to a number below the total. A remainder would choose other subsets
+        // for most points after each change of the total.
         let mut left = ((u128::from(point) * u128::from(self.total)) >> 64) as u64;
         self.values.iter().position(|&weight| {
             let weight = u64::from(weight);
@@ -33,12 +35,12 @@ impl Weights {
         })
     }
 
-    /// The subset that a key stays with; `None` where all weights are zero.
+    /// Returns the subset that is chosen for a key, or `None` if all weights are zero.
     pub(super) fn by_key(&self, key: u64, names: &[u64]) -> Option<usize> {
         rendezvous::pick(key, names, &self.values)
     }
 
-    /// A subset's share of what is neither forced nor moved by a fallback, from 0 to 1.
+    /// Returns a subset's share of the requests that are neither forced nor moved, from 0 to 1.
     pub(super) fn share(&self, subset: usize) -> f64 {
         match self.total {
             0 => 0.0,

@@ -1,4 +1,5 @@
-//! Bodies that follow a script, and what is seen of a body that is read.
+//! `Script` and `Feed`: bodies that a test controls. `read`: reads a body and records its frames
+//! and its end.
 
 use std::{
     collections::VecDeque,
@@ -16,19 +17,19 @@ use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tower_mirror::BoxError;
 
-/// What a scripted body does at a poll.
+/// The reaction of a scripted body to one poll.
 #[derive(Clone, Debug)]
 pub enum Step {
     Data(Bytes),
     Trailers(HeaderMap),
-    /// Pending once, woken at once.
+    /// Returns `Pending` once, and wakes the task immediately.
     Pending,
-    /// Pending for ever.
+    /// Always returns `Pending`.
     Hang,
     Error,
 }
 
-/// A body that follows a script. Unless told otherwise it knows neither its length nor its end.
+/// A body that follows a script. By default it reports neither its length nor its end.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     steps: VecDeque<Step>,
@@ -44,7 +45,7 @@ impl Script {
         }
     }
 
-    /// Data frames of these lengths.
+    /// Creates a body with data frames of these lengths.
     pub fn chunks(lengths: impl IntoIterator<Item = usize>) -> Self {
         Self::new(
             lengths
@@ -58,13 +59,13 @@ impl Script {
         self
     }
 
-    /// Says how many bytes are left.
+    /// The body reports the number of remaining bytes.
     pub fn knowing_length(mut self) -> Self {
         self.knows_length = true;
         self
     }
 
-    /// Says when the last step was taken.
+    /// The body reports its end after the last step.
     pub fn knowing_end(mut self) -> Self {
         self.knows_end = true;
         self
@@ -111,7 +112,7 @@ impl Body for Script {
     }
 }
 
-/// A body that is fed by the test, frame by frame, through the sender.
+/// A body whose frames the test sends, one by one, through a channel.
 #[derive(Debug)]
 pub struct Feed(mpsc::UnboundedReceiver<Bytes>);
 
@@ -135,7 +136,7 @@ impl Body for Feed {
     }
 }
 
-/// How a scripted body breaks.
+/// The error of a scripted body that breaks.
 #[derive(Clone, Copy, Debug)]
 pub struct Broken;
 
@@ -147,7 +148,7 @@ impl fmt::Display for Broken {
 
 impl Error for Broken {}
 
-/// What was seen of a body.
+/// The recorded frames and the end of a body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
     pub pieces: Vec<Piece>,
@@ -164,7 +165,7 @@ pub enum Piece {
 pub enum End {
     Whole,
     Error(String),
-    /// The reader had enough.
+    /// The reader stopped before the end.
     LetGo,
 }
 
@@ -177,7 +178,7 @@ impl Stream {
         Bytes::from(data.collect::<Vec<_>>().concat())
     }
 
-    /// Without empty frames, which carry nothing.
+    /// Removes the empty frames, which contain nothing.
     pub fn without_empty(mut self) -> Self {
         self.pieces
             .retain(|piece| !matches!(piece, Piece::Data(data) if data.is_empty()));
@@ -185,7 +186,8 @@ impl Stream {
     }
 }
 
-/// Reads a body until it has ended or `is_enough` of its bytes and frames.
+/// Reads a body until it has ended, or until `is_enough` returns `true` for the numbers of bytes
+/// and frames.
 pub async fn read<B>(body: B, is_enough: impl Fn(usize, usize) -> bool) -> Stream
 where
     B: Body<Data = Bytes>,
@@ -215,7 +217,7 @@ where
     Stream { pieces, end }
 }
 
-/// Bytes that are not all alike.
+/// Returns bytes of which neighbours differ.
 pub fn pattern(length: usize) -> Bytes {
     (0..length).map(|at| (at % 251) as u8).collect()
 }
@@ -228,7 +230,7 @@ pub fn trailers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     fields.iter().map(field).collect()
 }
 
-/// What a frame is made of may be a user's.
+/// The content of a frame, whose destructor may be code of the user that panics.
 #[derive(Debug)]
 pub struct DataThatPanics(pub Vec<u8>);
 
@@ -240,6 +242,6 @@ impl AsRef<[u8]> for DataThatPanics {
 
 impl Drop for DataThatPanics {
     fn drop(&mut self) {
-        panic!("as told");
+        panic!("a deliberate panic");
     }
 }

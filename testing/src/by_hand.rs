@@ -1,4 +1,4 @@
-//! Clients that write each byte by hand, over HTTP/2 and HTTP/1.1, and note what they are sent.
+//! Clients for HTTP/2 and HTTP/1.1 that write each byte without a library, and record the answers.
 
 use std::{io, net::SocketAddr};
 
@@ -12,7 +12,7 @@ use crate::frames::*;
 pub const NO_ERROR: u32 = 0;
 pub const CANCEL: u32 = 8;
 
-/// What a client is sent on its one stream.
+/// What a client receives on its only stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Head { status: u16, is_last: bool },
@@ -28,7 +28,7 @@ struct Frame {
     payload: Vec<u8>,
 }
 
-/// An HTTP/2 connection with one request.
+/// A client's HTTP/2 connection with one request.
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
@@ -41,12 +41,12 @@ impl Client {
         let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings(&[])[..]].concat();
         stream.write_all(&preface).await.unwrap();
         let mut client = Self { stream };
-        // Until then the server's windows are small.
+        // Before the server's settings arrive, its windows are small.
         while client.frame().await.unwrap().kind != SETTINGS {}
         client
     }
 
-    /// The next frame of any kind. Settings and pings are acknowledged.
+    /// Reads the next frame of any kind. Settings and pings are acknowledged.
     async fn frame(&mut self) -> io::Result<Frame> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).await?;
@@ -64,13 +64,14 @@ impl Client {
         })
     }
 
-    /// One write, so that these frames arrive together.
+    /// Writes all these frames at once, so that they arrive together.
     pub async fn write(&mut self, frames: &[Vec<u8>]) {
-        // The server may have closed the connection already, which the events show.
+        // The server may already have closed the connection. The events show this.
         let _ = self.stream.write_all(&frames.concat()).await;
     }
 
-    /// The next event. Window updates are not one: they follow from what is read of a body.
+    /// Waits for the next event. Window updates are ignored, because they depend on how a body is
+    /// read.
     pub async fn event(&mut self) -> Event {
         loop {
             let Ok(frame) = self.frame().await else {
@@ -96,7 +97,7 @@ impl Client {
         }
     }
 
-    /// The status of the answer, or what came instead of one.
+    /// Returns the status of the response, or the event that arrived instead.
     pub async fn status(&mut self) -> Result<u16, Event> {
         match self.event().await {
             Event::Head { status, .. } => Ok(status),
@@ -104,7 +105,7 @@ impl Client {
         }
     }
 
-    /// All events up to the one after which nothing follows on the stream.
+    /// Returns all events up to the last one of the stream.
     pub async fn events_to_the_reset(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
@@ -117,14 +118,15 @@ impl Client {
         }
     }
 
-    /// Until the server has closed the connection.
+    /// Waits until the server has closed the connection.
     pub async fn closed(mut self) {
         self.stream.shutdown().await.unwrap();
         while self.event().await != Event::Closed {}
     }
 }
 
-/// `:status` stands first. It is an entry of HPACK's static table, or a literal in Huffman's code.
+/// Decodes `:status`, which is the first field. It is an entry of HPACK's static table, or a
+/// literal in Huffman's code.
 fn status(block: &[u8]) -> u16 {
     match *block {
         [entry @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][entry as usize - 0x88],
@@ -136,7 +138,8 @@ fn status(block: &[u8]) -> u16 {
             let number = |bits: &[u16]| bits.iter().fold(0, |sum, bit| sum * 2 + bit);
             let mut place = 0;
             (0..3).fold(0, |status, _| {
-                // 0 to 2 have codes of five bits, the other digits of six.
+                // The digits 0 to 2 have codes of five bits, and the other digits have codes of six
+                // bits.
                 let short = number(&bits[place..place + 5]);
                 let digit = if short <= 2 {
                     place += 5;
@@ -155,7 +158,7 @@ fn status(block: &[u8]) -> u16 {
     }
 }
 
-/// A block of fields, each a literal.
+/// Encodes fields as a block in which each field is a literal.
 pub fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -173,7 +176,7 @@ pub fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// The head of a request whose body follows.
+/// Encodes the head of a request with a body.
 pub fn head(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let pseudo = [
         (":method", method),
@@ -184,7 +187,7 @@ pub fn head(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     whole_head(&fields(&[&pseudo, more].concat()))
 }
 
-/// Of these fields.
+/// Encodes a head that consists of this block of fields.
 pub fn whole_head(block: &[u8]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, 1, block)
 }
@@ -197,7 +200,7 @@ pub fn last(bytes: &[u8]) -> Vec<u8> {
     frame(DATA, END_STREAM, 1, bytes)
 }
 
-/// The end of a body: a frame of its own without data.
+/// Encodes the end of a body as a separate frame without data.
 pub fn end() -> Vec<u8> {
     last(b"")
 }
@@ -210,7 +213,7 @@ pub fn reset(reason: u32) -> Vec<u8> {
     frame(RST_STREAM, NOTHING, 1, &reason.to_be_bytes())
 }
 
-/// An HTTP/1.1 connection.
+/// A client's HTTP/1.1 connection.
 #[derive(Debug)]
 pub struct Raw {
     stream: TcpStream,
@@ -225,12 +228,12 @@ impl Raw {
         Self { stream, seen }
     }
 
-    /// One packet.
+    /// Writes these bytes as one packet.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
-    /// What came up to this text and with it, or until the server closed.
+    /// Reads up to the end of this text, or until the server closes the connection.
     pub async fn until(&mut self, text: &str) -> String {
         let mut buffer = [0; 4096];
         loop {
@@ -250,7 +253,7 @@ impl Raw {
         }
     }
 
-    /// All that comes until the server has closed, but the date.
+    /// Reads until the server closes the connection. The date is removed.
     pub async fn rest(&mut self) -> String {
         let seen = self.until("\0").await;
         let lines = seen.lines().filter(|line| !line.starts_with("date:"));

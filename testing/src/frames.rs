@@ -1,4 +1,4 @@
-//! HTTP/2 by hand: frames in any order, with any content.
+//! HTTP/2 frames without a library, so that a test can send them in any order and with any content.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub const NOTHING: u8 = 0;
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
-/// `:status: 200` of HPACK's static table.
+/// `:status: 200`, an entry of HPACK's static table.
 pub const STATUS_200: &[u8] = &[0x88];
 /// `:status: 103`, as a literal for the name of entry 8.
 pub const STATUS_103: &[u8] = b"\x08\x03103";
@@ -47,21 +47,22 @@ pub fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
     frame(SETTINGS, NOTHING, 0, &payload)
 }
 
-/// A server's side of a connection that gives no window but the initial one.
+/// The server's side of a connection. It does not enlarge the initial window.
 #[derive(Debug)]
 pub struct Peer {
     pub stream: TcpStream,
 }
 
 impl Peer {
-    /// Past the preface.
+    /// Reads the client's preface and sends these settings.
     pub async fn greet(mut stream: TcpStream, said: &[(u16, u32)]) -> io::Result<Self> {
         stream.write_all(&settings(said)).await?;
         stream.read_exact(&mut [0; 24]).await?;
         Ok(Self { stream })
     }
 
-    /// Kind, flags and stream of the next frame, and how long it is. Acknowledges settings.
+    /// Returns the kind, the flags, the stream and the length of the next frame. Settings are
+    /// acknowledged.
     pub async fn next(&mut self) -> io::Result<(u8, u8, u32, usize)> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).await?;
@@ -75,7 +76,7 @@ impl Peer {
         Ok((kind, flags, u32::from_be_bytes(stream), length))
     }
 
-    /// The stream of the next request, and whether that was all of it.
+    /// Returns the stream of the next request, and whether the request has ended.
     pub async fn request(&mut self) -> io::Result<(u32, bool)> {
         loop {
             if let (HEADERS, flags, stream, _) = self.next().await? {
@@ -106,7 +107,7 @@ impl Peer {
         self.stream.write_all(bytes).await
     }
 
-    /// Until the client has closed.
+    /// Reads until the client has closed the connection.
     pub async fn read_on(&mut self) -> io::Result<()> {
         loop {
             self.next().await?;

@@ -1,7 +1,8 @@
-//! What the tests, the benches and the examples of this workspace share. It is not published.
+//! Code that the tests, the benches and the examples of this workspace share. This crate is not
+//! published.
 //!
-//! The root holds what most tests are made of: bodies that follow a script, primaries and shadows that behave in every
-//! way, and records of what they saw.
+//! The root contains the parts of most tests: bodies that follow a script, and primaries and
+//! shadows whose behaviour is configurable and which record their requests.
 
 #![allow(
     missing_debug_implementations,
@@ -49,7 +50,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A request without a body.
+/// Creates a request without a body.
 pub fn get() -> Request<Script> {
     request(Method::GET, Script::default().knowing_end())
 }
@@ -63,7 +64,7 @@ fn request(method: Method, body: Script) -> Request<Script> {
     request.expect("a request")
 }
 
-/// Sends one request through the mirror, and waits for the primary's answer alone.
+/// Sends one request through the mirror, and waits only for the primary's response.
 pub async fn serve<B>(
     mirror: &MirrorLayer,
     primary: &Primary,
@@ -76,7 +77,8 @@ where
     mirror.layer(primary.clone()).oneshot(request).await
 }
 
-/// The counters once no copy is in flight: of this many requests, nothing held.
+/// Waits until no copy is in flight, and returns the counters. They must count this many requests
+/// and no buffered bytes.
 pub async fn settled(handle: &MirrorHandle, requests: u64) -> MirrorStats {
     handle.wait_idle().await;
     let stats = handle.stats();
@@ -86,21 +88,21 @@ pub async fn settled(handle: &MirrorHandle, requests: u64) -> MirrorStats {
     stats
 }
 
-/// M4: one outcome each, or in flight.
+/// Asserts promise M4: each request has exactly one outcome, or its copy is in flight.
 pub fn assert_adds_up(stats: &MirrorStats, requests: u64) {
     let outcomes: u64 = stats.outcomes().map(|(_, count)| count).sum();
     assert_eq!(outcomes + stats.in_flight(), requests, "{stats}");
     assert_eq!(stats.requests(), requests, "{stats}");
 }
 
-/// Exactly one request was counted, with this outcome.
+/// Asserts that exactly one request was counted, with this outcome.
 #[track_caller]
 pub fn assert_only(stats: &MirrorStats, expected: Outcome) {
     let found: Vec<_> = stats.outcomes().filter(|(_, count)| *count > 0).collect();
     assert_eq!(found, [(expected, 1)], "{stats}");
 }
 
-/// An observer that remembers.
+/// An observer that records all its calls.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     reports: Arc<Mutex<Vec<Report>>>,
@@ -112,7 +114,7 @@ impl Told {
         lock(&self.reports).clone()
     }
 
-    /// The one report so far.
+    /// Returns the only report so far.
     pub fn report(&self) -> Report {
         let reports = self.reports();
         assert_eq!(reports.len(), 1, "{reports:?}");

@@ -1,4 +1,4 @@
-//! Real servers on the loopback device.
+//! Servers with real sockets on the loopback device.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,7 +10,7 @@ use hyper_util::{
 };
 use tokio::net::TcpListener;
 
-/// No test waits for it; it only keeps a broken one from hanging.
+/// A limit for tests that would otherwise hang. A test that passes never waits for it.
 pub const HANG: Duration = Duration::from_secs(60);
 
 pub async fn listen() -> (TcpListener, SocketAddr) {

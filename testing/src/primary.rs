@@ -1,4 +1,4 @@
-//! A primary that reads as much of a body as it is told to, and then answers, fails or hangs.
+//! `Primary`: reads a configured part of a body, and then answers, fails or hangs.
 
 use std::{
     future::{Future, pending},
@@ -17,16 +17,17 @@ use tower_mirror::BoxError;
 
 use super::{Broken, Stream, lock, read};
 
-/// How much of the body it reads before it lets go of it.
+/// The part of the body that a primary reads before it drops the body.
 #[derive(Clone, Copy, Debug)]
 pub enum Reads {
     All,
     Frames(usize),
-    /// As a consumer of an exact `Content-Length` does, which never polls for `None`.
+    /// Reads this many bytes, as a consumer of an exact `Content-Length` does. It never polls for
+    /// `None`.
     Bytes(usize),
 }
 
-/// What it does then.
+/// The behaviour of a primary after it has read.
 #[derive(Clone, Copy, Debug)]
 pub enum Then {
     Answers(u16),
@@ -61,12 +62,12 @@ impl Primary {
         Self::new(Reads::Frames(0), Then::Answers(200))
     }
 
-    /// The requests so far, each once its body was read or let go of.
+    /// Returns the requests so far. Each is recorded when its body was read or dropped.
     pub fn seen(&self) -> Vec<(Parts, Stream)> {
         lock(&self.seen).clone()
     }
 
-    /// The one request so far.
+    /// Returns the only request so far.
     pub fn one(&self) -> (Parts, Stream) {
         let mut seen = self.seen();
         assert_eq!(seen.len(), 1);

@@ -1,4 +1,5 @@
-//! Servers whose end can be waited for, and the clock of a test.
+//! `Server`, which a test can stop and wait for, and `Clock`, which holds the paused clock of a
+//! test.
 
 use std::{net::SocketAddr, sync::mpsc, time::Duration};
 
@@ -19,16 +20,16 @@ use tokio::{
 };
 use tower::{BoxError, Service};
 
-/// No test waits for it; it only keeps a broken one from hanging.
+/// A limit for tests that would otherwise hang. A test that passes never waits for it.
 pub const HANG: Duration = Duration::from_secs(60);
 
 pub async fn within<F: Future>(future: F) -> F::Output {
     timeout(HANG, future).await.expect("it hangs")
 }
 
-/// Holds the paused clock of a test, so that no deadline of the mirror depends on the speed of the machine. tokio
-/// advances a paused clock whenever nothing is to be done, although a packet may be on its way, but not while a
-/// blocking task runs.
+/// Holds the paused clock of a test, so that no deadline of the mirror depends on the speed of the
+/// machine. tokio advances a paused clock when no task can run, even if a packet is on its way. It
+/// does not advance the clock while a blocking task runs.
 #[derive(Debug)]
 pub struct Clock {
     _runs: mpsc::Sender<()>,
@@ -50,7 +51,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Over HTTP/1.1 and HTTP/2, upgrades and extended CONNECT included.
+    /// Serves HTTP/1.1 and HTTP/2, including upgrades and extended CONNECT.
     pub async fn start<S, R>(service: S) -> Self
     where
         S: Service<Request<Incoming>, Response = Response<R>, Error: Into<BoxError>>
@@ -95,7 +96,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Waits until the last of its clients has closed its connection.
+    /// Waits until the last client has closed its connection.
     pub async fn stop(self) {
         drop(self.stop);
         within(self.task).await.unwrap();

@@ -1,4 +1,4 @@
-//! A shadow that records what it gets, and behaves as badly as it is told to.
+//! `TestShadow`: records the copies that it receives, and can be configured to misbehave.
 
 use std::{
     future::{Future, pending},
@@ -19,36 +19,36 @@ use super::{Stream, lock, pattern, read};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
-    /// Reads the copy whole and answers.
+    /// Reads the whole copy and answers.
     Answers(u16),
-    /// So, after a while.
+    /// Reads the whole copy and answers after this time.
     AnswersAfter(Duration),
-    /// Answers at once, with this many bytes in frames of 1 KiB, and lets go of the copy.
+    /// Drops the copy and answers immediately, with this many bytes in frames of 1 KiB.
     AnswersAtLength(usize),
-    /// Answers with frames of this length, always ready, without end.
+    /// Answers with frames of this length, which are always ready and never end.
     Endless(usize),
     Hangs(Place),
     Panics(Place),
     Fails(Place, Fault),
-    /// Puts the body away where the test gets at it, and hangs.
+    /// Keeps the body for the test, and hangs.
     KeepsBody,
 }
 
-/// Where something befalls it.
+/// The place where the shadow hangs, panics or fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Place {
     Clone,
     Ready,
     Call,
     Future,
-    /// The answer's body, after its first frame.
+    /// The body of the response, after its first frame.
     Body,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     Io(ErrorKind),
-    /// An error of its own that has an io error as its source.
+    /// An error that has an io error as its source.
     Wrapped(ErrorKind),
     Own,
 }
@@ -78,11 +78,11 @@ impl std::error::Error for Wrapped {
     }
 }
 
-/// What a shadow got.
+/// A copy that a shadow has received.
 #[derive(Clone, Debug)]
 pub struct Copy {
     pub head: Parts,
-    /// What its body said before it was read.
+    /// The size hint of the body before the body was read.
     pub exact: Option<u64>,
     pub says_ended: bool,
     pub stream: Stream,
@@ -104,29 +104,30 @@ impl TestShadow {
         }
     }
 
-    /// Records and answers 200.
+    /// Creates a shadow that reads the whole copy and answers with 200.
     pub fn recording() -> Self {
         Self::new(Act::Answers(200))
     }
 
-    /// The copies so far, in the order in which they were read.
+    /// Returns the copies so far, in the order in which they were read.
     pub fn copies(&self) -> Vec<Copy> {
         lock(&self.copies).clone()
     }
 
-    /// The one copy so far.
+    /// Returns the only copy so far.
     pub fn one(&self) -> Copy {
         let mut copies = self.copies();
         assert_eq!(copies.len(), 1);
         copies.remove(0)
     }
 
-    /// Takes what [`Act::KeepsBody`] put away.
+    /// Returns the bodies that [`Act::KeepsBody`] has kept.
     pub fn take_kept(&self) -> Vec<ShadowBody> {
         std::mem::take(&mut lock(&self.kept))
     }
 
-    /// The same records. Not `Clone`, which may be told to panic.
+    /// Returns a shadow with the same records. This is not `Clone`, because `Clone` may be
+    /// configured to panic.
     pub fn share(&self) -> Self {
         Self {
             act: self.act,
@@ -137,7 +138,7 @@ impl TestShadow {
 
     fn panics_in(&self, place: Place) {
         if matches!(self.act, Act::Panics(at) if at == place) {
-            panic!("a panic in the shadow, as told: {place:?}");
+            panic!("a deliberate panic in the shadow: {place:?}");
         }
     }
 }
@@ -200,7 +201,7 @@ impl Service<Request<ShadowBody>> for TestShadow {
     }
 }
 
-/// The answer's body.
+/// The body of the response.
 #[derive(Debug)]
 pub struct Reply {
     left: usize,
@@ -244,7 +245,7 @@ impl Body for Reply {
         }
         match self.then {
             Some(Act::Hangs(_)) => Poll::Pending,
-            Some(Act::Panics(place)) => panic!("a panic in the shadow, as told: {place:?}"),
+            Some(Act::Panics(place)) => panic!("a deliberate panic in the shadow: {place:?}"),
             Some(Act::Fails(_, fault)) => Poll::Ready(Some(Err(fault.error()))),
             _ => Poll::Ready(None),
         }

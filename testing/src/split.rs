@@ -1,4 +1,4 @@
-//! Subsets that keep the laws of a service to the letter, and what a split makes of requests.
+//! Subsets that check the contract of `Service`, and functions that send requests to a split.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,8 @@ use tower_mirror::{BoxError, Draw, ServedBy, WeightedSplit, split::WeightedSplit
 
 use super::Broken;
 
-/// A subset that answers its name at once, and wants to be told that it serves.
+/// A subset that immediately answers with its name. It asserts that the request has a `ServedBy`
+/// with this name.
 #[derive(Clone, Copy, Debug)]
 pub struct Named(pub &'static str);
 
@@ -42,7 +43,7 @@ impl<B> Service<Request<B>> for Named {
     }
 }
 
-/// A split of such subsets that is not built yet.
+/// Creates the builder of a split with such subsets.
 pub fn builder(
     name: &str,
     weights: &[(&'static str, u32)],
@@ -60,17 +61,18 @@ pub fn split(weights: &[(&'static str, u32)], draw: Draw) -> WeightedSplit<Named
         .expect("a valid split")
 }
 
-/// Sends a request that is answered without waiting.
+/// Sends a request, which must be answered without waiting.
 #[track_caller]
 pub fn answer<S, B, R>(split: &mut S, request: Request<B>) -> Response<R>
 where
     S: Service<Request<B>, Response = Response<R>, Error: std::fmt::Debug>,
 {
     let answered = split.call(request).now_or_never();
-    answered.expect("an answer at once").expect("no error")
+    answered.expect("an immediate response").expect("no error")
 }
 
-/// Which subset serves the next request; empty where none does.
+/// Returns the name of the subset that serves the next request. It is empty if no subset serves the
+/// request.
 #[track_caller]
 pub fn next<S>(split: &mut S) -> &'static str
 where
@@ -79,7 +81,7 @@ where
     answer(split, Request::new(String::new())).into_body()
 }
 
-/// How many of the next `requests` each subset serves.
+/// Returns how many of the next `requests` requests each subset serves.
 #[track_caller]
 pub fn counts<S>(split: &mut S, requests: usize) -> BTreeMap<&'static str, usize>
 where
@@ -94,10 +96,13 @@ where
 
 #[track_caller]
 pub fn served<R>(answer: &Response<R>) -> &ServedBy {
-    answer.extensions().get().expect("to be told who served")
+    answer
+        .extensions()
+        .get()
+        .expect("the response has a `ServedBy`")
 }
 
-/// When a [`Strict`] becomes ready.
+/// The time at which a [`Strict`] becomes ready.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Readiness {
     AtOnce,
@@ -106,8 +111,8 @@ pub enum Readiness {
     Fails,
 }
 
-/// A subset whose readiness belongs to one instance and one call: it panics when it is called
-/// unready, and its clones begin unready.
+/// A subset whose readiness is valid for one instance and one call. It panics if it is called while
+/// it is not ready, and its clones are not ready at first.
 #[derive(Debug)]
 pub struct Strict {
     pub name: &'static str,
@@ -130,7 +135,7 @@ impl Strict {
         }
     }
 
-    /// How often its clones were asked whether they are ready, and called.
+    /// Returns how often the clones were polled for readiness, and how often they were called.
     pub fn asked(&self) -> (usize, usize) {
         (self.polls.load(SeqCst), self.calls.load(SeqCst))
     }

@@ -1,4 +1,4 @@
-//! Over random bodies: what the service reads behind a buffer is the stream that it reads without one.
+//! Random bodies: the service reads the same stream with and without a buffer.
 
 use std::{convert::Infallible, sync::Mutex};
 
@@ -23,7 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn script() -> impl Strategy<Value = Script> {
     let steps = prop::collection::vec(step(), 0..8).prop_map(|mut steps| {
-        // HTTP lets nothing follow trailers.
+        // In HTTP, nothing follows the trailers.
         let at = steps
             .iter()
             .position(|step| matches!(step, Step::Trailers(_)));
@@ -42,7 +42,8 @@ fn script() -> impl Strategy<Value = Script> {
     })
 }
 
-/// Data, trailers and end; frames may be cut otherwise.
+/// Returns the data, the trailers and the end, because a buffer may change the boundaries of
+/// frames.
 fn essence(stream: &Stream) -> (bytes::Bytes, Vec<Piece>, End) {
     let is_trailers = |piece: &&Piece| matches!(piece, Piece::Trailers(_));
     let trailers = stream.pieces.iter().filter(is_trailers).cloned().collect();
@@ -71,7 +72,8 @@ async fn check(script: Script) {
     let fits = without.0.len() as u64 <= CAP;
     assert_eq!(is_complete, fits && without.2 == End::Whole);
 
-    // Behind it a mirror copies all that arrived whole, whatever its primary reads.
+    // Behind a buffer, a mirror copies every complete body, and the part that its primary reads has
+    // no influence.
     for (primary, is_reading) in [(Primary::ignoring(), false), (Primary::reading(), true)] {
         let shadow = TestShadow::recording();
         let mirror = MirrorLayer::new(shadow.share());

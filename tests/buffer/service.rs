@@ -1,4 +1,5 @@
-//! The whole body first: what the service is given, when, and what can be done with it.
+//! `RequestBodyBufferLayer`: the request that the service receives, the time of the call, and the
+//! use with retries, hedges and mirrors.
 
 use std::{
     convert::Infallible,
@@ -32,7 +33,7 @@ use tower_mirror_testing::*;
 
 const CAP: u64 = 10_000;
 
-/// What the service was given, before it read it.
+/// The request that the service received, before it read the body.
 #[derive(Debug)]
 struct Given {
     is_complete: bool,
@@ -44,7 +45,7 @@ struct Given {
     stream: Stream,
 }
 
-/// What the service behind a buffer of `CAP` bytes is given.
+/// Returns the request that the service behind a buffer of `CAP` bytes receives.
 async fn given(script: Script) -> Given {
     let given = Mutex::new(None);
     let service = service_fn(async |request: Request<BufferedBody<Script>>| {
@@ -87,7 +88,7 @@ async fn a_body_is_whole_up_to_the_cap_and_streamed_beyond_it() {
         (&[], true),
         (&[0], true),
         (&[1], true),
-        (&[5; 2000], true), // 10 000 in tiny frames
+        (&[5; 2000], true), // 10 000 bytes in tiny frames
         (&[cap], true),
         (&[cap, 0], true),
         (&[1, cap - 1], true),
@@ -153,7 +154,7 @@ async fn trailers_are_kept() {
             assert_eq!(given.is_complete, is_complete);
             assert_eq!(given.cloned, is_complete.then_some(given.stream.clone()));
             if is_complete {
-                // An exact length would have hyper's HTTP/1 client drop them.
+                // With an exact length, hyper's HTTP/1 client would drop the trailers.
                 assert_eq!((given.lower, given.upper), (data as u64, None));
             } else if knows_length {
                 assert_eq!(given.exact, Some(data as u64));
@@ -193,11 +194,11 @@ async fn after_an_error_the_body_is_asked_as_without_the_layer() {
         .await;
 }
 
-/// Counts calls, and panics when it was not made ready for one.
+/// Counts calls, and panics if it is called while it is not ready.
 #[derive(Debug)]
 struct Strict {
     is_ready: bool,
-    /// Ready at the second poll.
+    /// The service becomes ready at the second poll.
     waited: bool,
     calls: Arc<AtomicUsize>,
 }
@@ -262,7 +263,7 @@ async fn the_service_that_was_made_ready_is_the_one_that_is_called() {
     .into_iter()
     .enumerate()
     {
-        // Each call takes the readiness with it, and the clone that stays has none.
+        // Each call uses the readiness, and the remaining clone is not ready.
         let mut poll_ready =
             || task.enter(|cx, _| Service::<Request<Script>>::poll_ready(&mut service, cx));
         assert_pending!(poll_ready());
@@ -309,13 +310,13 @@ async fn a_client_that_goes_away_leaves_the_service_uncalled() {
     sender.send(pattern(9000)).unwrap();
     assert_pending!(answer.poll());
     drop(answer);
-    assert!(sender.is_closed(), "the body is gone with it");
+    assert!(sender.is_closed(), "the body was dropped with the future");
     assert_eq!(calls.load(SeqCst), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_has_ended_or_is_declared_too_long_is_not_waited_for() {
-    /// Says what it is told to say, and must not be polled.
+    /// A body with configured hints, which must not be polled.
     #[derive(Debug)]
     struct Unpolled(Script);
 
@@ -351,7 +352,7 @@ async fn a_body_that_has_ended_or_is_declared_too_long_is_not_waited_for() {
         });
         let mut buffer = RequestBodyBufferLayer::new().max_bytes(CAP).layer(service);
         let _answer = buffer.call(Request::new(Unpolled(script)));
-        assert!(called.load(SeqCst), "in `call` itself");
+        assert!(called.load(SeqCst), "the service is called inside `call`");
     }
 }
 
@@ -369,14 +370,14 @@ async fn a_known_end_is_not_waited_for() {
                 .layer(Strict::new())
                 .oneshot(post(script)),
         );
-        assert_pending!(answer.poll()); // its readiness
+        assert_pending!(answer.poll()); // it waits for its readiness
         assert!(assert_ready!(answer.poll()).is_ok());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_clone_is_the_same_request_and_a_begun_body_has_none() {
-    const LONG: usize = 128 << 10; // shorter ones are joined
+    const LONG: usize = 128 << 10; // shorter frames are joined
     let service = service_fn(async |request: Request<BufferedBody<Script>>| {
         let clone = try_clone_request(&request).expect("a whole body");
         assert_eq!(clone.method(), "PUT");
@@ -429,7 +430,7 @@ async fn large_frames_are_shared_and_small_ones_joined() {
             Piece::Trailers(_) => 0,
         })
         .collect();
-    // 11 197 bytes are over the cap: the last frame is passed on as it came.
+    // 11 197 bytes are above the limit, so the last frame is forwarded unchanged.
     assert_eq!(lengths, [3000, 8192, 5]);
     assert!(
         matches!(&given.stream.pieces[1], Piece::Data(data) if data.as_ptr() == large.as_ptr())
@@ -451,10 +452,10 @@ fn what_is_shown_of_a_body_is_short() {
     let polled = answer
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
-    assert!(polled.is_ready(), "without a runtime too");
+    assert!(polled.is_ready(), "it also works without a runtime");
 }
 
-/// Any failure is tried again, twice at most.
+/// A policy that retries every failure, at most twice.
 #[derive(Clone, Debug)]
 struct Again(u32);
 
@@ -514,7 +515,8 @@ impl<B: Body> hedge::Policy<Request<BufferedBody<B>>> for Hedging {
     }
 }
 
-/// Hedges after 10 ms a service whose first call takes a second; the answers are the calls' bodies.
+/// Hedges a service after 10 ms. Its first call takes a second, and the responses are the bodies of
+/// the calls.
 async fn hedged(
     script: Script,
     second: Result<(), &'static str>,
@@ -552,14 +554,15 @@ async fn hedges_send_the_body_twice_and_the_first_answer_wins() {
     );
     assert!(begun.elapsed() < Duration::from_millis(20));
 
-    // A body over the cap is served, and not hedged.
+    // A body above the limit is served, and not hedged.
     let begun = tokio::time::Instant::now();
     let (answer, calls) = hedged(Script::chunks([CAP as usize + 1]), Ok(())).await;
     assert_eq!((answer.unwrap(), calls), (pattern(CAP as usize + 1), 1));
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
-/// What tower's `Hedge` does, and the docs say: the first to end wins, be it with an error.
+/// As the documentation of tower's `Hedge` says, the first call that ends decides the result, even
+/// if it ends with an error.
 #[tokio::test(start_paused = true)]
 async fn a_hedge_that_fails_first_wins() {
     let (answer, calls) = hedged(Script::chunks([100]), Err("overloaded")).await;
@@ -567,7 +570,8 @@ async fn a_hedge_that_fails_first_wins() {
     assert_eq!(calls, 2);
 }
 
-/// A mirror inside a buffer of `CAP` bytes: the one outcome, and what the shadow read.
+/// Runs a mirror inside a buffer of `CAP` bytes. Returns the only outcome, and the body that the
+/// shadow read.
 async fn mirrored(primary: &Primary, script: Script) -> (Outcome, Vec<Copy>) {
     let shadow = TestShadow::recording();
     let mirror = MirrorLayer::new(shadow.share());
@@ -634,7 +638,7 @@ async fn a_mirror_inside_copies_no_more_than_arrived() {
     assert_eq!((outcome, copies.len()), (Outcome::BodyError, 0));
 }
 
-/// Once it has arrived whole, a client that goes away changes nothing for the copy.
+/// After the whole body has arrived, a client that disconnects does not affect the copy.
 #[tokio::test(start_paused = true)]
 async fn a_mirror_inside_has_the_body_of_a_client_that_goes_away() {
     let shadow = TestShadow::recording();
@@ -656,8 +660,8 @@ async fn a_mirror_inside_has_the_body_of_a_client_that_goes_away() {
     }
 }
 
-/// A layer between the two: the copy is of what the mirror's service would have read, never of what
-/// the buffer read before it was changed.
+/// A layer is between the two: the copy has the body that the mirror's service would have read, and
+/// never the body before the layer has changed it.
 #[tokio::test(start_paused = true)]
 async fn the_copy_is_of_the_body_that_a_layer_between_made() {
     for reads in [Reads::All, Reads::Frames(0)] {
@@ -683,7 +687,8 @@ async fn the_copy_is_of_the_body_that_a_layer_between_made() {
     }
 }
 
-/// A layer between that puts a body in place that is not in memory: it is not waited for.
+/// A layer between the two replaces the body with one that is not in memory: the mirror does not
+/// wait for it.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_not_there_at_once_is_unread() {
     let shadow = TestShadow::recording();
@@ -705,7 +710,7 @@ async fn a_body_that_is_not_there_at_once_is_unread() {
     assert_eq!(stats.outcome(Outcome::Unread), 2, "{stats}");
 }
 
-/// As one that panics: nobody but the copy notices, even where the primary panics too.
+/// The body of the layer panics: only the copy is affected, even if the primary panics too.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_panics_when_it_is_let_go_of_is_unread() {
     for primary_panics in [false, true] {
@@ -714,13 +719,13 @@ async fn a_body_that_panics_when_it_is_let_go_of_is_unread() {
             .layer(RequestBodyBufferLayer::new())
             .map_request(|request: Request<BufferedBody<Script>>| {
                 request.map(|body| {
-                    body.map_frame(|_| -> http_body::Frame<Bytes> { panic!("as told") })
+                    body.map_frame(|_| -> http_body::Frame<Bytes> { panic!("a deliberate panic") })
                 })
             })
             .layer(mirror.clone())
             .service(service_fn(move |request: Request<_>| async move {
                 let _held = request;
-                assert!(!primary_panics, "as told");
+                assert!(!primary_panics, "a deliberate panic");
                 Ok::<_, Infallible>(Response::new(()))
             }));
         let sent = tokio::spawn(service.oneshot(post(Script::chunks([5])))).await;
@@ -730,7 +735,8 @@ async fn a_body_that_panics_when_it_is_let_go_of_is_unread() {
     }
 }
 
-/// A copy that is lost while its body is read on lets go of what it held, which is the primary's affair as little.
+/// A copy that is lost while the rest of its body is read drops its frames. A panic in their
+/// destructors does not reach the primary.
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_panics_when_it_is_let_go_of_is_nobodys_trouble() {
     let mirror = MirrorLayer::new(TestShadow::recording());
@@ -738,7 +744,7 @@ async fn a_frame_that_panics_when_it_is_let_go_of_is_nobodys_trouble() {
         .layer(RequestBodyBufferLayer::new())
         .map_request(|request: Request<BufferedBody<Script>>| {
             let data = Bytes::from_owner(DataThatPanics(vec![0; 9000]));
-            // As long as the one in memory was, so that its frames are shared.
+            // This body is as long as the one in memory, so its frames are shared.
             request.map(|_| Script::new([Step::Data(data), Step::Hang]).knowing_length())
         })
         .layer(mirror.clone())
@@ -749,7 +755,8 @@ async fn a_frame_that_panics_when_it_is_let_go_of_is_nobodys_trouble() {
     assert_eq!(stats.outcome(Outcome::Unread), 1, "{stats}");
 }
 
-/// The request still says that its body is in memory, and the frames of this one are not.
+/// The request still has the extension for a body in memory, but the frames of this body are not in
+/// memory.
 #[tokio::test(start_paused = true)]
 async fn a_body_put_in_the_place_of_a_buffered_one_is_charged_as_any_other() {
     struct ReadBuffer(Vec<u8>, Arc<AtomicUsize>);
@@ -797,21 +804,21 @@ async fn a_body_put_in_the_place_of_a_buffered_one_is_charged_as_any_other() {
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);
 }
 
-/// One capture, not two: the copy's frames are the buffer's.
+/// The body is captured once, and not twice: the copy has the buffer's frames.
 #[tokio::test(start_paused = true)]
 async fn frames_of_a_buffered_body_are_held_once() {
-    // 9 000 bytes in small frames are one piece to the mirror, and shared with the primary.
+    // The mirror receives 9 000 bytes in small frames as one piece, and shares it with the primary.
     let primary = Primary::reading();
     let (_, copies) = mirrored(&primary, Script::chunks([90; 100])).await;
     let (_, stream) = primary.one();
     let place = |stream: &Stream| match &stream.pieces[..] {
         [Piece::Data(data)] => data.as_ptr(),
-        other => panic!("not one frame: {other:?}"),
+        other => panic!("expected exactly one frame: {other:?}"),
     };
     assert_eq!(place(&stream), place(&copies[0].stream));
 }
 
-/// A mirror around the buffer: each request has one copy, however often it is tried.
+/// The mirror is around the buffer: each request has one copy, even if it is tried several times.
 #[tokio::test(start_paused = true)]
 async fn a_mirror_around_copies_each_request_once_and_whole() {
     for primary in [
@@ -831,7 +838,7 @@ async fn a_mirror_around_copies_each_request_once_and_whole() {
     }
 }
 
-/// As axum users write it: two calls of `layer`, with axum's own body between them.
+/// This is the form that axum users write: two calls of `layer`, with axum's body between them.
 #[tokio::test(start_paused = true)]
 async fn under_axum_handlers_that_ignore_their_body_are_mirrored() {
     use axum::{Router, body::Body, routing::post};
@@ -875,7 +882,7 @@ fn every_type_crosses_threads() {
     );
 }
 
-/// Polled by hand: what is read of a complete body never waits.
+/// The body is polled by hand, because reading a complete body must never wait.
 #[tokio::test(start_paused = true)]
 async fn a_complete_body_is_there_at_once() {
     let service = service_fn(async |request: Request<BufferedBody<Script>>| {
@@ -896,7 +903,8 @@ async fn a_complete_body_is_there_at_once() {
         .await;
 }
 
-/// The most bytes that are held at a time, beyond the script's own frames.
+/// Returns the maximum number of bytes that are allocated at one time, without the frames of the
+/// script.
 fn held_at_most(script: Script, is_mirrored: bool) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -927,21 +935,23 @@ fn held_at_most(script: Script, is_mirrored: bool) -> u64 {
     counted.bytes_max
 }
 
-/// What is held follows from a body's bytes, not from how a client cuts them; and a mirror inside
-/// adds next to nothing.
+/// The memory depends on the bytes of a body, and not on the frames in which a client sends them. A
+/// mirror inside needs almost no more memory.
 #[test]
 fn bytes_are_held_once_however_they_come() {
     const MIB: usize = 1 << 20;
     for frame in [1, 100, 8191, 8192, 65_536] {
         let script = Script::chunks(std::iter::repeat_n(frame, MIB / frame));
-        let alone = held_at_most(script.clone(), false);
+        let buffer_only = held_at_most(script.clone(), false);
         let mirrored = held_at_most(script.clone(), true);
-        drop(script); // not before: what is freed in between would be subtracted
-        println!("frames of {frame}: {alone} bytes alone, {mirrored} with a mirror inside");
-        assert!(alone < 3 * MIB as u64 / 2, "{frame}: {alone}");
+        drop(script); // this is not dropped earlier, because the count would then be too small
+        println!(
+            "frames of {frame}: {buffer_only} bytes without a mirror, {mirrored} with a mirror inside"
+        );
+        assert!(buffer_only < 3 * MIB as u64 / 2, "{frame}: {buffer_only}");
         assert!(
-            mirrored < alone + 64 * 1024,
-            "{frame}: {mirrored}, {alone} alone"
+            mirrored < buffer_only + 64 * 1024,
+            "{frame}: {mirrored}, without a mirror {buffer_only}"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! What the public types promise the compiler: threads, clones, pins, and few bounds.
+//! The auto traits of the public types (`Send`, `Sync`, `Unpin`), their `Clone`, and their few
+//! bounds.
 
 use std::{cell::Cell, convert::Infallible, fmt::Debug, marker::PhantomPinned, rc::Rc, task};
 
@@ -122,12 +123,12 @@ fn every_type_of_the_split_crosses_threads() {
     owned::<WeightedSplitLayerBuilder<Boxed>>();
     error::<InvalidSplit>();
     error::<InvalidWeights>();
-    // Futures hold a timer, so they are pinned where they are polled.
+    // Futures contain a timer, so they must be pinned when they are polled.
     sent::<split::ResponseFuture<Subset, Subset, Full<Bytes>, Answer, Answer, EmptyResponse>>();
     sent::<split::ResponseFuture<Subset, Boxed, Full<Bytes>, Answer, BoxedFuture, EmptyResponse>>();
 }
 
-/// A shadow's type, even one that cannot show itself, is in no type of the mirror's.
+/// No type of the mirror contains the type of the shadow, which may even have no `Debug`.
 #[test]
 fn the_layer_has_no_type_parameter() {
     #[derive(Clone)]
@@ -154,8 +155,9 @@ fn the_layer_has_no_type_parameter() {
     assert!(format!("{layers:?}").contains("MirrorLayer"));
 }
 
-/// A body that is neither `Sync`, `Unpin` nor `Debug`, of an error that is nothing at all. It must be `Send` and
-/// `'static`, as those of all servers are, since the copy's task may read what the primary has left of it.
+/// A body that is neither `Sync`, `Unpin` nor `Debug`, with an error that implements nothing. It
+/// must be `Send` and `'static`, as the bodies of all servers are, because the copy's task may read
+/// the rest that the primary has not read.
 struct Bare {
     text: String,
     read: Cell<bool>,
@@ -178,7 +180,7 @@ impl Body for Bare {
     }
 }
 
-/// A primary that is none of these either, and borrows.
+/// A primary that implements none of these traits either, and borrows.
 struct BarePrimary<'a>(&'a Cell<u32>);
 
 impl<B: Body<Data = Bytes, Error = NoError>> Service<Request<B>> for BarePrimary<'_> {

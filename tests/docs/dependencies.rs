@@ -1,4 +1,5 @@
-//! `docs/dependencies.md` against `Cargo.toml`, and what all that is built declares of itself.
+//! Compares `docs/dependencies.md` with `Cargo.toml`, and checks the licences and Rust versions of
+//! all crates in the build.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-/// Besides MIT and Apache-2.0, which every other crate offers.
+/// The permitted licences besides MIT and Apache-2.0, which every other crate offers.
 const LICENCES: [(&str, &str); 6] = [
     ("foldhash", "Zlib"),
     ("ring", "Apache-2.0 AND ISC"),
@@ -32,7 +33,7 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What is known of every crate, without asking a registry: that which is built here.
+/// Returns the metadata of every crate in the build, without access to a registry.
 fn metadata() -> Value {
     let version = cargo(&["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
@@ -54,7 +55,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_else(|| panic!("{name}"))
 }
 
-/// This crate, and all that a program with it builds beside it.
+/// Returns this crate, and all crates that a program with it builds.
 fn built(metadata: &Value) -> Vec<&Value> {
     let nodes: BTreeMap<_, _> = list(&metadata["resolve"], "nodes")
         .iter()
@@ -77,7 +78,7 @@ fn built(metadata: &Value) -> Vec<&Value> {
         .collect()
 }
 
-/// Major and minor, as in `1.85` or `1.85.0`.
+/// Returns the major and the minor version, as in `1.85` or `1.85.0`.
 fn version(text: &str) -> (u32, u32) {
     let mut numbers = text.split('.').map(|number| number.parse().unwrap());
     (numbers.next().unwrap(), numbers.next().unwrap())

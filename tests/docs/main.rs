@@ -1,4 +1,4 @@
-//! What the documents and the source text promise about themselves.
+//! Checks of the documents and of the source text.
 
 mod architecture;
 mod auto_traits;

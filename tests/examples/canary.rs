@@ -1,3 +1,5 @@
+//! The example `canary`: the facts in its output, and the width of its lines.
+
 use super::shows;
 
 const WIDTH: usize = 100;

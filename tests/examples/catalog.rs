@@ -1,3 +1,5 @@
+//! The example `catalog`: the facts in its output, and a port that is in use.
+
 use std::net::TcpListener;
 
 use super::{run, shows};

@@ -1,3 +1,5 @@
+//! The example `hedge`: the facts in its output.
+
 use super::shows;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The example that software of others is run against: its record, and its last line.
+//! The example `interop`, which other software is tested with: its record and its last line.
 
 use std::{fs, path::PathBuf, process::Stdio};
 
@@ -49,7 +49,7 @@ impl Started {
         }
     }
 
-    /// The last line, if any, and what it recorded.
+    /// Stops the example. Returns its last line, if there is one, and its record.
     async fn end(mut self) -> (Option<Value>, Vec<Value>) {
         let id = self.process.id().expect("it runs");
         let id = Pid::from_raw(id.try_into().expect("an id")).expect("not 0");
@@ -93,7 +93,7 @@ async fn the_server_for_other_software_records_and_counts() {
     assert_eq!(nothing, None);
     for record in [&of_primary, &of_shadow] {
         assert_eq!(record.len(), 1);
-        // The check value that every description of this CRC has.
+        // This is the check value in every description of this CRC.
         assert_eq!(record[0]["crc"], 0xcbf4_3926_u32);
         assert_eq!(record[0]["bytes"], 9);
         assert_eq!(record[0]["end"], "whole");

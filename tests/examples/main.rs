@@ -1,5 +1,5 @@
-//! Each example shows what it says: it ends by itself, with exit status 0 and every fact that it
-//! checks in its output.
+//! Runs the examples. Each must end by itself, with exit status 0, and its output must contain all
+//! facts that it checks.
 #![cfg(feature = "client")]
 
 mod canary;
@@ -20,10 +20,10 @@ use tokio::{process::Command, sync::Mutex, time::timeout};
 
 const HANG: Duration = Duration::from_secs(180);
 
-/// One at a time: some of them compare latencies.
+/// The examples run one at a time, because some of them compare latencies.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Runs an example that cargo built along with this test.
+/// Runs an example that cargo has built together with this test.
 async fn run(name: &str, arguments: &[&str]) -> Output {
     let _turn = TURN.lock().await;
     let example = path(name);
@@ -42,7 +42,7 @@ async fn run(name: &str, arguments: &[&str]) -> Output {
     }
 }
 
-/// `target/debug/examples/NAME`, from `target/debug/deps/examples-0123456789abcdef`.
+/// Returns `target/debug/examples/NAME`, from `target/debug/deps/examples-0123456789abcdef`.
 fn path(name: &str) -> PathBuf {
     let this = env::current_exe().expect("a test has a path");
     let profile = this
@@ -53,7 +53,7 @@ fn path(name: &str) -> PathBuf {
     profile.join("examples").join(name)
 }
 
-/// Runs an example without arguments, to its good end. What it printed.
+/// Runs an example without arguments until it succeeds. Returns its output.
 async fn shows(name: &str, facts: &[&str]) -> String {
     let output = run(name, &[]).await;
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();

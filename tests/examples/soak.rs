@@ -1,3 +1,5 @@
+//! The example `soak`: the outcomes in its output.
+
 use super::run;
 
 /// The outcomes that this traffic must have.

@@ -1,4 +1,4 @@
-//! One cell of the matrix: a fault, a body mode, a size, a client's protocol.
+//! One cell of the test matrix: a fault, a body mode, a size, and the client's protocol.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use tower_mirror_testing::net::HANG;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cell {
-    /// The client speaks HTTP/2.
+    /// The client uses HTTP/2.
     pub(crate) http2: bool,
     pub(crate) mode: BodyMode,
     pub(crate) size: usize,
@@ -31,11 +31,11 @@ pub(crate) struct Cell {
 
 pub(crate) const SIZES: [usize; 3] = [0, 1 << 10, 1 << 20];
 const MODES: [BodyMode; 3] = [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly];
-/// For answers that are cut off.
+/// The limit for responses that are truncated.
 pub(crate) const MOST_OF_AN_ANSWER: u64 = 64 << 10;
 
 impl Cell {
-    /// One of each mode.
+    /// One cell for each mode.
     pub(crate) fn is_typical(self) -> bool {
         let size = match self.mode {
             BodyMode::Buffered => 1 << 10,
@@ -55,7 +55,7 @@ impl Cell {
         cells
     }
 
-    /// Bytes of the copy's body.
+    /// The length of the copy's body in bytes.
     pub(crate) fn copied(self) -> usize {
         match self.mode {
             BodyMode::HeadOnly => 0,
@@ -64,10 +64,12 @@ impl Cell {
     }
 }
 
-/// What may become of a copy. More than one only where the order of two events on two sockets decides.
+/// The permitted outcomes of a copy. There is more than one only if the order of two events on two
+/// sockets decides.
 pub(crate) type Expected = &'static [Outcome];
 
-/// Runs `fault` in every cell, each in a thread and runtime of its own. `expected`: `None` where it makes no sense.
+/// Runs `fault` in every cell, each in a separate thread and runtime. `expected` returns `None` for
+/// cells that make no sense.
 pub(crate) fn in_every_cell<S, F>(
     http2: bool,
     expected: impl Fn(Cell) -> Option<Expected>,
@@ -100,7 +102,8 @@ pub(crate) fn in_every_cell<S, F>(
     });
 }
 
-/// In which nothing panics but the tests: a task of the library that did would otherwise be noticed by nobody.
+/// Creates a runtime. A panic outside the tests aborts the process, because a panic in a task of
+/// the library would otherwise remain unnoticed.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -119,8 +122,8 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     builder.enable_all().build().unwrap()
 }
 
-/// A target at `shadow`, which gives a stalled peer up after a while that is longer than any copy here that
-/// waits for its deadline.
+/// A target at `shadow`. It closes the connection of a stalled peer after a time that is longer
+/// than any copy here that waits for its deadline.
 pub(crate) fn target(shadow: &Shadow, http2: bool) -> HttpTarget {
     let target = HttpTarget::builder(format!("http://{}", shadow.address));
     let target = if http2 { target.http2() } else { target };
@@ -130,7 +133,8 @@ pub(crate) fn target(shadow: &Shadow, http2: bool) -> HttpTarget {
         .unwrap()
 }
 
-/// A mirror of `POST`s. Who waits for its deadline waits for a short one; for the others none can be too long.
+/// A mirror of `POST` requests. Cells that wait for the deadline have a short one. The other cells
+/// have a long one, because no deadline is too long for them.
 pub(crate) fn mirror(target: HttpTarget, expected: Expected) -> MirrorBuilder {
     let waits = expected.contains(&Outcome::TimedOut);
     MirrorLayer::builder(target)
@@ -173,7 +177,8 @@ async fn run(
     nothing_is_left(handle, server, &shadow, before).await
 }
 
-/// With the server, and so the target, gone: no copy, byte, connection or task.
+/// Asserts that no copy, byte, connection or task remains after the server and the target were
+/// dropped.
 pub(crate) async fn nothing_is_left(
     handle: MirrorHandle,
     server: Server,
@@ -190,7 +195,7 @@ pub(crate) async fn nothing_is_left(
     if held != (0, 0, 0) {
         return Err(format!("aborted, in flight, bytes: {held:?}"));
     }
-    // It keeps the shadow's service, and so the pool.
+    // The handle keeps the shadow's service, and so the pool.
     drop(handle);
     drop(server);
     if !shadow.closes(0).await {
@@ -216,7 +221,7 @@ async fn transcript(server: &Server, cell: Cell) -> String {
     }
 }
 
-/// What a client sees without the layer.
+/// The client's view without the layer.
 fn without(cell: Cell) -> &'static str {
     static SEEN: [OnceLock<String>; 6] = [const { OnceLock::new() }; 6];
     let size = SIZES.iter().position(|size| *size == cell.size).unwrap();
@@ -233,7 +238,7 @@ fn without(cell: Cell) -> &'static str {
     })
 }
 
-/// Held for writing by who counts the process's descriptors.
+/// A lock for the count of the process's descriptors. The counter holds it for writing.
 pub(crate) static DESCRIPTORS: RwLock<()> = RwLock::new(());
 
 pub(crate) fn descriptors() -> usize {

@@ -1,4 +1,4 @@
-//! The server under test, and clients that write down all they see.
+//! The server under test, and clients that record everything that they see.
 
 use std::{
     future::Future,
@@ -29,7 +29,7 @@ use tower_mirror::BoxError;
 
 use tower_mirror_testing::net::listen;
 
-/// The primary: answers with the length and a digest of the body it read.
+/// The primary. It answers with the length and a digest of the body that it has read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Digest;
 
@@ -70,7 +70,7 @@ where
     }
 }
 
-/// A server of both protocols, gone with all its connections when dropped.
+/// A server for both protocols. It closes all its connections when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -112,14 +112,15 @@ impl Drop for Server {
     }
 }
 
-/// At most 1 MiB.
+/// The length is at most 1 MiB.
 pub(crate) fn pattern(length: usize) -> Bytes {
     static PATTERN: LazyLock<Bytes> =
         LazyLock::new(|| (0..1 << 20).map(|at| (at % 251) as u8).collect());
     PATTERN.slice(..length)
 }
 
-/// `POST` with a body of this length, then on the same connection a `GET`, then one that asks for the connection's end.
+/// Sends a `POST` with a body of this length, then a `GET` on the same connection, and then a
+/// request with `connection: close`.
 pub(crate) async fn http1(address: SocketAddr, size: usize) -> String {
     let head = format!("POST /?q HTTP/1.1\r\nhost: catalog\r\ncontent-length: {size}\r\n\r\n");
     let upload = [head.as_bytes(), &pattern(size)].concat();
@@ -128,7 +129,9 @@ pub(crate) async fn http1(address: SocketAddr, size: usize) -> String {
     raw(address, &[upload, next, last]).await
 }
 
-/// Writes each piece once all before it are answered, until the server closes. All it received but for dates, and how it ended.
+/// Writes each piece when all earlier ones have been answered, until the server closes the
+/// connection. Returns everything that it received, except dates, and the way in which the
+/// connection ended.
 pub(crate) async fn raw(address: SocketAddr, pieces: &[Vec<u8>]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut seen = Vec::new();
@@ -159,7 +162,7 @@ pub(crate) async fn raw(address: SocketAddr, pieces: &[Vec<u8>]) -> String {
     text(&seen, end)
 }
 
-/// One answer with a `content-length`, whole.
+/// Reads one complete response with a `content-length`.
 fn is_answer(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
@@ -179,7 +182,7 @@ fn text(seen: &[u8], end: &str) -> String {
     format!("{}\n{end}", lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// As [`http1`], on two streams of one connection.
+/// Does the same as [`http1`], on two streams of one connection.
 pub(crate) async fn http2(address: SocketAddr, size: usize) -> String {
     let stream = TcpStream::connect(address).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
@@ -199,7 +202,7 @@ pub(crate) async fn http2(address: SocketAddr, size: usize) -> String {
             upload.send_data(pattern(size), true).unwrap();
         }
         seen.push(answered(answer).await);
-        // What a reset of the stream would have said.
+        // This is how a reset of the stream would be recorded.
         drop(upload);
         client = client.ready().await.unwrap();
     }
@@ -208,7 +211,7 @@ pub(crate) async fn http2(address: SocketAddr, size: usize) -> String {
     format!("{}\n{end:?}", seen.join("\n"))
 }
 
-/// Status, headers, body and trailers of one answer, or its error.
+/// Returns the status, the headers, the body and the trailers of one response, or its error.
 pub(crate) async fn answered(answer: h2::client::ResponseFuture) -> String {
     let answer = match answer.await {
         Ok(answer) => answer,

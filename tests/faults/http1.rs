@@ -1,4 +1,4 @@
-//! Shadows that speak HTTP/1.1, or do not.
+//! Faults of shadows that use HTTP/1.1, or that violate it.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::{
     shadow::{Shadow, hold, pace, read_on, reset, trickle},
 };
 
-/// How much of a request is read before the answer.
+/// The part of a request that is read before the response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Reads {
     Head,
@@ -21,7 +21,7 @@ enum Reads {
     All,
 }
 
-/// What comes after what was written.
+/// The action after the response was written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Then {
     Reset,
@@ -32,7 +32,8 @@ enum Then {
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// Reads one request so far. Answers in the wrong place are answers all the same, so what was read is told by its framing.
+/// Reads one request up to this part. A response at the wrong time is still a response, so the
+/// framing shows how much was read.
 async fn read_request(stream: &mut TcpStream, reads: Reads) -> io::Result<()> {
     let mut seen = Vec::new();
     let end = loop {
@@ -48,7 +49,10 @@ async fn read_request(stream: &mut TcpStream, reads: Reads) -> io::Result<()> {
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "));
     let length: usize = length.map_or(0, |length| length.parse().unwrap());
-    assert!(!head.contains("chunked"), "every length here is declared");
+    assert!(
+        !head.contains("chunked"),
+        "every request here declares its length"
+    );
     let wanted = match reads {
         Reads::Head => 0,
         Reads::SomeBody => length.min(1),
@@ -74,7 +78,7 @@ async fn then(mut stream: TcpStream, then: Then) -> io::Result<()> {
     }
 }
 
-/// For variants of a fault.
+/// Creates the variants of a fault.
 fn in_typical(expected: Expected) -> impl Fn(Cell) -> Option<Expected> {
     move |cell| cell.is_typical().then_some(expected)
 }
@@ -83,7 +87,7 @@ fn in_all(expected: Expected) -> impl Fn(Cell) -> Option<Expected> {
     move |_| Some(expected)
 }
 
-/// Reads, writes, and then.
+/// Reads a request, writes these bytes, and then acts.
 fn script(reads: Reads, answer: &'static [u8], end: Then, expected: Expected) {
     script_where(in_all(expected), reads, answer, end);
 }
@@ -127,7 +131,7 @@ fn reads_all_and_never_answers() {
     script(Reads::All, b"", Then::Stays, &[TimedOut]);
 }
 
-/// The reset arrives before the copy is handed to the connection, or after.
+/// The reset arrives before the copy is passed to the connection, or after that.
 #[test]
 fn resets_on_accept() {
     in_every_cell(false, in_all(&[FailedConnect, FailedTransport]), |_| {
@@ -197,7 +201,8 @@ fn answers_before_the_request_ends_and_reads_on() {
     script(Reads::Head, OK, Then::Stays, &[Completed]);
 }
 
-/// What was not read of the body makes the close a reset, which overtakes the answer or does not.
+/// The unread part of the body turns the close into a reset. The reset may or may not arrive before
+/// the response.
 #[test]
 fn answers_before_the_request_ends_and_closes() {
     let expected = |cell: Cell| match cell.copied() {
@@ -207,7 +212,8 @@ fn answers_before_the_request_ends_and_closes() {
     script_where(expected, Reads::Head, OK, Then::Close);
 }
 
-/// What the kernel took of a body whose request is answered is nobody's to take back: it is read in the end.
+/// The kernel has accepted bytes of a body whose request was already answered. They cannot be
+/// revoked, and the server reads them at the end.
 #[test]
 fn answers_before_the_request_ends_and_reads_on_late() {
     in_every_cell(false, in_all(&[Completed]), |_| {
@@ -220,8 +226,8 @@ fn answers_before_the_request_ends_and_reads_on_late() {
     });
 }
 
-/// Bytes that came before the request was written belong to no request. They arrive in time to be seen as such, or do not,
-/// and then the connection answers garbage.
+/// Bytes that arrive before the request was written belong to no request. If they arrive too late
+/// to be recognised as such, they look like an invalid response.
 #[test]
 fn answers_before_the_request_begins() {
     const GARBAGE: &[u8] = b"220 smtp.example ESMTP\r\n";
@@ -273,11 +279,11 @@ fn answers_with_framing_that_contradicts_itself() {
     }
 }
 
-/// Odd, and whole all the same.
+/// These responses are unusual, but complete.
 #[test]
 fn answers_in_odd_ways_that_are_http() {
     for (answer, end) in [
-        // Without a length it ends with the connection.
+        // A response without a length ends with the connection.
         (&b"HTTP/1.1 200 OK\r\n\r\nok"[..], Then::Close),
         (b"HTTP/1.0 200 OK\r\n\r\nok", Then::Close),
         (
@@ -304,14 +310,14 @@ fn answers_in_odd_ways_that_are_http() {
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
             Then::Stays,
         ),
-        // More than it said: not of this answer, and nobody's.
+        // There are more bytes than declared. They belong neither to this response nor to another.
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokokokok", Then::Stays),
     ] {
         script_where(in_typical(&[Completed]), Reads::All, answer, end);
     }
 }
 
-/// Writes the first, and then the second as often as it says.
+/// Writes the first bytes, and then repeats the second bytes this number of times.
 fn endless(first: &'static [u8], then: &'static [u8], times: usize, expected: Expected) {
     in_every_cell(false, in_typical(expected), |_| {
         Shadow::start(move |_, mut stream| async move {
@@ -361,7 +367,7 @@ fn stops_in_the_middle_of_an_answer() {
 fn answers_with_a_huge_head() {
     const LINE: &[u8] = b"HTTP/1.1 200 OK\r\n";
     const FIELD: &[u8] = b"x-more: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n";
-    // Many fields; one; one that never ends.
+    // The heads have many fields, one long field, or one field that never ends.
     endless(LINE, FIELD, 200, &[TimedOut]);
     // The connection may break before it shows that the head is too large.
     let too_large = &[ResponseHeadTooLarge, FailedTransport];

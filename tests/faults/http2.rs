@@ -1,4 +1,4 @@
-//! Shadows that speak HTTP/2, or do not.
+//! Faults of shadows that use HTTP/2, or that violate it.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 use tower_mirror_testing::frames::*;
 
-/// For variants of a fault.
+/// Creates the variants of a fault.
 fn in_typical(expected: Expected) -> impl Fn(Cell) -> Option<Expected> {
     move |cell| cell.is_typical().then_some(expected)
 }
@@ -20,7 +20,7 @@ fn in_all(expected: Expected) -> impl Fn(Cell) -> Option<Expected> {
     move |_| Some(expected)
 }
 
-/// What comes after what was written.
+/// The action after the response was written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Then {
     Reset,
@@ -41,7 +41,7 @@ async fn then(mut peer: Peer, then: Then) -> io::Result<()> {
     }
 }
 
-/// How much of a request is read before the answer.
+/// The part of a request that is read before the response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Reads {
     Head,
@@ -59,7 +59,8 @@ async fn read_request(peer: &mut Peer, reads: Reads) -> io::Result<u32> {
     Ok(stream)
 }
 
-/// With these settings: reads, writes what `answer` makes for the stream, and then.
+/// A server with these settings. It reads a request, writes the frames that `answer` makes for the
+/// stream, and then acts.
 fn script_where(
     expected: impl Fn(Cell) -> Option<Expected>,
     said: &'static [(u16, u32)],
@@ -90,7 +91,7 @@ fn nothing(_: u32) -> Vec<u8> {
     Vec::new()
 }
 
-/// An answer whose body goes on.
+/// A response whose body continues.
 fn head(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, STATUS_200)
 }
@@ -136,7 +137,7 @@ fn reads_all_and_never_answers() {
     script(Reads::All, nothing, Then::Stays, &[TimedOut]);
 }
 
-/// The reset arrives before the copy is handed to the connection, or after.
+/// The reset arrives before the copy is passed to the connection, or after that.
 #[test]
 fn resets_on_accept() {
     in_every_cell(true, in_all(&[FailedConnect, FailedTransport]), |_| {
@@ -184,7 +185,7 @@ fn resets_the_stream() {
 #[test]
 fn answers_before_the_request_ends() {
     script(Reads::Head, whole, Then::Stays, &[Completed]);
-    // RFC 9113, section 8.1: the way to say that the rest is not wanted.
+    // This is the way to refuse the rest of a body (RFC 9113, section 8.1).
     let unwanted = |stream| [whole(stream), rst(stream, 0)].concat();
     script(Reads::Head, unwanted, Then::Stays, &[Completed]);
 }
@@ -192,7 +193,7 @@ fn answers_before_the_request_ends() {
 #[test]
 fn goes_away() {
     for end in [Then::Stays, Then::Close] {
-        // Not even this one will be answered.
+        // This stream will not be answered either.
         script(Reads::All, |_| goaway(0, 0), end, &[FailedTransport]);
         script(Reads::All, |_| goaway(0, 11), end, &[FailedTransport]);
         let answered = |stream| [goaway(stream, 0), whole(stream)].concat();
@@ -204,7 +205,8 @@ fn goes_away() {
 
 #[test]
 fn admits_no_stream() {
-    // Said at the beginning it may come when the stream is open already, which is then answered.
+    // A GOAWAY at the beginning may arrive when the stream is already open. The stream is then
+    // answered.
     let expected = in_all(&[TimedOut, Completed]);
     script_where(
         expected,
@@ -219,7 +221,7 @@ fn admits_no_stream() {
 fn never_opens_the_window() {
     let expected = |cell: Cell| match cell.copied() {
         0 => Some(&[Completed][..]),
-        // Sent before the client knows of its window.
+        // The client sends this before it knows the server's window.
         1024 => Some(&[TimedOut, Completed][..]),
         _ => Some(&[TimedOut][..]),
     };
@@ -243,7 +245,8 @@ fn never_opens_the_window() {
     }
 }
 
-/// It has its answer, or the beginning of one, and is not done: the stream is not to stay open for that.
+/// The copy has its response, or the beginning of it, but its body has not ended. The stream must
+/// not stay open because of that.
 #[test]
 fn answers_and_never_opens_the_window() {
     for window in [0, 1, 100] {
@@ -272,7 +275,7 @@ fn answers_garbage() {
         Then::Stays,
         &[FailedTransport],
     );
-    // A frame of 16 MiB.
+    // The frame has 16 MiB.
     let large = |_| b"\xff\xff\xff\0\0\0\0\0\x01".to_vec();
     script(Reads::All, large, Then::Stays, &[FailedTransport]);
 }
@@ -280,14 +283,14 @@ fn answers_garbage() {
 #[test]
 fn breaks_the_protocol() {
     let wrong: [fn(u32) -> Vec<u8>; 10] = [
-        // A body without a head.
+        // A body comes without a head.
         |stream| frame(DATA, END_STREAM, stream, b"x"),
-        // A head that does not end, and another frame in it.
+        // A head does not end, and another frame follows in it.
         |stream| [frame(HEADERS, NOTHING, stream, STATUS_200), rst(stream, 0)].concat(),
-        // No status; one that is none; one that would switch protocols.
+        // The status is missing, is invalid, or would switch protocols.
         |stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &[]),
         |stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, b"\x08\x02ok"),
-        // An index out of the table; a table larger than was allowed.
+        // An index is outside the table; a table is larger than permitted.
         |stream| {
             frame(
                 HEADERS,
@@ -304,13 +307,13 @@ fn breaks_the_protocol() {
                 &[0x3f, 0xff, 0xff, 0x7f, 0x88],
             )
         },
-        // A window beyond 2^31.
+        // A window is larger than 2^31.
         |_| frame(WINDOW_UPDATE, NOTHING, 0, &[0x7f, 0xff, 0xff, 0xff]),
-        // A promise that was forbidden.
+        // The server sends a push promise, which is forbidden.
         |stream| frame(PUSH_PROMISE, END_HEADERS, stream, &[0, 0, 0, 2, 0x88]),
-        // An odd stream that nobody opened.
+        // A frame is for a stream with an odd number that the client has not opened.
         |stream| frame(HEADERS, END_HEADERS, stream + 100, STATUS_200),
-        // A length that is not kept.
+        // The body does not have its declared length.
         |stream| {
             let head = [STATUS_200, b"\x0f\x0d\x02\x31\x30"].concat();
             let head = frame(HEADERS, END_HEADERS, stream, &head);
@@ -323,7 +326,7 @@ fn breaks_the_protocol() {
     }
 }
 
-/// Writes the first, and then the second without end.
+/// Writes the first bytes, and then repeats the second bytes without end.
 fn endless(
     first: impl Fn(u32) -> Vec<u8> + Copy + Send + Sync + 'static,
     then: impl Fn(u32) -> Vec<u8> + Copy + Send + Sync + 'static,
@@ -336,7 +339,7 @@ fn endless(
             peer.write(&first(stream)).await?;
             let more = then(stream).repeat(16);
             let (mut read, mut write) = peer.stream.into_split();
-            // What comes back is read, or one would wait for the other.
+            // The server also reads, because otherwise both sides would wait for each other.
             let reading = async {
                 let mut buffer = vec![0; 16 << 10];
                 while tokio::io::AsyncReadExt::read(&mut read, &mut buffer).await? > 0 {}
@@ -356,7 +359,7 @@ fn endless(
 
 #[test]
 fn answers_for_ever() {
-    // Within the window, which the copy's end never opens again.
+    // The bytes fit into the window, which is not enlarged after the end of the copy.
     endless(
         head,
         |stream| frame(DATA, NOTHING, stream, &[b'x'; 1024]),
@@ -364,7 +367,7 @@ fn answers_for_ever() {
     );
 }
 
-/// Frames without content cost a window nothing.
+/// Frames without content do not use the window.
 #[test]
 fn answers_with_nothing_for_ever() {
     endless(
@@ -405,13 +408,14 @@ fn answers_with_a_huge_head() {
         |stream| frame(CONTINUATION, NOTHING, stream, b"\0\x01x\x01y"),
         &[FailedTransport],
     );
-    // Empty ones.
+    // These frames are empty.
     endless(
         |stream| frame(HEADERS, NOTHING, stream, STATUS_200),
         |stream| frame(CONTINUATION, NOTHING, stream, b""),
         &[FailedTransport],
     );
-    // A small one that unpacks to a large one: an entry of the dynamic table, thousands of times.
+    // A small head is decompressed to a large one: it refers to an entry of the dynamic table
+    // thousands of times.
     let bomb = |stream| {
         let mut block = STATUS_200.to_vec();
         block.extend(b"\x40\x01x\x7f\x81\x1e");

@@ -1,4 +1,4 @@
-//! What a bad shadow must not pile up while the target lives, copy by copy.
+//! Resources that a bad shadow must not accumulate with each copy while the target lives.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -18,7 +18,7 @@ use crate::{
 };
 use tower_mirror_testing::{frames::*, net::HANG};
 
-/// What a request carries, so that whoever still has it is found out.
+/// An extension of each request. It shows whether some code still owns the request.
 #[derive(Clone, Debug)]
 struct Token(#[allow(dead_code)] Arc<()>);
 
@@ -54,10 +54,11 @@ async fn idle(handle: &MirrorHandle) {
     assert_eq!(handle.stats().buffered_bytes(), 0);
 }
 
-/// With the target still alive: neither request nor task nor socket of these copies.
+/// Asserts that no request, task or socket of these copies remains while the target lives.
 async fn all_let_go(target: &HttpTarget, shadow: &Shadow, token: &Token, tasks_before: usize) {
     let gone = async {
-        // One connection that may still be of use, with its task and hyper's own; the shadow's as well.
+        // One usable connection may remain, with its task and hyper's task, and with the shadow's
+        // task.
         while Arc::strong_count(&token.0) > 1
             || target.connections() > 1
             || tasks() > tasks_before + 3 * shadow.open()
@@ -71,7 +72,7 @@ async fn all_let_go(target: &HttpTarget, shadow: &Shadow, token: &Token, tasks_b
     }
 }
 
-/// Over HTTP/2. Nothing of them is left, before the target goes and after.
+/// Sends copies over HTTP/2. Nothing of them remains, before and after the target is dropped.
 async fn sixty_copies(shadow: &Shadow, mode: BodyMode, tasks_before: usize) -> MirrorStats {
     let (layer, target) = mirror(shadow, true, mode);
     let token = Token(Arc::default());
@@ -86,7 +87,8 @@ async fn sixty_copies(shadow: &Shadow, mode: BodyMode, tasks_before: usize) -> M
     stats
 }
 
-/// hyper keeps what it was given for a stream, and all that comes after it, until the stream is admitted.
+/// hyper keeps the request of a stream, and all requests after it, until the server admits the
+/// stream.
 #[test]
 fn a_shadow_that_admits_no_stream_keeps_no_request() {
     let _together = DESCRIPTORS.read().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +105,7 @@ fn a_shadow_that_admits_no_stream_keeps_no_request() {
     });
 }
 
-/// Streams that are answered and wait for a window.
+/// Streams that were answered and still wait for a window.
 #[test]
 fn a_shadow_that_never_opens_the_window_keeps_no_stream() {
     let _together = DESCRIPTORS.read().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +128,7 @@ fn a_shadow_that_never_opens_the_window_keeps_no_stream() {
     });
 }
 
-/// An ordinary close would leave what it did not read with the kernel, unseen by any limit.
+/// An ordinary close would leave the unread bytes in the kernel, where no limit counts them.
 #[test]
 fn a_shadow_that_never_reads_sees_its_connections_reset() {
     let _alone = DESCRIPTORS.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Faults over real sockets. Whatever a shadow's server does, byte for byte, and whatever clients do: the client's
-//! transcript is that of a run without the layer, the outcome is the right one, and nothing is left.
+//! Faults of shadows and of clients, over real sockets. The client's transcript is the same as
+//! without the layer, the outcome is correct, and no resource remains.
 
 mod cell;
 mod front;

@@ -1,4 +1,5 @@
-//! A pooled connection and what its server may do to it between two copies: no copy takes an answer that is not its own.
+//! Pooled connections that the server changes between two copies: no copy receives the response of
+//! another request.
 
 use std::{
     io,
@@ -25,7 +26,7 @@ use crate::{
 use tower_mirror_testing::net::HANG;
 
 const OWN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-/// An answer to no request.
+/// A response without a request.
 const FOREIGN: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
 
 async fn request(stream: &mut TcpStream) -> io::Result<()> {
@@ -36,7 +37,8 @@ async fn request(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends copies one after the other, each once `left` connections are left of those before, and says what status each had.
+/// Sends copies one after the other, each when `left` of the earlier connections remain. Returns
+/// the status of each copy.
 fn statuses<F>(
     copies: usize,
     left: impl Fn(usize) -> usize,
@@ -171,7 +173,7 @@ fn a_connection_that_says_close_is_not_used_again() {
             move |mut stream| async move {
                 request(&mut stream).await?;
                 stream.write_all(head).await?;
-                // It does not close itself.
+                // The server does not close this connection.
                 read_on(&mut stream).await
             },
         );
@@ -179,7 +181,7 @@ fn a_connection_that_says_close_is_not_used_again() {
     }
 }
 
-/// The server of one connection in two closes it while it is idle.
+/// The server closes every second connection while it is idle.
 #[test]
 fn an_idle_connection_that_closes_costs_no_copy() {
     let (seen, accepted) = statuses(
@@ -196,7 +198,7 @@ fn an_idle_connection_that_closes_costs_no_copy() {
     assert_eq!((seen, accepted), (vec![FINE; 20], 10));
 }
 
-/// An ordinary end is none by reset.
+/// An ordinary end is not a reset.
 #[test]
 fn a_server_that_behaves_sees_no_reset() {
     static ENDS: Mutex<Vec<String>> = Mutex::new(Vec::new());

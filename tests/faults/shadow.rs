@@ -1,4 +1,4 @@
-//! A shadow's server: accepts, and does with each connection as its script says.
+//! A shadow's server that runs a script for each connection.
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
@@ -15,13 +15,13 @@ use tower_mirror_testing::net::{HANG, listen};
 #[derive(Debug)]
 pub(crate) struct Shadow {
     pub(crate) address: SocketAddr,
-    /// Accepted in all, and open.
+    /// The number of all accepted connections, and the number of open connections.
     connections: watch::Sender<(usize, usize)>,
     accepting: AbortHandle,
 }
 
 impl Shadow {
-    /// The script gets each connection with its number, from 0.
+    /// Starts the server. The script receives each connection with its number, which begins at 0.
     pub(crate) async fn start<F>(
         script: impl Fn(usize, TcpStream) -> F + Send + Sync + 'static,
     ) -> Self
@@ -50,7 +50,7 @@ impl Shadow {
         }
     }
 
-    /// Nobody listens at its address.
+    /// Creates a shadow without a server at its address.
     pub(crate) async fn refusing() -> Self {
         let (listener, address): (TcpListener, _) = listen().await;
         drop(listener);
@@ -69,7 +69,8 @@ impl Shadow {
         self.connections.borrow().1
     }
 
-    /// Whether it gets down to so many connections.
+    /// Waits until only this number of connections is open. Returns `false` if this does not
+    /// happen.
     pub(crate) async fn closes(&self, to: usize) -> bool {
         let mut connections = self.connections.subscribe();
         let closed = connections.wait_for(|(_, open)| *open <= to);
@@ -83,18 +84,18 @@ impl Drop for Shadow {
     }
 }
 
-/// Reads and forgets until the peer has closed.
+/// Reads and discards bytes until the peer has closed the connection.
 pub(crate) async fn read_on(stream: &mut TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     while stream.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
-/// Reads a byte a second until the peer has closed.
+/// Reads one byte per second until the peer has closed the connection.
 pub(crate) async fn trickle(stream: &mut TcpStream) -> io::Result<()> {
     loop {
         let begun = tokio::time::Instant::now();
-        // Its peer has closed, whatever of it is not read.
+        // The peer has closed the connection, even if some bytes were not read.
         if stream.read(&mut [0]).await? == 0 {
             return Ok(());
         }
@@ -117,7 +118,7 @@ async fn is_closed(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Reads nothing until the peer has closed.
+/// Reads nothing until the peer has closed the connection.
 pub(crate) async fn hold(stream: &TcpStream) -> io::Result<()> {
     while !is_closed(stream).await? {
         pace(10).await;
@@ -125,12 +126,12 @@ pub(crate) async fn hold(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The script's own speed.
+/// The speed of the script.
 pub(crate) async fn pace(millis: u64) {
     tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
-/// Closes with a reset.
+/// Closes the connection with a reset.
 pub(crate) fn reset(stream: TcpStream) -> io::Result<()> {
     stream.set_zero_linger()
 }

@@ -1,4 +1,5 @@
-//! Faults on the client's side: what clients do, the shadow is not blamed for, and it costs no more than without the layer.
+//! Faults of clients: the outcome does not blame the shadow, and the cost is not higher than
+//! without the layer.
 
 use std::{sync::PoisonError, time::Duration};
 
@@ -21,7 +22,7 @@ use tower_mirror_testing::{frames::*, net::HANG};
 
 const MODES: [BodyMode; 3] = [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly];
 
-/// A mirror to a shadow that behaves, and the server in front.
+/// A mirror with a shadow without faults, and the server in front of it.
 struct Bench {
     shadow: Shadow,
     handle: MirrorHandle,
@@ -68,7 +69,7 @@ impl Bench {
         self.handle.stats()
     }
 
-    /// The same bytes to both servers.
+    /// Sends the same bytes to both servers.
     async fn sees_the_same(&self, pieces: &[Vec<u8>]) -> String {
         let with = timeout(HANG, raw(self.server.address, pieces))
             .await
@@ -78,11 +79,11 @@ impl Bench {
         with
     }
 
-    /// And nothing is left.
+    /// Asserts that nothing remains.
     async fn end(self) {
         self.idle().await;
         drop(self.target);
-        // The one in front of nothing stays.
+        // The server without a mirror is not part of this check.
         let left = nothing_is_left(self.handle, self.server, &self.shadow, self.before).await;
         left.unwrap();
     }
@@ -99,7 +100,8 @@ fn close(request: &str) -> Vec<u8> {
     request.replace('\n', "\r\n").into_bytes()
 }
 
-/// The client goes away in the head, before the body, in it, and before the answer is read.
+/// The client disconnects in the head, before the body, in the body, and before it has read the
+/// response.
 #[test]
 fn aborts_at_each_stage() {
     const HEAD: &[u8] = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n";
@@ -128,7 +130,7 @@ fn aborts_at_each_stage() {
                 let by_client =
                     stats.outcome(Outcome::ClientAborted) + stats.outcome(Outcome::BodyError);
                 let sent = stats.outcome(Outcome::Completed);
-                // A whole upload may be met by its client's end before it is read.
+                // The client may disconnect before its complete upload was read.
                 let right = if whole { sent + by_client } else { by_client };
                 assert_eq!(right, admitted, "{mode:?}: {stats}");
                 bench.end().await;
@@ -170,7 +172,8 @@ fn aborts_http2_streams_at_each_stage() {
     });
 }
 
-/// Rapid reset: streams that are opened and cancelled at once, until the server has enough of it, as without the layer.
+/// Rapid reset: streams that are opened and immediately cancelled, until the server closes the
+/// connection, as without the layer.
 #[test]
 fn resets_streams_rapidly() {
     run(async |mode| {
@@ -182,7 +185,7 @@ fn resets_streams_rapidly() {
                 .await
                 .unwrap();
             stream.write_all(&settings(&[])).await.unwrap();
-            // POST, http, /, and no authority.
+            // The head consists of `POST`, `http` and `/`, without an authority.
             let block = [0x83, 0x86, 0x84];
             for number in 0..5000 {
                 let id = 2 * number + 1;
@@ -192,7 +195,7 @@ fn resets_streams_rapidly() {
                     break;
                 }
             }
-            // The server says so and closes, which the unread rest makes a reset.
+            // The server sends GOAWAY and closes. The unread rest turns the close into a reset.
             let _ = timeout(HANG, stream.read_to_end(&mut Vec::new()))
                 .await
                 .unwrap();
@@ -244,7 +247,7 @@ fn runs_many_streams_and_connections_at_once() {
     });
 }
 
-/// Whatever the server in front makes of it, it makes of it with the layer too.
+/// The server in front handles these requests in the same way with and without the layer.
 #[test]
 fn sends_what_contradicts_itself() {
     let heads = [
@@ -272,7 +275,7 @@ fn sends_what_contradicts_itself() {
         for head in heads {
             bench.sees_the_same(&[close(head)]).await;
             let stats = bench.idle().await;
-            // What reached the service has its copy, or broke off itself.
+            // Each request that reached the service has a copy, or broke off.
             let ends = stats.outcome(Outcome::Completed) + stats.outcome(Outcome::BodyError);
             assert_eq!(ends, stats.requests(), "{head}: {stats}");
         }
@@ -296,7 +299,8 @@ fn sends_a_thousand_headers_and_heads_at_the_limit() {
                 .collect();
             let head = format!("GET / HTTP/1.1\nhost: a\nconnection: close\n{fields}\n");
             let seen = bench.sees_the_same(&[close(&head)]).await;
-            // A refusal may be lost to the reset that follows it, on both sides alike or not at all.
+            // A reset that follows a refusal may suppress it. The result must be the same on both
+            // servers.
             assert!(
                 seen.starts_with(&format!("HTTP/1.1 {status}")),
                 "{headers} {length}: {seen}"
@@ -329,13 +333,14 @@ fn names_thousands_of_hosts() {
             2000,
             "{stats}"
         );
-        // As many as copies were under way at a time, whatever they were named.
+        // The number of connections is at most the number of concurrent copies, and does not depend
+        // on the hosts.
         assert!(bench.target.connections() <= 16, "{:?}", bench.target);
         bench.end().await;
     });
 }
 
-/// Uploads that stop take every slot, until `capture_timeout`, and those who come after are served all the same.
+/// Stopped uploads take every slot until `capture_timeout`, and later requests are still served.
 #[test]
 fn trickles_to_hold_every_slot() {
     run(async |mode| {
@@ -361,7 +366,7 @@ fn trickles_to_hold_every_slot() {
         let with = http1(bench.server.address, 1000).await;
         assert_eq!(with, http1(bench.bare.address, 1000).await);
         if mode != BodyMode::HeadOnly {
-            // The slots come back while the uploads go on.
+            // The slots are released while the uploads continue.
             let stats = bench.idle().await;
             assert_eq!(stats.outcome(Outcome::TimedOut), 8, "{stats}");
             assert_eq!(stats.buffered_bytes(), 0, "{stats}");

@@ -1,4 +1,4 @@
-//! M3: what copies may hold is bounded, charged honestly, and given back at once.
+//! M3: the memory of copies is limited, charged correctly, and released immediately.
 
 use std::{
     convert::Infallible,
@@ -36,7 +36,7 @@ async fn bytes_are_charged_frame_by_frame_and_never_over_the_limit() {
     };
     let (one, first) = begin();
     assert_eq!(handle.stats().buffered_bytes(), HEAD);
-    // The length of a frame, and what is held then.
+    // The length of a frame, and the resulting charge.
     let steps = [
         (0, HEAD),
         (1, HEAD + 65),
@@ -48,7 +48,8 @@ async fn bytes_are_charged_frame_by_frame_and_never_over_the_limit() {
         tokio::task::yield_now().await;
         assert_eq!(handle.stats().buffered_bytes(), held, "{length}");
     }
-    // 72 577 are held: a second one may hold 27 423, and its own frames cost it its copy.
+    // 72 577 bytes are charged, so a second copy may be charged 27 423. Its frames exceed this, and
+    // only this copy is lost.
     let (two, second) = begin();
     let before = handle.stats().buffered_bytes();
     two.send(pattern(20_000)).unwrap();
@@ -165,7 +166,7 @@ async fn what_is_leaked_is_in_flight_until_its_deadline() {
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::TimedOut);
     assert_eq!(begun.elapsed(), 30 * SECOND);
 
-    // The primary's future, and all that it holds.
+    // This drops the primary's future, and everything that it owns.
     std::mem::forget(
         mirror
             .layer(Primary::reading())
@@ -179,7 +180,7 @@ async fn what_is_leaked_is_in_flight_until_its_deadline() {
     );
 }
 
-/// Bytes that say when nothing holds them any more.
+/// Bytes that notify the test when their last reference is dropped.
 struct ReadBuffer(Vec<u8>, Arc<AtomicBool>);
 
 impl ReadBuffer {
@@ -200,7 +201,7 @@ impl Drop for ReadBuffer {
     }
 }
 
-/// A client may send any scheme in the absolute form.
+/// A client may send any scheme in a target in absolute form.
 #[tokio::test(start_paused = true)]
 async fn a_waiting_copy_holds_no_part_of_the_target_as_it_was_read() {
     for target in ["/x?y", "http://shop.example/x?y", "odd://shop.example/x?y"] {
@@ -229,7 +230,7 @@ async fn a_waiting_copy_holds_no_part_of_the_target_as_it_was_read() {
     }
 }
 
-/// Heads of many lengths, since short text is kept in another way than long text.
+/// Heads of many lengths, because short and long texts are stored in different ways.
 #[tokio::test(start_paused = true)]
 async fn a_shadow_that_holds_a_copy_holds_nothing_of_a_read_buffer() {
     for length in [0, 1, 500, 1010, 1011, 1012, 1500, 100_000] {

@@ -1,4 +1,4 @@
-//! Several mirrors around one primary, each with a shadow of its own, as Istio's `mirrors` list.
+//! Several mirrors around one primary, each with its own shadow, as in Istio's `mirrors` list.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -18,7 +18,7 @@ struct Chain {
 }
 
 impl Chain {
-    /// Each at its own rate.
+    /// Creates the mirrors, each with its own rate.
     fn sampling(draw: impl Fn(usize) -> Draw) -> Self {
         Self::new([Act::Answers(200); 3], |at, mirror| {
             let rate = SampleRate::percent([100.0, 50.0, 10.0][at]).unwrap();
@@ -46,7 +46,7 @@ impl Chain {
         self.mirrors[at].handle()
     }
 
-    /// The counters of each, of as many requests.
+    /// Returns the counters of each mirror after this number of requests.
     async fn settled(&self, requests: u64) -> [MirrorStats; 3] {
         [
             settled(&self.handle(0), requests).await,
@@ -55,7 +55,7 @@ impl Chain {
         ]
     }
 
-    /// Sends a request of each of these users, each once.
+    /// Sends one request for each of these users.
     async fn serve(&self, users: impl Iterator<Item = u32>) {
         let primary = service_fn(
             async |request: Request<TeeBody<TeeBody<TeeBody<Script>>>>| {
@@ -70,7 +70,7 @@ impl Chain {
         }
     }
 
-    /// Who was mirrored to this shadow, with how many requests.
+    /// Returns the users whose requests this shadow received, with their numbers of requests.
     fn users(&self, at: usize) -> (HashSet<u32>, usize) {
         let copies = self.shadows[at].copies();
         let user = |copy: &Copy| {
@@ -92,18 +92,19 @@ fn taken(stats: &MirrorStats) -> [u64; 2] {
 async fn with_one_key_who_is_in_at_ten_per_cent_is_in_at_fifty() {
     const USERS: u32 = 4000;
     let chain = Chain::sampling(|_| Draw::key(Key::header("x-user")));
-    // Each user comes twice.
+    // Each user sends two requests.
     chain.serve((0..USERS).chain(0..USERS)).await;
     let stats = chain.settled(2 * u64::from(USERS)).await;
 
     let [(all, _), (half, _), (tenth, _)] = [0, 1, 2].map(|at| chain.users(at));
     assert!(tenth.is_subset(&half) && half.is_subset(&all));
     assert_eq!(all.len(), USERS as usize);
-    // Hashes are pinned, so this is not chance: 4000 users at their share, within four deviations.
+    // The hashes are fixed, so this does not depend on chance: the share of 4000 users is exact
+    // within four standard deviations.
     assert!(half.len().abs_diff(2000) < 130, "{}", half.len());
     assert!(tenth.len().abs_diff(400) < 80, "{}", tenth.len());
     for (at, users) in [&all, &half, &tenth].into_iter().enumerate() {
-        // Whole or not at all, and counted by each mirror for itself.
+        // Both requests of a user are copied or none, and each mirror counts its own copies.
         let copies = 2 * users.len() as u64;
         assert_eq!(chain.users(at).1 as u64, copies);
         assert_eq!(taken(&stats[at]), [copies, 2 * u64::from(USERS) - copies]);
@@ -117,7 +118,7 @@ async fn a_salt_of_its_own_takes_a_mirror_out_of_the_nest() {
     chain.settled(4000).await;
     let ((half, _), (tenth, _)) = (chain.users(1), chain.users(2));
     let both = half.intersection(&tenth).count();
-    // Half of a tenth, as with any two that know nothing of each other.
+    // This is half of a tenth, as for two independent mirrors.
     assert!(both.abs_diff(200) < 60, "{both}");
 }
 
@@ -170,8 +171,8 @@ async fn large_frames_are_shared_by_all_shadows_and_the_primary() {
         let original = primary.one().1;
         let copies = [0, 1, 2].map(|at| chain.shadows[at].one());
         for (at, copy) in copies.iter().enumerate() {
-            assert!(copy.stream == original, "{mode:?}: not the same frames");
-            // Marked by its own mirror, and no other.
+            assert!(copy.stream == original, "{mode:?}: the frames differ");
+            // The copy has the mark of its own mirror, and no other mark.
             let marks: Vec<_> = copy.head.headers.get_all("x-mirrored-by").iter().collect();
             assert_eq!(marks, [format!("v{at}").as_str()]);
         }
@@ -191,7 +192,7 @@ async fn large_frames_are_shared_by_all_shadows_and_the_primary() {
     }
 }
 
-/// Whatever befalls one of them, the others and the primary have nothing of it.
+/// A fault of one shadow does not affect the other shadows or the primary.
 #[tokio::test(start_paused = true)]
 async fn a_failing_mirror_fails_alone() {
     let refused = Fault::Io(std::io::ErrorKind::ConnectionRefused);

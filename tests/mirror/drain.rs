@@ -1,4 +1,4 @@
-//! M10: it ends well. And M4 where it ends badly, with its runtime.
+//! M10: a drain ends all copies. M4: copies also have their outcome if their runtime ends first.
 
 use std::{
     convert::Infallible,
@@ -54,10 +54,18 @@ async fn idle_waits_for_copies_that_begin_meanwhile() {
     });
     let stats = settled(&mirror.handle(), 4).await;
     assert_eq!(stats.outcome(Outcome::Completed), 4);
-    assert_eq!(begun.elapsed(), 14 * SECOND, "the last began at 9");
+    assert_eq!(
+        begun.elapsed(),
+        14 * SECOND,
+        "the last copy began after 9 seconds"
+    );
     later.await.unwrap();
     send(&mirror, 1).await;
-    assert_eq!(mirror.handle().stats().in_flight(), 1, "still admitting");
+    assert_eq!(
+        mirror.handle().stats().in_flight(),
+        1,
+        "the mirror still admits copies"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +81,11 @@ async fn a_drain_waits_for_what_ends_in_time() {
     send(&mirror, 1).await;
     let stats = settled(&mirror.handle(), 6).await;
     assert_eq!(stats.outcome(Outcome::Completed), 3);
-    assert_eq!(stats.outcome(Outcome::Draining), 3, "drained for good");
+    assert_eq!(
+        stats.outcome(Outcome::Draining),
+        3,
+        "the mirror stays drained"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +103,7 @@ async fn a_drain_gives_up_the_rest_at_its_deadline() {
             .observe_with(told.clone())
             .build();
         send(&mirror, 3).await;
-        // One that is still capturing, and goes on.
+        // This copy is still being captured, and the upload continues.
         let (feed, body) = Feed::new();
         let request = Request::post("/").body(body).unwrap();
         let primary = Primary::reading();
@@ -107,7 +119,7 @@ async fn a_drain_gives_up_the_rest_at_its_deadline() {
         });
         assert_eq!((both.0.aborted, both.1.aborted), (4, 0), "{act:?}");
         assert_eq!(begun.elapsed(), 6 * SECOND);
-        assert_eq!(alive_tasks(), 1, "the upload alone");
+        assert_eq!(alive_tasks(), 1, "only the upload is left");
         let stats = settled(&mirror.handle(), 6).await;
         assert_eq!(stats.outcome(Outcome::Aborted), 4);
         assert_eq!(mirror.handle().drain(SECOND).await.aborted, 0);
@@ -138,9 +150,9 @@ async fn a_drain_without_a_deadline_ends_at_once() {
 async fn a_copy_that_has_not_begun_is_given_up_too() {
     let mirror = to(Act::Hangs(Place::Call));
     let answer = mirror.layer(Primary::reading()).call(get());
-    // The copy's task was not run yet when the deadline passes.
+    // The copy's task has not run yet when the deadline passes.
     let drain = mirror.handle().drain(Duration::ZERO).now_or_never();
-    assert!(drain.is_none(), "there is a copy to be waited for");
+    assert!(drain.is_none(), "the drain waits for a copy");
     assert!(answer.await.is_ok());
     let begun = Instant::now();
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::Aborted);
@@ -155,7 +167,7 @@ async fn a_request_that_is_being_decided_on_when_a_drain_begins_stays_outside() 
         .filter(move |_| {
             let handle = within.get().expect("set below");
             let drained = handle.drain(SECOND).now_or_never();
-            assert_eq!(drained.expect("nobody is inside").aborted, 0);
+            assert_eq!(drained.expect("no copy is in flight").aborted, 0);
             true
         })
         .build();
@@ -165,7 +177,8 @@ async fn a_request_that_is_being_decided_on_when_a_drain_begins_stays_outside() 
     assert_eq!(mirror.handle().stats().admitted(), 0);
 }
 
-/// Whoever comes while the doors close is inside and waited for, or outside.
+/// A request that arrives while the drain begins either has a copy that the drain waits for, or has
+/// no copy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn nobody_slips_through_a_drain() {
     for round in 0..30 {
@@ -188,7 +201,7 @@ async fn nobody_slips_through_a_drain() {
         }
         let drained = mirror.handle().drain(Duration::ZERO).await;
         let after = mirror.handle().stats();
-        // A busy machine may leave some behind, and then says so.
+        // On a busy machine some copies may be left. The drain then reports them.
         if drained.left == 0 {
             let held = (after.in_flight(), after.buffered_bytes());
             assert_eq!(held, (0, 0), "{after}");
@@ -198,7 +211,7 @@ async fn nobody_slips_through_a_drain() {
             sent += sender.await.unwrap();
         }
         let stats = settled(&mirror.handle(), sent).await;
-        assert_eq!(stats.admitted(), after.admitted(), "none came later");
+        assert_eq!(stats.admitted(), after.admitted(), "no copy began later");
         let later = mirror.handle().drain(Duration::ZERO).await;
         let aborted = drained.aborted + later.aborted;
         assert_eq!(stats.outcome(Outcome::Aborted), aborted);
@@ -210,10 +223,14 @@ async fn a_frame_that_panics_when_it_is_dropped_leaves_nothing_behind() {
     let mirror = to(Act::Hangs(Place::Ready));
     let data = Bytes::from_owner(DataThatPanics(vec![0; 130 << 10]));
     let request = post(Script::new([Step::Data(data)]));
-    // The copy's share of the frame is the last.
+    // The copy's reference to the frame is the last one.
     serve(&mirror, &Primary::reading(), request).await.unwrap();
     let idle = tokio::time::timeout(3600 * SECOND, settled(&mirror.handle(), 1)).await;
-    assert!(idle.is_ok(), "still inside: {}", mirror.handle().stats());
+    assert!(
+        idle.is_ok(),
+        "copies are still in flight: {}",
+        mirror.handle().stats()
+    );
 }
 
 #[test]
@@ -236,7 +253,7 @@ fn what_a_runtime_takes_with_it_is_aborted() {
     drop(first);
     assert_eq!(mirror.handle().stats().outcome(Outcome::Aborted), 2);
 
-    // Called within a runtime that is no more.
+    // This is called in the context of a runtime that has ended.
     let primary = Primary::reading();
     {
         let _inside = handle.enter();
@@ -254,7 +271,10 @@ fn what_a_runtime_takes_with_it_is_aborted() {
     second.block_on(async {
         send(&mirror, 1).await;
         let drained = mirror.handle().drain(Duration::ZERO).await;
-        assert_eq!(drained.aborted, 1, "the others were not given up by it");
+        assert_eq!(
+            drained.aborted, 1,
+            "this drain did not abort the other copies"
+        );
     });
     for kept in shadow.take_kept() {
         let seen = second.block_on(read(kept, |_, _| false));
@@ -263,7 +283,7 @@ fn what_a_runtime_takes_with_it_is_aborted() {
 }
 
 const DEADLINE: Duration = Duration::from_millis(100);
-/// After its deadline a drain waits no longer than this.
+/// The longest time that a drain waits after its deadline.
 const MOST: Duration = Duration::from_millis(350);
 
 fn paused() -> runtime::Runtime {
@@ -272,7 +292,7 @@ fn paused() -> runtime::Runtime {
     runtime.expect("a runtime")
 }
 
-/// What a drain says, and how long it takes, in a runtime of its own.
+/// Drains in a separate runtime. Returns the report and the duration.
 fn drained(mirror: &MirrorLayer, deadline: Duration) -> (u64, usize, Duration) {
     paused().block_on(async {
         let begun = Instant::now();
@@ -293,11 +313,12 @@ fn a_drain_does_not_wait_for_a_runtime_that_nobody_drives() {
         let idle = paused();
         idle.block_on(send(&mirror, 7));
         assert_eq!(drained(&mirror, DEADLINE), (0, 7, MOST), "{act:?}");
-        // A drain after it waits as long again, and finds the same.
+        // A second drain waits as long again, and finds the same copies.
         assert_eq!(drained(&mirror, DEADLINE), (0, 7, MOST), "{act:?}");
         assert_eq!(mirror.handle().stats().in_flight(), 7);
 
-        // Driven again, they end without being asked once more, and are reported by the next drain.
+        // When the runtime is driven again, the copies end without a further abort, and the next
+        // drain reports them.
         let stats = idle.block_on(settled(&mirror.handle(), 7));
         assert_eq!(stats.outcome(Outcome::Aborted), 7);
         assert_eq!(drained(&mirror, DEADLINE), (7, 0, Duration::ZERO));
@@ -305,7 +326,7 @@ fn a_drain_does_not_wait_for_a_runtime_that_nobody_drives() {
     }
 }
 
-/// Copies of two runtimes, of which one is driven.
+/// Copies in two runtimes, of which only one is driven.
 #[test]
 fn those_whose_tasks_run_are_aborted_although_others_are_left() {
     let mirror = to(Act::Hangs(Place::Call));
@@ -340,7 +361,7 @@ impl Blocks {
 
     fn block(&self) {
         self.entered.send(()).expect("the test waits for it");
-        // The test ends the channel, whatever becomes of it.
+        // The test closes the channel in every case.
         let _ = lock(&self.released).recv();
     }
 }
@@ -361,7 +382,7 @@ fn a_drain_does_not_wait_for_a_shadow_that_blocks_its_thread() {
     let blocked = one_worker();
     blocked.block_on(send(&mirror, 1));
     enters.recv().expect("the shadow was called");
-    // Its thread is the only one, so that this one is not begun.
+    // The runtime has only one thread, so the second copy does not begin.
     blocked.block_on(send(&mirror, 1));
     assert_eq!(drained(&mirror, DEADLINE), (0, 2, MOST));
 
@@ -371,7 +392,7 @@ fn a_drain_does_not_wait_for_a_shadow_that_blocks_its_thread() {
     assert_eq!(drained(&mirror, DEADLINE), (2, 0, Duration::ZERO));
 }
 
-/// While it is being reported, a copy is left, and not aborted as well.
+/// While a copy is being reported, it counts as left, and not also as aborted.
 #[test]
 fn a_copy_whose_observer_blocks_is_counted_once() {
     let (blocks, enters, release) = Blocks::new();
@@ -401,7 +422,7 @@ async fn drains_at_the_same_time_report_each_copy_once() {
         let aborted = [one.aborted, two.aborted, three.aborted];
         assert_eq!(aborted.iter().sum::<u64>(), 7, "{deadlines:?}: {aborted:?}");
         assert_eq!([one.left, two.left, three.left], [0; 3]);
-        // The first to come to its deadline ends them all.
+        // The drain whose deadline is first aborts all copies.
         let first = deadlines.into_iter().min().unwrap() * SECOND;
         assert_eq!(begun.elapsed(), first, "{deadlines:?}");
         let stats = settled(&handle, 7).await;
@@ -409,7 +430,7 @@ async fn drains_at_the_same_time_report_each_copy_once() {
     }
 }
 
-/// One that is dropped at its deadline leaves its count to the others.
+/// A drain that is dropped at its deadline leaves its count to the other drains.
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_is_dropped_takes_no_copy_with_it() {
     let mirror = to(Act::Hangs(Place::Call));
@@ -418,7 +439,7 @@ async fn a_drain_that_is_dropped_takes_no_copy_with_it() {
     let mut dropped = Box::pin(handle.drain(SECOND));
     assert!((&mut dropped).now_or_never().is_none());
     tokio::time::advance(2 * SECOND).await;
-    // It aborts the copies, which have not run yet.
+    // The drain aborts the copies, whose tasks have not run yet.
     assert!((&mut dropped).now_or_never().is_none());
     drop(dropped);
     let drained = handle.drain(SECOND).await;
@@ -431,7 +452,7 @@ fn without_timers_a_drain_ends_at_once() {
     let idle = paused();
     let drain = |mirror: &MirrorLayer| {
         let drained = mirror.handle().drain(60 * SECOND).now_or_never();
-        let drained = drained.expect("it waits for nothing");
+        let drained = drained.expect("the drain waits for nothing");
         (drained.aborted, drained.left)
     };
     let without_timers = runtime::Builder::new_current_thread().build().unwrap();
@@ -442,13 +463,14 @@ fn without_timers_a_drain_ends_at_once() {
             true => without_timers.block_on(async { drain(&mirror) }),
             false => drain(&mirror),
         };
-        assert_eq!(drained, (0, 3), "inside of a runtime: {is_inside}");
+        assert_eq!(drained, (0, 3), "inside a runtime: {is_inside}");
         idle.block_on(settled(&mirror.handle(), 3));
         assert_eq!(drain(&mirror), (3, 0));
     }
 }
 
-/// Requests from three threads, whose copies answer, hang and are still being captured, and three drains in the middle.
+/// Three threads send requests, whose copies complete, hang or are still being captured. Three
+/// drains begin meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn drains_under_load_report_each_copy_once() {
     for round in 0..30u64 {
@@ -485,7 +507,7 @@ async fn drains_under_load_report_each_copy_once() {
                 sent += sender.await.unwrap();
             }
             let stats = settled(&mirror.handle(), sent).await;
-            // What a busy machine has left behind is for the next one.
+            // The next drain reports the copies that a busy machine has left.
             aborted += mirror.handle().drain(Duration::ZERO).await.aborted;
             assert_eq!(aborted, stats.outcome(Outcome::Aborted), "{stats}");
         }

@@ -1,4 +1,4 @@
-//! M4, M9, M11: how a copy that was sent ends, and what the report says of both sides.
+//! M4, M9, M11: the outcomes of copies that were sent, and the reports on both sides.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -10,7 +10,7 @@ use tower_mirror_testing::*;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Sends one POST of five bytes to a shadow that acts so.
+/// Sends one POST with five bytes to a shadow that behaves in this way.
 async fn sent_to(act: Act) -> Report {
     let told = Told::default();
     let mirror = MirrorLayer::builder(TestShadow::new(act))
@@ -101,8 +101,8 @@ async fn a_shadow_that_panics() {
     }
     let mirror = || MirrorLayer::builder(TestShadow::recording());
     let rewrites = [
-        mirror().rewrite(|_| panic!("as told")),
-        mirror().host_rewrite(HostRewrite::map(|_| panic!("as told"))),
+        mirror().rewrite(|_| panic!("a deliberate panic")),
+        mirror().host_rewrite(HostRewrite::map(|_| panic!("a deliberate panic"))),
     ];
     for mirror in rewrites {
         let mirror = mirror.build();
@@ -147,7 +147,7 @@ async fn the_deadline_of_the_exchange_begins_where_the_body_ends() {
     let seconds = Duration::from_secs;
     let cases = [
         (seconds(5) - Duration::from_millis(1), Outcome::Completed),
-        // What is ready at the deadline is not thrown away.
+        // A result that is ready at the deadline is not lost.
         (seconds(5), Outcome::Completed),
         (seconds(5) + Duration::from_millis(1), Outcome::TimedOut),
     ];
@@ -159,7 +159,7 @@ async fn the_deadline_of_the_exchange_begins_where_the_body_ends() {
         let (feed, body) = Feed::new();
         let request = Request::post("/").body(body).unwrap();
         let answer = tokio::spawn(mirror.layer(Primary::reading()).call(request));
-        tokio::time::sleep(seconds(29)).await; // of the thirty that a capture has
+        tokio::time::sleep(seconds(29)).await; // a capture may take thirty seconds
         drop(feed);
         answer.await.unwrap().unwrap();
         assert_only(&settled(&mirror.handle(), 1).await, outcome);
@@ -309,7 +309,10 @@ async fn the_table_names_what_happened_and_hints_at_why() {
             .unwrap();
         assert!(line.contains(outcome.hint()), "{line}");
     }
-    assert!(!table.contains("lagged"), "what did not happen is left out");
+    assert!(
+        !table.contains("lagged"),
+        "outcomes that did not occur are omitted"
+    );
     for &outcome in Outcome::ALL {
         assert!(!outcome.hint().is_empty());
     }

@@ -1,4 +1,4 @@
-//! M2: the copy is exact or absent, and the primary reads what it would read without the layer.
+//! M2: a copy is exact or absent, and the primary reads the same body as without the layer.
 
 use http::{HeaderMap, Method, Request};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -10,7 +10,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h str> {
     values.filter_map(|value| value.to_str().ok()).collect()
 }
 
-/// Sends one POST; gives what the primary and the shadow read, and the one outcome.
+/// Sends one POST. Returns the bodies that the primary and the shadow have read, and the outcome.
 async fn post(script: Script) -> (Stream, Copy) {
     let (shadow, primary) = (TestShadow::recording(), Primary::reading());
     let mirror = MirrorLayer::new(shadow.share());
@@ -77,7 +77,7 @@ async fn a_reader_of_an_exact_length_never_asks_for_the_end() {
     let cases = [
         (Script::chunks([5, 6]).knowing_end(), Outcome::Completed),
         (Script::chunks([0, 11]).knowing_end(), Outcome::Completed),
-        // All declared bytes were read: only the end can follow.
+        // All declared bytes were read, so only the end can follow.
         (Script::chunks([11]), Outcome::Completed),
         (Script::chunks([11, 0]).knowing_end(), Outcome::Completed),
         (Script::chunks([11]).then(Step::Hang), Outcome::Completed),
@@ -108,9 +108,13 @@ async fn small_frames_are_copied_and_large_ones_shared() {
         let (primary, copy) = post(Script::new([Step::Data(data.clone())])).await;
         let place = |stream: &Stream| match &stream.pieces[..] {
             [Piece::Data(data)] => data.as_ptr(),
-            other => panic!("not one frame: {other:?}"),
+            other => panic!("expected exactly one frame: {other:?}"),
         };
-        assert_eq!(place(&primary), data.as_ptr(), "the primary's is its own");
+        assert_eq!(
+            place(&primary),
+            data.as_ptr(),
+            "the primary has the original frame"
+        );
         assert_eq!(place(&copy.stream) == data.as_ptr(), is_shared, "{length}");
     }
 }
@@ -231,7 +235,7 @@ async fn trailers_without_a_field_announce_nothing() {
     assert_eq!(header(&copy.head.headers, "trailer"), [""; 0]);
 }
 
-/// hyper's clients do not ask for what follows trailers.
+/// hyper's clients do not poll a body after its trailers.
 #[tokio::test(start_paused = true)]
 async fn trailers_are_the_end_for_a_reader_that_stops_there() {
     use http_body_util::BodyExt;

@@ -1,5 +1,5 @@
-//! M2 over random bodies: what the primary reads is, poll for poll, what it reads without the
-//! layer; what the shadow reads is the same stream, or there is no copy.
+//! M2 over random bodies: each poll of the primary has the same result as without the layer. The
+//! shadow reads the same stream, or there is no copy.
 
 use std::{
     convert::Infallible,
@@ -40,7 +40,7 @@ impl Case {
         script
     }
 
-    /// What a copy must hold, where there must be one.
+    /// The content that a copy must have, if there must be a copy.
     fn copy(&self, cap: usize) -> Option<Stream> {
         let mut copy = Stream {
             pieces: Vec::new(),
@@ -57,21 +57,21 @@ impl Case {
         let (mut bytes, mut is_reached) = (0, false);
         for (at, step) in self.steps.iter().enumerate() {
             if at == self.polls {
-                // Nothing was read, or all that was declared, or the primary, which answers 200, has stopped at an
-                // end of its own.
+                // In these cases nothing was read, or all declared bytes were read, or the primary,
+                // which answers 200, has stopped at its own end marker.
                 is_reached = self.knows_length && bytes == declared;
                 if bytes == 0 {
                     return None;
                 }
             }
             match step {
-                // What may follow a declared body is not waited for.
+                // The copy does not wait for frames after the declared bytes.
                 Step::Pending if is_reached => return Some(copy),
                 Step::Pending => continue,
                 Step::Error | Step::Hang => return None,
                 Step::Data(data) if data.is_empty() => {}
                 Step::Data(data) => copy.pieces.push(Piece::Data(data.clone())),
-                // They are the end, whether or not the primary asks on.
+                // Trailers are the end, even if the primary does not poll again.
                 Step::Trailers(fields) => {
                     copy.pieces.push(Piece::Trailers(fields.clone()));
                     return Some(copy);
@@ -102,7 +102,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn case() -> impl Strategy<Value = Case> {
     let steps = prop::collection::vec(step(), 0..8).prop_map(|mut steps| {
-        // HTTP lets nothing follow trailers.
+        // In HTTP, nothing follows the trailers.
         if let Some(at) = steps
             .iter()
             .position(|step| matches!(step, Step::Trailers(_)))
@@ -124,7 +124,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// Notes every poll and what the body says of itself before it.
+/// Records every poll, and the body's hints before the poll.
 async fn note<B>(body: B, polls: usize, log: Log)
 where
     B: Body<Data = Bytes, Error = Broken>,
@@ -191,7 +191,7 @@ async fn check(case: Case) {
     assert_eq!(copies, case.copy(CAP).into_iter().collect::<Vec<_>>());
 }
 
-/// Relayed live, what a shadow reads is the whole stream, or a part of it that ends in an error.
+/// In a live copy, the shadow reads the whole stream, or a part of it that ends with an error.
 async fn check_live(case: Case) {
     let (with, without) = (Log::default(), Log::default());
     let shadow = TestShadow::recording();

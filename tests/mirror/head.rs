@@ -1,4 +1,4 @@
-//! M8: the head of the copy.
+//! M8: the head of a copy.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
@@ -32,7 +32,7 @@ fn list<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h [u8]> {
         .collect()
 }
 
-/// Sends one request through a mirror; gives the head that the primary and the shadow got.
+/// Sends one request through a mirror. Returns the heads that the primary and the shadow received.
 async fn both(
     request: Request<Script>,
     settings: impl FnOnce(MirrorBuilder) -> MirrorBuilder,
@@ -114,7 +114,7 @@ async fn the_target_is_in_origin_form_and_its_authority_is_the_host() {
             let hosts: Vec<_> = hosts.iter().map(|host| host.as_bytes()).collect();
             assert_eq!(list(&copy.headers, "host"), hosts, "{target} {headers:?}");
             assert_eq!(copy.version, Version::HTTP_11);
-            // Nothing of this shows on the primary's side.
+            // The primary's side shows none of these changes.
             assert_eq!(primary.uri, target);
             assert_eq!(list(&primary.headers, "host").len(), headers.len());
             assert_eq!(primary.version, version);
@@ -130,7 +130,8 @@ async fn a_host_of_odd_bytes_is_left() {
     assert_eq!(list(&copy.headers, "host"), [odd.as_bytes()]);
 }
 
-/// Behind a router by host it decides where the copy goes, which is not for a client to say.
+/// In front of a router by host, the host decides where the copy is sent. A client must not be able
+/// to choose this.
 #[tokio::test(start_paused = true)]
 async fn a_literal_replaces_a_host_of_odd_bytes() {
     let odd = HeaderValue::from_bytes(b"h\xf6st:80").unwrap();
@@ -196,7 +197,11 @@ async fn hop_by_hop_headers_stay_behind() {
         ["host", "proxy-authorization", "x-kept", "x-mirrored-by"]
     );
     assert_eq!(list(&copy.headers, "host"), [b"c-shadow"]);
-    assert_eq!(primary.headers.len(), headers.len(), "the primary gets all");
+    assert_eq!(
+        primary.headers.len(),
+        headers.len(),
+        "the primary receives all fields"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,7 +277,7 @@ async fn a_marked_request_is_not_copied_again() {
     type Settings = fn(MirrorBuilder) -> MirrorBuilder;
     let x_copy: Settings = |mirror| mirror.mark(HeaderName::from_static("x-copy"));
     let strips: Settings = |mirror| mirror.strip_inbound_mark();
-    // Settings, the header that came, the outcome, whether the primary sees the header.
+    // The settings, the header that arrived, the outcome, and whether the primary sees the header.
     let cases: [(Settings, &str, Outcome, bool); 6] = [
         (|mirror| mirror, "x-mirrored-by", Outcome::Loop, true),
         (x_copy, "x-mirrored-by", Outcome::Completed, true),
@@ -319,7 +324,7 @@ async fn rewrites_run_last_and_in_turn() {
                 HeaderValue::from_static("new"),
             ))
             .rewrite(|copy| {
-                // All else was decided by now.
+                // All other steps are complete when a rewrite runs.
                 assert_eq!(copy.headers["host"], "c-shadow");
                 assert_eq!(copy.headers["content-length"], "3");
                 assert_eq!(copy.headers["x-mirrored-by"], "mirror");
@@ -341,7 +346,7 @@ async fn rewrites_run_last_and_in_turn() {
     assert_eq!(copy.headers["connection"], "close");
     assert_eq!(list(&copy.headers, "x-set"), [b"new"]);
     assert!(copy.extensions.is_empty());
-    // But for the mark: only `without_mark` disarms the loop guard.
+    // The mark is an exception: only `without_mark` disables the loop guard.
     assert_eq!(list(&copy.headers, "x-mirrored-by"), [b"mirror"]);
     assert!(!copy.headers.contains_key(AUTHORIZATION) && !copy.headers.contains_key(COOKIE));
     assert_eq!(primary.method, Method::POST);
@@ -397,7 +402,7 @@ async fn without_its_body_the_copy_says_so() {
     }
 }
 
-/// `Upgrade` is not among them: with it a request has no copy.
+/// `Upgrade` is not in this list, because a request with this field has no copy.
 #[tokio::test(start_paused = true)]
 async fn each_hop_by_hop_header_is_removed_where_it_stands_alone() {
     for name in [
@@ -409,7 +414,7 @@ async fn each_hop_by_hop_header_is_removed_where_it_stands_alone() {
         "transfer-encoding",
         "expect",
     ] {
-        // Any other transfer coding has no copy.
+        // A request with any other transfer coding has no copy.
         let value = if name == "transfer-encoding" {
             "chunked"
         } else {
@@ -421,7 +426,7 @@ async fn each_hop_by_hop_header_is_removed_where_it_stands_alone() {
     }
 }
 
-/// Inside a process nothing has checked what a request says of its length.
+/// Inside a process, no server has checked the length that a request declares.
 #[tokio::test(start_paused = true)]
 async fn the_length_that_is_sent_is_said_once() {
     for (said, sent) in [

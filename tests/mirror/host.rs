@@ -1,4 +1,4 @@
-//! The host of the copy: the suffix, the other rules, and what is refused.
+//! The host of a copy: the suffix, the other rules, and invalid values.
 
 use std::panic::catch_unwind;
 
@@ -10,23 +10,23 @@ fn suffixed(host: &str) -> String {
     HostRewrite::default().apply(host).into_owned()
 }
 
-/// Where Envoy sends something that is no authority, the host is left as it is.
+/// If Envoy's rule makes an invalid authority, the mirror does not change the host.
 const LEFT: &str = "left as it is";
 
 #[test]
 fn the_suffix_goes_on_the_name_before_the_port() {
-    // The first rows are those of Envoy's own tests; the rest, where Envoy differs, says so.
+    // The first rows are from Envoy's own tests. The comments show where Envoy's result differs.
     let table = [
         ("cluster1", "cluster1-shadow"),
         ("cluster1:8000", "cluster1-shadow:8000"),
         ("cluster1:80", "cluster1-shadow:80"),
         ("sni.lyft.com", "sni.lyft.com-shadow"),
         ("localhost:443", "localhost-shadow:443"),
-        // Envoy: 192.168.1.1-shadow, which is the name of no host.
+        // Envoy makes 192.168.1.1-shadow, which is not the name of a host.
         ("192.168.1.1", LEFT),
         ("192.168.1.1:443", LEFT),
         ("127.0.0.1.", LEFT),
-        // These are names, although they look similar.
+        // These are names, although they look like addresses.
         ("192.168.1.256", "192.168.1.256-shadow"),
         ("192.168.1", "192.168.1-shadow"),
         ("192.168.1.1.example:443", "192.168.1.1.example-shadow:443"),
@@ -36,26 +36,26 @@ fn the_suffix_goes_on_the_name_before_the_port() {
         ("under_score", "under_score-shadow"),
         ("a:0", "a-shadow:0"),
         ("a:65535", "a-shadow:65535"),
-        // Envoy: [fc00::1]-shadow, which is no authority.
+        // Envoy makes [fc00::1]-shadow, which is not an authority.
         ("[fc00::1]", LEFT),
         ("[fc00::1]:443", LEFT),
         ("[::ffff:1.2.3.4]:1", LEFT),
-        // Envoy: fc00:-shadow:1.
+        // Envoy makes fc00:-shadow:1.
         ("fc00::1", LEFT),
-        // Envoy: -shadow:443, -shadow, -shadow:.
+        // Envoy makes -shadow:443, -shadow, -shadow:.
         (":443", LEFT),
         ("", LEFT),
         (":", LEFT),
-        // Envoy: localhost-shadow:abc, ]-shadow:, -shadow:abc.
+        // Envoy makes localhost-shadow:abc, ]-shadow:, -shadow:abc.
         ("localhost:abc", LEFT),
         ("]:", LEFT),
         (":abc", LEFT),
-        // Envoy: the label goes after the root's dot.
+        // Envoy appends the suffix after the final dot.
         ("www.example.com.", "www.example.com-shadow."),
         ("www.example.com.:8443", "www.example.com-shadow.:8443"),
         (".", LEFT),
         (".:80", LEFT),
-        // Neither a host nor a host and a port.
+        // These are neither a host nor a host with a port.
         ("user@host", LEFT),
         ("user:secret@host:80", LEFT),
         ("a:65536", LEFT),
@@ -163,14 +163,14 @@ fn a_bad_literal_is_an_error_that_names_it_and_the_rule() {
 fn a_map_decides_unless_its_result_is_no_host() {
     let reverse = HostRewrite::map(|host| host.chars().rev().collect());
     assert_eq!(reverse.apply("abc"), "cba");
-    // 1:a, as its reverse, has no port that is a number.
+    // The reversed host, `1:a`, has a port that is not a number.
     assert_eq!(reverse.apply("a:1"), "a:1");
 
     for bad in ["", ":80", "no host", "a/b", "user@a", "a:65536", "\r\n"] {
         let rewrite = HostRewrite::map(move |_| bad.to_owned());
         assert_eq!(rewrite.apply("kept:1"), "kept:1", "{bad:?}");
     }
-    // It may mend what the others leave.
+    // A closure may repair hosts that the other rules do not change.
     let mend = HostRewrite::map(|_| "mended".to_owned());
     assert_eq!(mend.apply("no host"), "mended");
 }
@@ -188,7 +188,7 @@ fn its_debug_form_shows_the_rule() {
     }
 }
 
-/// A host and port that a server would take.
+/// Whether this is a host with an optional port that a server would accept.
 fn is_valid(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
@@ -215,7 +215,7 @@ proptest! {
         if let Ok(rewrite) = HostRewrite::try_suffix(suffix.clone()) {
             let made = rewrite.apply(&host);
             prop_assert!(made == host || is_valid(&made), "{host:?} {suffix:?} {made:?}");
-            // Valid names take it, whatever the others do.
+            // A suffix is always appended to a valid name.
             if is_valid(&host) && host.starts_with(|first: char| first.is_ascii_alphanumeric()) {
                 prop_assert!(made.len() == host.len() + suffix.len(), "{host:?} {made:?}");
             }

@@ -1,4 +1,4 @@
-//! M1: whatever the shadow does, the primary does not notice.
+//! M1: the shadow's behaviour does not affect the primary.
 
 use std::{
     convert::Infallible,
@@ -75,7 +75,7 @@ async fn the_primary_answers_the_same_in_no_time_whatever_the_shadow_does() {
     }
 }
 
-/// Counts what it is asked. Its readiness belongs to one instance and one call.
+/// A service that counts its calls. Its readiness is valid for one instance and one call.
 #[derive(Debug, Default)]
 struct Strict {
     is_ready: bool,
@@ -106,7 +106,10 @@ impl<B> Service<Request<B>> for Strict {
     }
 
     fn call(&mut self, _request: Request<B>) -> Self::Future {
-        assert!(std::mem::take(&mut self.is_ready), "called unready");
+        assert!(
+            std::mem::take(&mut self.is_ready),
+            "the service was called while it was not ready"
+        );
         std::future::ready(Ok(Response::new(())))
     }
 }
@@ -124,10 +127,14 @@ async fn the_readied_instance_is_called_and_asked_no_more_than_without() {
         ready(&mut service).await.call(get()).await.unwrap();
         assert_eq!(strict.polls.load(SeqCst), turn);
     }
-    assert_eq!(strict.clones.load(SeqCst), 1, "the one of this test");
+    assert_eq!(
+        strict.clones.load(SeqCst),
+        1,
+        "only this test has cloned the service"
+    );
     assert!(!service.get_ref().is_ready && !service.get_mut().is_ready);
 
-    // A clone starts unready, and does not take the readiness of the original.
+    // A clone is not ready at first, and the original stays ready.
     ready(&mut service).await;
     let mut clone = service.clone();
     assert!(service.get_ref().is_ready && !clone.get_ref().is_ready);
@@ -191,7 +198,7 @@ async fn one_cap_holds_over_all_routes_and_clones_of_an_axum_application() {
     for _ in 0..5 {
         assert_eq!(send("/a").await, "a");
         assert_eq!(send("/echo").await, "hello");
-        // Under two layers, each of which has its say.
+        // These paths are under two layers, which both have an effect.
         assert_eq!(send("/b").await, "b");
         assert_eq!(send("/in/nested").await, "nested");
         assert!(mirror.handle().stats().in_flight() <= 4);
@@ -203,7 +210,7 @@ async fn one_cap_holds_over_all_routes_and_clones_of_an_axum_application() {
     assert_eq!(
         mirror.handle().stats().in_flight(),
         1,
-        "there is room again"
+        "there is capacity again"
     );
 }
 
@@ -229,7 +236,8 @@ async fn an_axum_application_has_an_exact_copy() {
     assert_eq!(copy.stream.bytes(), "hello");
 }
 
-/// An answer that is always ready and never ends must not hold the thread, nor its deadline off.
+/// A response that is always ready and never ends must not block the thread, and must not delay its
+/// own deadline.
 #[tokio::test(start_paused = true)]
 async fn an_endless_answer_ends_at_its_deadline() {
     for frame in [0, 1] {
@@ -261,8 +269,8 @@ async fn an_endless_answer_ends_with_the_drain() {
     assert_only(&mirror.handle().stats(), Outcome::Aborted);
 }
 
-/// A body that goes on with empty frames, always ready, after its data. It stops after a number that no reader of the
-/// rest may reach.
+/// A body that continues with empty frames after its data, and is always ready. It ends after a
+/// number of frames that no reader of the rest may reach.
 struct Flood {
     data: Option<Bytes>,
     polls: Arc<AtomicUsize>,
@@ -284,15 +292,16 @@ impl Body for Flood {
     }
 }
 
-/// An attacker's empty frames would otherwise keep the primary in the destructor of its body, or the copy's task.
+/// Without the limit, an attacker's empty frames would block the destructor of the primary's body,
+/// or the copy's task.
 #[tokio::test(start_paused = true)]
 async fn empty_frames_without_end_are_not_read_on_without_end() {
     let cases = [
-        // All that was declared has been read.
+        // All declared bytes have been read.
         ("hello", Some("5"), Reads::Bytes(5), Outcome::Completed),
-        // Nothing was asked for, which over HTTP/2 is looked at.
+        // The body was not polled. Over HTTP/2, the mirror then examines its rest.
         ("", None, Reads::Frames(0), Outcome::Unread),
-        // Some of it was left.
+        // A part of the body was not read.
         ("hello", None, Reads::Frames(1), Outcome::Unread),
     ];
     for (data, length, reads, outcome) in cases {

@@ -1,4 +1,5 @@
-//! The mirror: what is copied, what comes of it, and what the primary notices of it (nothing).
+//! Tests of the mirror: which requests are copied, the outcomes of copies, and that the primary is
+//! not affected.
 
 mod bounds;
 mod chain;

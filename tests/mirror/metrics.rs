@@ -1,4 +1,4 @@
-//! The feature `metrics`: what an exporter is told, and that the documentation says so.
+//! The feature `metrics`: the values for an exporter, and their documentation.
 
 #![allow(clippy::unwrap_used)]
 
@@ -23,7 +23,7 @@ fn prometheus() -> PrometheusRecorder {
     builder.unwrap().build_recorder()
 }
 
-/// The value of this series, which must be there.
+/// Returns the value of this series, which must exist.
 fn value(text: &str, series: &str) -> f64 {
     let line = text
         .lines()
@@ -83,7 +83,7 @@ async fn all_that_is_exported() -> String {
     compare_two().await;
     split.handle().set_weights([("v1", 0), ("v2", 0)]).unwrap();
     drop(split.clone().oneshot(Request::new(String::new())).await);
-    // Twice changes nothing.
+    // A second recording changes nothing.
     metrics::record_split(&split.handle());
     metrics::record_split(&split.handle());
     prometheus.render()
@@ -192,7 +192,7 @@ async fn compare_two() {
     metrics::record_compare(&layer.handle());
 }
 
-/// The documented names and kinds, with their labels.
+/// Returns the documented names and kinds of the metrics, with their labels.
 fn documented() -> BTreeSet<(String, String, BTreeSet<String>)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/metrics/mod.rs");
     let text = fs::read_to_string(path).unwrap();
@@ -218,7 +218,7 @@ async fn what_is_documented_is_what_is_exported() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .map(|line| {
             let (name, kind) = line.split_once(' ').unwrap();
-            // Described, and by a sentence.
+            // The metric has a description, which is a sentence.
             let help = text
                 .lines()
                 .find(|line| line.starts_with(&format!("# HELP {name} ")));

@@ -1,4 +1,5 @@
-//! M4: why a copy is not sent, each reason by its name, in its order, counted once.
+//! M4: each reason why a copy is not sent has its name and its place in the order, and is counted
+//! once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -181,9 +182,9 @@ async fn a_body_that_is_not_read_whole_has_no_copy() {
     let broken = || Script::chunks([5]).then(Step::Error);
     let cases = [
         (two(), Reads::Frames(0), Then::Answers(401), Outcome::Unread),
-        // It has not begun to read, so that nothing says that it has consumed the body.
+        // The primary has not begun to read, so it is not known whether it has consumed the body.
         (two(), Reads::Frames(0), Then::Answers(200), Outcome::Unread),
-        // It stopped at an end of its own, and accepted what it had read.
+        // The primary stopped at its own end marker, and accepted the bytes that it had read.
         (
             two(),
             Reads::Frames(1),
@@ -227,7 +228,7 @@ async fn a_body_that_is_not_read_whole_has_no_copy() {
             answer.ok().map(|answer| answer.status())
         );
         assert_eq!(report.shadow.sent, outcome == Outcome::Completed);
-        assert_eq!(told.skips(), [], "it was admitted");
+        assert_eq!(told.skips(), [], "the request was admitted");
     }
 }
 
@@ -258,11 +259,11 @@ async fn a_client_that_goes_away_before_its_body_is_whole_aborts_the_copy() {
     let still_sending = || Script::chunks([5]).then(Step::Hang);
     let cases = [
         (still_sending(), Reads::All, Outcome::ClientAborted),
-        // Let go of before the client went.
+        // The primary has dropped the body before the client disconnected.
         (still_sending(), Reads::Frames(1), Outcome::Unread),
         (Script::chunks([5]), Reads::All, Outcome::Completed),
     ];
-    // An offer to upgrade that no primary has accepted makes no difference.
+    // An offer to upgrade that the primary has not accepted has no influence.
     let both = [false, true].into_iter();
     for ((script, reads, outcome), offers_upgrade) in cases
         .iter()
@@ -288,7 +289,7 @@ async fn a_client_that_goes_away_before_its_body_is_whole_aborts_the_copy() {
         assert_eq!(report.primary.latency, Duration::from_secs(1));
     }
 
-    // Dropped before it was ever polled.
+    // The future is dropped before it is polled.
     let mirror = recording().build();
     drop(
         mirror
@@ -352,7 +353,7 @@ fn in_a_runtime_without_timers_there_is_no_copy() {
     assert!(shadow.copies().is_empty());
 }
 
-/// Whatever the threads do, no snapshot contradicts itself or an earlier one.
+/// While threads send requests, no snapshot contradicts itself or an earlier snapshot.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn every_snapshot_adds_up() {
     const EACH: u64 = 400;

@@ -1,4 +1,4 @@
-//! M1, M4: panics of policies, observers and shadows cost a copy at most, and are counted.
+//! M1, M4: a panic of a policy, an observer or a shadow costs at most one copy, and is counted.
 
 use std::{
     convert::Infallible,
@@ -32,7 +32,7 @@ struct PanicsWhenCloned(Arc<AtomicBool>);
 
 impl Clone for PanicsWhenCloned {
     fn clone(&self) -> Self {
-        assert!(!self.0.load(Relaxed), "as told");
+        assert!(!self.0.load(Relaxed), "a deliberate panic");
         Self(Arc::clone(&self.0))
     }
 }
@@ -41,7 +41,7 @@ impl Clone for PanicsWhenCloned {
 async fn a_panicking_policy_costs_the_copy_and_nothing_else() {
     type Settings = Box<dyn Fn(MirrorBuilder, Arc<AtomicBool>) -> MirrorBuilder>;
     let half = SampleRate::percent(50.0).unwrap();
-    let check = |is_bad: &AtomicBool| assert!(!is_bad.load(Relaxed), "as told");
+    let check = |is_bad: &AtomicBool| assert!(!is_bad.load(Relaxed), "a deliberate panic");
     let policies: [Settings; 4] = [
         Box::new(move |mirror, bad| {
             mirror.filter(move |_| {
@@ -81,7 +81,7 @@ async fn a_panicking_policy_costs_the_copy_and_nothing_else() {
             let stats = settled(&mirror.handle(), turn).await;
             assert_eq!(stats.outcome(Outcome::PolicyPanicked), turn);
         }
-        // The one place was given back.
+        // The only slot was released.
         is_bad.store(false, Relaxed);
         assert_eq!((primary.seen().len(), told.skips().len()), (2, 2));
         serve(&mirror, &primary, get()).await.unwrap();
@@ -96,11 +96,11 @@ struct PanickingObserver;
 
 impl Observer for PanickingObserver {
     fn on_report(&self, _report: &Report) {
-        panic!("as told");
+        panic!("a deliberate panic");
     }
 
     fn on_skip(&self, _outcome: Outcome, _head: &RequestHead<'_>) {
-        panic!("as told");
+        panic!("a deliberate panic");
     }
 }
 
@@ -136,7 +136,7 @@ impl Future for PanicsWhenDropped {
 
 impl Drop for PanicsWhenDropped {
     fn drop(&mut self) {
-        panic!("as told");
+        panic!("a deliberate panic");
     }
 }
 
@@ -149,11 +149,12 @@ async fn a_shadow_that_panics_when_it_is_dropped_gives_all_back() {
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::Panicked);
 }
 
-/// What is too large is let go of on the primary's way.
+/// The frames of a body that is too large are dropped on the primary's path.
 #[tokio::test(start_paused = true)]
 async fn frames_that_panic_when_a_copy_is_given_up_cost_the_copy_alone() {
     let mirror = recording().max_body_bytes(300_000).build();
-    // The primary keeps none of them, so the copy's share is the last; and there are two, to panic one after the other.
+    // The primary keeps no frame, so the copy has the last references. There are two frames, which
+    // panic one after the other.
     let primary = service_fn(async |request: Request<TeeBody<Script>>| {
         let mut body = request.into_body();
         while let Some(frame) = body.frame().await {
@@ -175,7 +176,7 @@ async fn a_panicking_waker_of_the_shadow_does_not_reach_the_primary() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
-            panic!("as told");
+            panic!("a deliberate panic");
         }
     }
     let shadow = service_fn(async |request: Request<ShadowBody>| {
@@ -195,7 +196,7 @@ async fn a_panicking_waker_of_the_shadow_does_not_reach_the_primary() {
     let request = Request::post("/").body(body).unwrap();
     let answer = tokio::spawn(mirror.layer(primary.clone()).oneshot(request));
     for _ in 0..10 {
-        tokio::task::yield_now().await; // the shadow reads
+        tokio::task::yield_now().await; // now the shadow reads
     }
     feed.send(pattern(7)).unwrap();
     drop(feed);
@@ -204,7 +205,7 @@ async fn a_panicking_waker_of_the_shadow_does_not_reach_the_primary() {
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::TimedOut);
 }
 
-/// Panics at its second frame, and would end at its third.
+/// A body that panics at its second frame. It would end at its third.
 struct BreaksOff(u32);
 
 impl Body for BreaksOff {
@@ -218,20 +219,21 @@ impl Body for BreaksOff {
         self.0 += 1;
         match self.0 {
             1 => Poll::Ready(Some(Ok(Frame::data(pattern(5))))),
-            2 => panic!("as told"),
+            2 => panic!("a deliberate panic"),
             _ => Poll::Ready(None),
         }
     }
 }
 
-/// The primary has not read it whole, so there is no copy that looks whole, and nothing polls it again.
+/// The primary has not read the whole body, so no copy looks complete, and the body is not polled
+/// again.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_panicked_has_no_copy() {
     let shadow = TestShadow::recording();
     let mirror = MirrorLayer::new(shadow.clone());
     let primary = service_fn(async |request: Request<TeeBody<BreaksOff>>| {
         let read = async { request.into_body().collect().await.map(|_| ()) };
-        // A service that catches the panic, as tower-http's `CatchPanic` does, answers all the same.
+        // A service that catches the panic, as tower-http's `CatchPanic` does, still answers.
         let read = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(read)).await;
         assert!(read.is_err());
         Ok::<_, Infallible>(Response::new(()))
@@ -242,7 +244,8 @@ async fn a_body_that_panicked_has_no_copy() {
     assert!(shadow.copies().is_empty());
 }
 
-/// A body that panics when it is asked for its length or its end, which a primary that does not ask never sees.
+/// A body that panics when its `size_hint` or its `is_end_stream` is called. A primary that does
+/// not call these never notices it.
 struct Unsound {
     panics_at_length: bool,
 }
@@ -259,12 +262,12 @@ impl http_body::Body for Unsound {
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        assert!(!self.panics_at_length, "as told");
+        assert!(!self.panics_at_length, "a deliberate panic");
         http_body::SizeHint::new()
     }
 
     fn is_end_stream(&self) -> bool {
-        panic!("as told")
+        panic!("a deliberate panic")
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a mirror says about requests: in the extensions of responses, in reports, and in statistics.
+//! The information that a mirror gives about requests: in extensions of responses, reports and
+//! statistics.
 
 use std::panic::catch_unwind;
 
@@ -124,7 +125,7 @@ async fn statistics_can_be_subtracted() {
         since.statuses(StatusClass::Success, StatusClass::Success),
         2
     );
-    // A snapshot that is not earlier gives zeros, never a number below zero.
+    // A snapshot that is not earlier results in zeros, and never in a number below zero.
     assert_eq!(before.since(&handle.stats()).requests(), 0);
 }
 
@@ -157,7 +158,7 @@ async fn statistics_can_be_serialized() {
     }
 }
 
-/// Each of these accepts what `HeaderMap::insert` accepts.
+/// Each of these methods accepts the types that `HeaderMap::insert` accepts.
 #[tokio::test(start_paused = true)]
 async fn header_names_are_what_a_header_map_takes() {
     let name = HeaderName::from_static("x-copy");
@@ -182,7 +183,7 @@ async fn header_names_are_what_a_header_map_takes() {
         settled(&mirror.handle(), 1).await;
         let headers = shadow.one().head.headers;
         assert!(headers.contains_key("x-a") && !headers.contains_key("x-b"));
-        // The mark is put back.
+        // The mirror has inserted the mark again.
         let by = Mirrored::from_headers_named(&headers, "x-copy").expect("a copy");
         assert_eq!(by.mirror(), "mirror");
         assert_eq!(Mirrored::from_headers_named(&headers, &name), Some(by));

@@ -1,4 +1,4 @@
-//! Every stack that the mirror is meant for compiles, runs, and makes one exact copy.
+//! Every supported stack compiles, runs, and makes one exact copy.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -24,7 +24,7 @@ use tower_mirror::{MirrorHandle, MirrorLayer, Outcome, ShadowBody, TeeBody};
 
 type Copy = (request::Parts, Bytes);
 
-/// A mirror whose shadow hands on what it gets.
+/// A mirror whose shadow passes its copies to the test.
 struct Rig {
     layer: MirrorLayer,
     handle: MirrorHandle,
@@ -61,7 +61,7 @@ impl Rig {
         }
     }
 
-    /// The one copy that was made, with this body.
+    /// Returns the only copy. It must have this body.
     async fn copied(&mut self, body: &str) -> request::Parts {
         self.handle.wait_idle().await;
         let stats = self.handle.stats();
@@ -143,7 +143,7 @@ async fn around_a_whole_axum_router() {
     assert_echoes(rig.layer.layer(app)).await;
     rig.copied("hello").await;
 
-    // What `axum::serve` takes.
+    // `axum::serve` accepts this service.
     let app = rig.layer.layer(Router::<()>::new());
     let _ = axum::ServiceExt::<AxumRequest>::into_make_service(app);
 }
@@ -255,7 +255,7 @@ async fn hyper_util_clients_as_primary_and_as_shadow() {
         Client::builder(TokioExecutor::new()).build_http();
     let bare: Client<HttpConnector, ShadowBody> =
         Client::builder(TokioExecutor::new()).build_http();
-    // A copy has no address of its own: a bare client must be given one.
+    // The target of a copy has no authority: a client without a base address needs one.
     let shadow = bare.map_request(move |mut copy: Request<ShadowBody>| {
         *copy.uri_mut() = format!("http://{address}/shadow").parse().unwrap();
         copy
@@ -283,7 +283,7 @@ async fn hyper_util_clients_as_primary_and_as_shadow() {
         (shadow.uri.path(), second),
         ("/shadow", Bytes::from("hello"))
     );
-    // An address has no suffix.
+    // An IP address has no suffix.
     assert_eq!(shadow.headers["host"], address.to_string());
 }
 
@@ -303,7 +303,7 @@ async fn a_bare_hyper_util_client_cannot_be_led_to_an_address_of_the_clients_cho
     assert_eq!(
         stats.outcome(Outcome::FailedConnect),
         0,
-        "it dialled: {stats}"
+        "the target has opened a connection: {stats}"
     );
     assert_eq!(stats.in_flight(), 0);
     assert_eq!(stats.admitted(), 1);

@@ -1,4 +1,5 @@
-//! `BodyMode::Streaming`: the copy is relayed live, and given up rather than waited for.
+//! `BodyMode::Streaming`: a copy is relayed live, and is aborted if the primary would have to wait
+//! for it.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -18,7 +19,7 @@ use tower_mirror_testing::*;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a shadow sees, as it sees it.
+/// The events that a shadow observes, in their order.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Head(HeaderMap),
@@ -28,7 +29,7 @@ enum Seen {
     End,
 }
 
-/// A shadow that reads on and hands on what it reads; it answers after the end.
+/// A shadow that passes each frame to the test, and answers after the end.
 fn reading() -> (MirrorBuilder, UnboundedReceiver<Seen>) {
     let (sender, seen) = unbounded_channel();
     let shadow = service_fn(move |request: Request<ShadowBody>| {
@@ -56,7 +57,7 @@ fn reading() -> (MirrorBuilder, UnboundedReceiver<Seen>) {
     (streaming(MirrorLayer::builder(shadow)), seen)
 }
 
-/// A shadow that takes the request, keeps its body and does nothing.
+/// A shadow that keeps the body of the request and does nothing.
 fn hung() -> MirrorBuilder {
     streaming(MirrorLayer::builder(service_fn(
         async |request: Request<ShadowBody>| {
@@ -70,7 +71,7 @@ fn streaming(mirror: MirrorBuilder) -> MirrorBuilder {
     mirror.body_mode(BodyMode::Streaming).timeout(TIMEOUT)
 }
 
-/// Reads all of the body and answers.
+/// Reads the whole body and answers.
 async fn read_all<B>(mirror: &MirrorLayer, body: B) -> Result<Response<Full<Bytes>>, BoxError>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -99,7 +100,8 @@ async fn frames_reach_the_shadow_before_the_body_ends() {
         assert_eq!(seen.recv().await, Some(Seen::Data(data)));
         assert_eq!(mirror.handle().stats().in_flight(), 1);
     }
-    // Longer than any deadline: a live copy is bounded by its window and by the pauses between its frames.
+    // The upload takes longer than any deadline: the limits of a live copy are its window and the
+    // pauses between its frames.
     for _ in 0..100 {
         tokio::time::advance(Duration::from_secs(29)).await;
         feed.send(pattern(7)).unwrap();
@@ -117,7 +119,7 @@ async fn the_head_says_what_is_known() {
     let known = || Script::chunks([5, 5]).knowing_length();
     let cases: [(Script, bool, &[&str], &[&str]); 5] = [
         (known(), false, &["10"], &[]),
-        // HTTP/1.1 carries trailers only behind a chunked body.
+        // HTTP/1.1 has trailers only after a chunked body.
         (known(), true, &[], &["chunked"]),
         (Script::chunks([5, 5]), false, &[], &["chunked"]),
         (Script::chunks([5, 5]), true, &[], &["chunked"]),
@@ -134,7 +136,7 @@ async fn the_head_says_what_is_known() {
         serve(&mirror, &Primary::reading(), request).await.unwrap();
         ends(&mirror.handle(), Outcome::Completed).await;
         let Some(Seen::Head(head)) = seen.recv().await else {
-            panic!("no head");
+            panic!("the shadow received no head");
         };
         let values = |name: &str| -> Vec<_> { head.get_all(name).iter().cloned().collect() };
         assert_eq!(values("content-length"), length);
@@ -164,7 +166,7 @@ async fn trailers_are_relayed() {
 #[tokio::test(start_paused = true)]
 async fn a_shadow_that_falls_behind_is_given_up() {
     let at = |bytes, frames| hung().lag_window(bytes, frames).build();
-    // At the window's edge, and one beyond it, in bytes and in frames.
+    // The cases reach the limit of the window, and exceed it by one, in bytes and in frames.
     let cases = [
         (at(3000, 100), vec![1000; 3], Outcome::TimedOut),
         (at(2999, 100), vec![1000; 3], Outcome::Lagged),
@@ -287,7 +289,7 @@ async fn a_shadow_that_answers_or_dies_early_is_done_and_the_primary_goes_on() {
             tokio::task::yield_now().await;
         }
         ends(&mirror.handle(), outcome).await;
-        // Long after the copy: nothing is kept of what the primary reads on.
+        // The primary continues long after the copy has ended, and none of these bytes are kept.
         feed.send(pattern(100_000)).unwrap();
         tokio::task::yield_now().await;
         assert_eq!(mirror.handle().stats().buffered_bytes(), 0);
@@ -296,7 +298,8 @@ async fn a_shadow_that_answers_or_dies_early_is_done_and_the_primary_goes_on() {
     }
 }
 
-/// Each message waits for the one before to be heard: whatever waited for the body's end would hang.
+/// Each message is sent after the previous one was received. Code that waits for the end of the
+/// body would hang.
 #[tokio::test(start_paused = true)]
 async fn a_conversation_goes_on_in_every_mode() {
     for mode in [BodyMode::Buffered, BodyMode::Streaming, BodyMode::HeadOnly] {
@@ -339,8 +342,8 @@ fn offering(body: Feed) -> Request<Feed> {
     request.header("upgrade", "h2c").body(body).unwrap()
 }
 
-/// Java's client offers an upgrade with each request. A primary answers after the body as a rule, for which the window
-/// would have to hold it whole.
+/// Java's client offers an upgrade with each request. A primary usually answers after the body. If
+/// the copy waited for that answer, the window would have to contain the whole body.
 #[tokio::test(start_paused = true)]
 async fn an_offer_to_upgrade_does_not_hold_the_copy_back() {
     let (mirror, mut seen) = reading();
@@ -349,7 +352,7 @@ async fn an_offer_to_upgrade_does_not_hold_the_copy_back() {
     let service = mirror.layer(Primary::reading());
     let answer = tokio::spawn(service.oneshot(offering(body)));
     let Ok(Some(Seen::Head(head))) = tokio::time::timeout(TIMEOUT, seen.recv()).await else {
-        panic!("no head");
+        panic!("the shadow received no head");
     };
     assert_eq!((head.get("upgrade"), head.get("connection")), (None, None));
     for length in 1..10 {
@@ -368,8 +371,9 @@ async fn a_copy_ends_when_its_primary_switches_protocols() {
     let (feed, body) = Feed::new();
     let (kept, mut keeps) = unbounded_channel();
     let primary = service_fn(move |request: Request<TeeBody<Feed>>| {
-        // The body stays, as it may where the connection goes on in another protocol.
-        kept.send(request.into_body()).expect("a place for it");
+        // The body is kept, as it may be when the connection continues with another protocol.
+        kept.send(request.into_body())
+            .expect("the test receives the body");
         let switches = Response::builder().status(101).body(());
         std::future::ready(switches)
     });
@@ -378,13 +382,13 @@ async fn a_copy_ends_when_its_primary_switches_protocols() {
     ends(&mirror.handle(), Outcome::Upgrade).await;
     drop((feed, keeps.recv().await));
     while let Ok(saw) = seen.try_recv() {
-        assert_ne!(saw, Seen::End, "a whole request");
+        assert_ne!(saw, Seen::End, "the shadow saw a complete request");
     }
 }
 
 const IDLE: Duration = Duration::from_secs(30);
 
-/// One upload that the test feeds.
+/// One upload, whose frames the test sends.
 struct Upload {
     feed: UnboundedSender<Bytes>,
     answer: JoinHandle<()>,
@@ -410,7 +414,7 @@ impl Upload {
         }
     }
 
-    /// The primary gets what comes after its copy has ended, and answers.
+    /// The primary receives the frames after the end of the copy, and answers.
     async fn goes_on(self, before: usize) {
         assert!(!self.answer.is_finished());
         self.feed.send(pattern(100_000)).unwrap();
@@ -431,7 +435,7 @@ async fn uploads_that_send_nothing_give_their_places_back() {
     let never_ready = MirrorLayer::builder(TestShadow::new(Act::Hangs(Place::Ready)));
     let (reads, _seen) = reading();
     for mirror in [reads, hung(), streaming(never_ready)] {
-        // With the defaults: 128 places and 30 s.
+        // The defaults apply: 128 slots and 30 s.
         let mirror = mirror.build();
         let handle = mirror.handle();
         let begun = Instant::now();
@@ -445,7 +449,7 @@ async fn uploads_that_send_nothing_give_their_places_back() {
         let stats = settled(&handle, 129).await;
         assert_eq!(begun.elapsed(), IDLE);
         assert_eq!(stats.outcome(Outcome::TimedOut), 128, "{stats}");
-        // The places are free while the uploads go on, and each of them is served.
+        // The slots are free while the uploads continue, and each upload is served.
         let places: Vec<_> = (0..128).map(|_| Upload::begin(&mirror)).collect();
         admitted(&handle, 256).await;
         assert_eq!(handle.stats().in_flight(), 128);
@@ -477,12 +481,16 @@ async fn an_upload_lives_for_as_long_as_frames_come() {
     let mut frames = 0;
     while let Some(saw) = seen.recv().await {
         frames += usize::from(matches!(saw, Seen::Data(_)));
-        assert_ne!(saw, Seen::End, "a shorter body that looks whole");
+        assert_ne!(
+            saw,
+            Seen::End,
+            "the shadow saw a shorter body that looks complete"
+        );
     }
     assert_eq!(frames, 500);
 }
 
-/// The builder's time applies, as long as it may be.
+/// The configured time applies, even if it is very long.
 #[tokio::test(start_paused = true)]
 async fn the_pause_between_frames_can_be_set() {
     let year = Duration::from_secs(365 * 24 * 60 * 60);
@@ -510,7 +518,7 @@ async fn the_pause_between_frames_can_be_set() {
     }
 }
 
-/// Reads this many bytes, as a server does that knows the length, and answers.
+/// Reads this many bytes and answers, as a server does that knows the length.
 fn reading_bytes(length: usize) -> MirrorBuilder {
     streaming(MirrorLayer::builder(service_fn(
         move |request: Request<ShadowBody>| async move {
@@ -520,18 +528,18 @@ fn reading_bytes(length: usize) -> MirrorBuilder {
     )))
 }
 
-/// All that was declared has come, but not the end, which the primary waits for.
+/// All declared bytes have arrived, but not the end of the body. The primary waits for the end.
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_has_been_answered_whole_is_complete_although_its_upload_does_not_end() {
     let body = |sent: usize| Script::new([Step::Data(pattern(sent)), Step::Hang]);
     const NOW: Duration = Duration::ZERO;
     const LATE: Duration = Duration::from_secs(35);
-    // How the copy ends, how long its shadow takes, and how long the copy.
+    // The outcome of the copy, the time of its shadow, and the time of the copy.
     let cases = [
         (reading_bytes(5), body(5), Outcome::Completed, NOW, IDLE),
-        // The shadow still has its own time, from when the body counts as ended.
+        // The shadow's own time begins when the body counts as ended.
         (hung(), body(5), Outcome::TimedOut, LATE, LATE),
-        // It has answered what is not whole: that is its last word.
+        // The shadow has answered an incomplete request, and its answer is final.
         (reading_bytes(3), body(3), Outcome::Completed, NOW, NOW),
         (reading_bytes(5), body(3), Outcome::TimedOut, IDLE, IDLE),
     ];
@@ -552,7 +560,7 @@ async fn a_copy_that_has_been_answered_whole_is_complete_although_its_upload_doe
         admitted(&mirror.handle(), 1).await;
         ends(&mirror.handle(), outcome).await;
         assert_eq!(begun.elapsed(), after, "{outcome:?}");
-        assert!(!answer.is_finished(), "the primary waits on");
+        assert!(!answer.is_finished(), "the primary still waits");
         answer.abort();
         let _ = answer.await;
         assert_eq!(told.report().shadow.total, Some(total));

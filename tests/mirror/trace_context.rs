@@ -1,4 +1,4 @@
-//! Which trace a copy belongs to.
+//! The trace context of copies.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ fn rewritten(rewrite: impl Fn(&mut Parts), parents: &[&str]) -> Parts {
     head
 }
 
-/// Trace, parent and flags of the one `traceparent`.
+/// Returns the trace id, the parent id and the flags of the only `traceparent`.
 fn parent(head: &Parts) -> Option<[String; 3]> {
     let mut values = head.headers.get_all("traceparent").iter();
     let value = values.next()?.to_str().expect("text");
@@ -60,7 +60,7 @@ fn a_new_trace_is_valid_new_and_sampled_as_the_old_one() {
     for (flags, sampled) in [
         ("00", "00"),
         ("01", "01"),
-        // Only the lowest bit has a meaning in version 00.
+        // In version 00 only the lowest bit has a meaning.
         ("02", "00"),
         ("03", "01"),
         ("fe", "00"),
@@ -78,7 +78,7 @@ fn a_new_trace_is_valid_new_and_sampled_as_the_old_one() {
             assert!(!head.headers.contains_key("tracestate"));
         }
     }
-    // As later versions may be, whatever follows.
+    // Later versions may have this form, with any further fields.
     let later = PARENT.replace("00-0af", "01-0af") + "-more";
     let head = rewritten(new_trace(), &[&later]);
     assert_eq!(parent(&head).expect("a parent")[2], "01");
@@ -139,7 +139,7 @@ async fn only_the_copy_changes() {
     assert_eq!(is_same(removed), None);
 }
 
-/// The head of the copy, while the primary has the request as it was.
+/// Returns the head of the copy. The primary must receive the unchanged request.
 async fn copied(parents: &[&str], configure: impl FnOnce(MirrorBuilder) -> MirrorBuilder) -> Parts {
     let (shadow, primary) = (TestShadow::recording(), Primary::reading());
     let mirror = configure(MirrorLayer::builder(shadow.share())).build();

@@ -1,4 +1,4 @@
-//! Draws: sequences, and the evenness of even ones, from any seed.
+//! Draws: sequences, and the evenness of even draws with any seed.
 
 use http::Request;
 use proptest::prelude::*;
@@ -25,7 +25,8 @@ proptest! {
         }
     }
 
-    /// Within 8 of its share, as the documentation of a split has it, whatever seed, rate and window.
+    /// As the documentation of a split says, the count is within 8 of its share, for every seed,
+    /// rate and window.
     #[test]
     fn any_window_of_an_even_draw_holds_its_share(seed in any::<u64>(), parts in 0..=1_000_000_u32, skipped in 0..5000_usize, window in 1..3000_usize) {
         let draw = Draw::even_seeded(seed);

@@ -1,4 +1,4 @@
-//! Names of subsets that requests ask for, in any bytes.
+//! `Force`: names of subsets in requests, which consist of any bytes.
 
 use http::{HeaderName, Request};
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
-//! Any header map through the mirror: what the copy must not have is gone, its framing is its body's, all else is equal.
+//! Random header maps through the mirror: forbidden fields are removed, the framing describes the
+//! body, and all other fields are equal.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use proptest::prelude::*;
@@ -144,7 +145,7 @@ fn codings_are_absent(headers: &HeaderMap) -> bool {
     !headers.contains_key("transfer-encoding")
 }
 
-/// The tokens of a list in all headers of a name, in lower case.
+/// Returns the tokens of all headers with this name, in lower case.
 fn tokens(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
     let values = headers.get_all(name).iter();
     let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -185,7 +186,7 @@ proptest! {
             prop_assert_eq!(stats.outcome(Outcome::TransferCoding), 1, "{}", stats);
             return Ok(());
         }
-        // What the head declares holds unless the body knows better.
+        // The declared length applies, unless the body reports another length.
         let declared = all(&case.headers, "content-length");
         let declared = declared.iter().map(|length| std::str::from_utf8(length).ok()?.parse().ok());
         let declared: Option<Vec<u64>> = declared.collect();
@@ -208,14 +209,14 @@ proptest! {
         prop_assert_eq!(&copy.head.method, case.method);
         prop_assert!(copy.head.uri.authority().is_none() && copy.head.uri.scheme().is_none());
 
-        // One host, if there was any.
+        // There is one host, if there was any host.
         let has_host = sent.contains_key("host") || case.target.starts_with("http");
         prop_assert_eq!(all(found, "host").len(), usize::from(has_host));
         if case.target.starts_with("http://user") {
             prop_assert_eq!(all(found, "host"), [b"catalog-shadow:80"]);
         }
 
-        // Exactly one way to tell where the body ends, and the right one.
+        // Exactly one field describes the end of the body, and it is correct.
         let lengths = all(found, "content-length");
         let is_chunked = found.contains_key("transfer-encoding");
         prop_assert!(lengths.len() + usize::from(is_chunked) <= 1, "{found:?}");
@@ -230,7 +231,7 @@ proptest! {
         }
         prop_assert!(is_chunked || !found.contains_key("trailer"));
 
-        // What ends at this hop.
+        // These fields are only for this hop.
         let wants_trailers = tokens(sent, "te").contains(&b"trailers".to_vec());
         prop_assert_eq!(all(found, "te"), vec![&b"trailers"[..]; usize::from(wants_trailers)]);
         for name in ["connection", "keep-alive", "proxy-connection", "upgrade", "expect"] {
@@ -238,7 +239,7 @@ proptest! {
         }
         prop_assert_eq!(all(found, "x-mirrored-by"), [b"m"]);
 
-        // All else, each name's values in their order.
+        // All other fields are equal, with the values of each name in their order.
         let named = tokens(sent, "connection");
         let ours = ["host", "content-length", "x-mirrored-by"];
         let is_others = |name: &str| !ours.contains(&name) && !HOP_BY_HOP.contains(&name);

@@ -1,4 +1,4 @@
-//! The host of the copy, beside a rule that is written down again here.
+//! The host of a copy, compared with a second implementation of the rule.
 
 use http::{HeaderValue, Request, header::HOST, uri::Authority};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use tower_mirror::{HostRewrite, MirrorLayer};
 use crate::{config, value};
 use tower_mirror_testing::{Primary, Script, TestShadow, serve, settled};
 
-/// Where the name of a host with an optional port ends.
+/// Returns the end of the name in a host with an optional port.
 fn name_length(host: &str) -> Option<usize> {
     let authority: Authority = host.parse().ok()?;
     if host.contains('@') || authority.host().is_empty() {
@@ -27,7 +27,7 @@ fn name_length(host: &str) -> Option<usize> {
     is_port.then_some(length)
 }
 
-/// Four numbers from 0 to 255 in decimal, without leading zeros.
+/// Whether the text is four decimal numbers from 0 to 255, without leading zeros.
 fn is_ipv4(name: &str) -> bool {
     let is_number = |part: &str| {
         part.parse::<u8>()
@@ -36,7 +36,7 @@ fn is_ipv4(name: &str) -> bool {
     name.split('.').count() == 4 && name.split('.').all(is_number)
 }
 
-/// The rule of the suffix, to the letter.
+/// A literal implementation of the rule for the suffix.
 fn suffixed(host: &str, suffix: &str) -> String {
     let made = || {
         let (name, port) = host.split_at(name_length(host)?);
@@ -53,7 +53,7 @@ fn suffixed(host: &str, suffix: &str) -> String {
     made().unwrap_or_else(|| host.to_owned())
 }
 
-/// Most of them are valid, or nearly.
+/// Generates hosts. Most of them are valid, or almost valid.
 fn host() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         6 => "[a-zA-Z0-9.-]{0,20}",
@@ -145,7 +145,7 @@ proptest! {
             None => {
                 let is_bad = match &rule {
                     Rule::Literal(literal) => name_length(literal).is_none(),
-                    Rule::Suffix(_) => true, // the other property says which
+                    Rule::Suffix(_) => true, // the other property checks the result
                     _ => false,
                 };
                 prop_assert!(is_bad);
@@ -153,7 +153,8 @@ proptest! {
         }
     }
 
-    /// A host that is no text is none, as where there is no `Host` at all; where nothing comes of it, it is left.
+    /// A host that is not text is treated as if `Host` were missing. If the rule has no result for
+    /// it, it is not changed.
     #[test]
     fn any_host_goes_through_the_mirror(
         hosts in prop::collection::vec(value(b"a1.-:[]@", 12), 0..3),

@@ -1,4 +1,4 @@
-//! Keys, read from headers of any bytes.
+//! Keys from headers that consist of any bytes.
 
 use http::{
     HeaderName, HeaderValue,
@@ -11,7 +11,7 @@ use crate::{config, value, with};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// What a key finds is told by the hash that a closure's key gives of the same bytes.
+/// Compares hashes: the key must find the bytes for which a key with a closure has the same hash.
 fn finds(
     key: &Key,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -24,7 +24,7 @@ fn finds(
     Ok(())
 }
 
-/// A cookie's value, byte by byte.
+/// Finds the value of a cookie, byte by byte.
 fn cookie(lines: &[HeaderValue], name: &[u8]) -> Option<Vec<u8>> {
     let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let trimmed = |mut bytes: Vec<u8>| {
@@ -53,7 +53,8 @@ fn cookie(lines: &[HeaderValue], name: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// A host, byte by byte: after the last `@`, without `:80`, `:443` or `:` at the end of a name, in lower case.
+/// Finds a host, byte by byte: after the last `@`, without `:80`, `:443` or `:` at the end of a
+/// name, in lower case.
 fn host(value: &HeaderValue) -> Option<Vec<u8>> {
     let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
     let value = value.as_bytes();
@@ -79,7 +80,7 @@ fn host(value: &HeaderValue) -> Option<Vec<u8>> {
     (!host.is_empty() && host[0] != b':').then_some(host)
 }
 
-/// A trace id, by the places of the recommendation's section 3.2.
+/// Finds a trace id at its positions according to section 3.2 of the recommendation.
 fn trace_id(value: &[u8]) -> Option<Vec<u8>> {
     let is_hex = |at: usize| value[at].is_ascii_digit() || (b'a'..=b'f').contains(&value[at]);
     let is_form = |at: usize| match at {
@@ -99,7 +100,7 @@ fn trace_id(value: &[u8]) -> Option<Vec<u8>> {
     (is_whole && is_some(trace) && is_some(parent)).then(|| trace.to_vec())
 }
 
-/// Valid, or nearly.
+/// Values that are valid, or almost valid.
 fn traceparent() -> impl Strategy<Value = HeaderValue> {
     let valid = "(00|01|cc|ff)-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-|-[a-z]{0,3}|[0-9a-f])?";
     let zeros = "0[01]-0{31}[01]-0{15}[01]-0[01]";
@@ -133,7 +134,7 @@ proptest! {
         name in prop_oneof!["[ab]{1,2}", "[ab =]{0,2}"],
     ) {
         let headers = lines.iter().map(|line| (COOKIE, line.clone())).collect();
-        // A name that no cookie can have, as one with blanks around it, finds none.
+        // A name that no cookie can have, for example one with spaces around it, finds no cookie.
         finds(&Key::cookie(&*name), headers, cookie(&lines, name.as_bytes()))?;
     }
 

@@ -1,5 +1,6 @@
-//! Whatever bytes come: what reads hosts, headers, rates, weights and URLs says the same as a slow and simple reading of
-//! its rule, and never panics. More cases by `PROPTEST_CASES=100000 cargo test --test properties`.
+//! Property tests with any bytes: the code that reads hosts, headers, rates, weights and URLs has
+//! the same results as a slow and simple implementation of its rule, and never panics.
+//! `PROPTEST_CASES=100000 cargo test --test properties` runs more cases.
 
 mod draws;
 mod force;
@@ -14,7 +15,7 @@ mod weights;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use proptest::{prelude::*, test_runner::Config};
 
-/// `PROPTEST_CASES` has the last word.
+/// Returns the number of cases. `PROPTEST_CASES` overrides it.
 fn config() -> Config {
     Config {
         failure_persistence: None,
@@ -22,7 +23,7 @@ fn config() -> Config {
     }
 }
 
-/// A header's value of any bytes that may be in one, these more often.
+/// Generates a header's value from all permitted bytes. These bytes are more frequent.
 fn value(likely: &'static [u8], most: usize) -> impl Strategy<Value = HeaderValue> {
     let byte = prop_oneof![4 => prop::sample::select(likely), 1 => any::<u8>()];
     prop::collection::vec(byte, 0..=most).prop_filter_map("no header's value", |bytes| {
@@ -30,7 +31,7 @@ fn value(likely: &'static [u8], most: usize) -> impl Strategy<Value = HeaderValu
     })
 }
 
-/// A request with these headers.
+/// Makes a request with these headers.
 fn with(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Request<String> {
     let mut request = Request::new(String::new());
     let mut map = HeaderMap::new();

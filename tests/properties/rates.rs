@@ -1,4 +1,4 @@
-//! Rates, against arithmetic in whole numbers.
+//! Rates, compared with arithmetic in whole numbers.
 
 use proptest::{num::f64, prelude::*};
 use tower_mirror::{SampleRate, sample::InvalidRate};
@@ -6,10 +6,10 @@ use tower_mirror::{SampleRate, sample::InvalidRate};
 use crate::config;
 
 const MILLION: u32 = 1_000_000;
-/// Bits after the point, in which a share is counted here.
+/// The number of bits after the point of a share.
 const BITS: i32 = 60;
 
-/// A share in millionths, cut at the last bit; `percent` is from 0 to 100.
+/// Returns a share in millionths, truncated at the last bit. `percent` is from 0 to 100.
 fn millionths(percent: f64) -> u128 {
     let bits = percent.to_bits();
     let exponent = (bits >> 52) as i32;
@@ -55,7 +55,7 @@ proptest! {
         } else {
             let exact = millionths(percent.abs());
             let one = 1_u128 << BITS;
-            // A hair, since a product of floating point numbers is rounded.
+            // This is a small tolerance, because a product of floating point numbers is rounded.
             let hair = one >> 20;
             let half = one / 2 + hair;
             match made {
@@ -119,7 +119,7 @@ proptest! {
         }
     }
 
-    /// The points that a share takes are those below one number.
+    /// The points that a share selects are all points below one number.
     #[test]
     fn a_share_takes_the_points_below_its_end(parts in 0..=MILLION, point in any::<u64>(), step in -2_i64..=2) {
         let rate = SampleRate::per_million(parts).unwrap();

@@ -1,7 +1,8 @@
-//! What is atomic and ours (the gate, the budget, the counters) under threads that do anything at any time.
+//! The gate, the budget and the counters, under threads that make random calls at random times.
 //!
-//! No model of it runs under a checker of interleavings: the atomics would have to be other types in `src/` for that, and a copy of
-//! them here would prove something about the copy.
+//! loom checks all interleavings of small models of the gate and of the budget
+//! (`src/mirror/gate_models.rs` and `src/body/models/`). These tests add many threads, and the
+//! counters, which have no model.
 
 use std::{
     sync::{
@@ -25,7 +26,7 @@ const EACH: u64 = 60;
 const MOST_IN_FLIGHT: usize = 5;
 const MOST_BYTES: usize = 60_000;
 
-/// One that is inside, until it ends or is given up.
+/// A copy in flight, until it ends or is aborted.
 struct Inside(Arc<AtomicUsize>);
 
 impl Drop for Inside {
@@ -69,7 +70,7 @@ async fn check(seed: u64, drain_after: u64, deadline: Duration) {
     let counts = (Arc::clone(&inside), Arc::clone(&most));
     let shadow = service_fn(move |request| shadow(request, counts.0.clone(), counts.1.clone()));
     let mirror = MirrorLayer::builder(shadow)
-        // Between the look at the gate and the step through it, where a drain may come.
+        // A drain may begin here, between the check of the gate and the entry.
         .filter(|_| {
             (0..fastrand::u8(..3)).for_each(|_| std::thread::yield_now());
             true
@@ -97,7 +98,7 @@ async fn check(seed: u64, drain_after: u64, deadline: Duration) {
         tokio::task::yield_now().await;
     }
     let drained = handle.drain(deadline).await;
-    // Nobody is inside, nor comes in any more, whatever the threads still do.
+    // No copy is in flight, and no further copy begins, although the threads continue.
     let then = handle.stats();
     assert_eq!((then.in_flight(), then.buffered_bytes()), (0, 0), "{then}");
     assert_eq!(inside.load(SeqCst), 0);
@@ -117,7 +118,7 @@ async fn check(seed: u64, drain_after: u64, deadline: Duration) {
 }
 
 proptest! {
-    // Each is a hundred and eighty requests.
+    // Each case sends a hundred and eighty requests.
     #![proptest_config(Config { cases: config().cases / 4, ..config() })]
 
     #[test]

@@ -1,4 +1,4 @@
-//! URLs of targets: any text, and valid ones with one mistake.
+//! URLs of targets: random texts, and valid URLs with one mistake.
 
 use proptest::{prelude::*, sample::Index};
 use tower_mirror::HttpTarget;
@@ -22,7 +22,7 @@ fn valid() -> impl Strategy<Value = String> {
         .prop_map(|(scheme, host, port, slash)| [scheme, host, port, slash].concat())
 }
 
-/// What must be true of a URL that is accepted.
+/// The conditions that every accepted URL must fulfil.
 fn is_plain(url: &str, authority: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else {
         return false;
@@ -77,7 +77,8 @@ proptest! {
         }
     }
 
-    /// Whatever else is wrong with the URL: errors go to logs.
+    /// Errors are written to logs, so no error may contain the password, for any mistake in the
+    /// URL.
     #[test]
     fn no_error_shows_a_password(
         scheme in "(http|https|ftp|)(://|:/|//|:|)",

@@ -1,4 +1,4 @@
-//! Any sequence of changes of weights, against a model that is a list of numbers.
+//! Random sequences of changes of weights, compared with a model that is a list of numbers.
 
 use proptest::{prelude::*, sample::Index};
 use tower_mirror::{Draw, split::InvalidWeights};
@@ -13,7 +13,7 @@ const POINTS: usize = 7;
 enum Step {
     Set(Vec<(usize, u32)>),
     SetOne(usize, u32),
-    /// The generation, as far from the one in force.
+    /// The difference between this generation and the one in force.
     CompareAndSet(i64, Vec<(usize, u32)>),
     Preview(Vec<(usize, u32)>),
     Send,
@@ -31,7 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..5_usize, weight()).prop_map(|(name, weight)| Step::SetOne(name, weight)),
         3 => (prop_oneof![3 => Just(0), 1 => -2..3_i64], changes())
             .prop_map(|(off, changes)| Step::CompareAndSet(off, changes)),
-        // It asks 65 536 users, so seldom.
+        // A preview computes 65 536 users, so it is not called often.
         1 => changes().prop_map(Step::Preview),
         20 => Just(Step::Send),
     ]
@@ -67,7 +67,7 @@ impl Model {
         Ok(self.generation)
     }
 
-    /// In whose part of the circle a point is.
+    /// Returns the subset whose part of the circle contains a point.
     fn at(&self, point: u64) -> &'static str {
         let total: u128 = self.weights.iter().map(|&weight| u128::from(weight)).sum();
         let mut end = 0_u128;
@@ -113,7 +113,7 @@ proptest! {
             match step {
                 Step::Set(changes) => {
                     let found = handle.set_weights(named(&changes)).map_err(refused);
-                    // Names of subsets that this split has not are unknown to it too.
+                    // The names of subsets that this split does not have are also unknown.
                     prop_assert_eq!(found, model.change(&changes));
                 }
                 Step::SetOne(name, weight) => {

@@ -1,4 +1,4 @@
-//! M7: keyed draws keep together what belongs together, everywhere and for ever; filters.
+//! M7: keyed draws, which make the same decision for the same key in every process; and filters.
 
 use http::{HeaderValue, Method, Request, header::HOST};
 use tower_mirror::{Draw, Key, RequestHead, SampleRate, sample};
@@ -18,8 +18,8 @@ fn hash(key: &Key, headers: &[(&str, &str)]) -> Option<u64> {
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// The contract between replicas of all versions: a change here moves users. The values
-/// come from an implementation of SipHash-2-4 of its own, outside this crate.
+/// The contract between replicas of all versions: a change of these values would move users. They
+/// are from a separate implementation of SipHash-2-4, outside this crate.
 #[test]
 fn hashes_are_pinned() {
     let closure = || Key::from_fn(|head| Some(head.uri.path().to_owned()));
@@ -85,7 +85,7 @@ fn a_header_is_a_key_unless_it_is_empty() {
     }
 }
 
-/// A request for this target with these `Host` fields.
+/// Hashes the host of a request for this target with these `Host` fields.
 fn host_hash(target: &str, hosts: &[&str]) -> Option<u64> {
     let mut request = Request::get(target).body(String::new()).expect("a request");
     for host in hosts {
@@ -119,7 +119,7 @@ fn a_host_is_a_key_wherever_it_is() {
         ("http://shop.example:443/", &[]),
         ("https://shop.example:80/", &[]),
         ("http://ada:secret@shop.example:80/", &[]),
-        ("shop.example:443", &[]), // as CONNECT has it
+        ("shop.example:443", &[]), // the form of CONNECT
         ("*", &["shop.example"]),
     ];
     for (target, hosts) in shop {
@@ -143,7 +143,7 @@ fn a_host_is_a_key_wherever_it_is() {
     for (host, expected) in others {
         assert_eq!(host_hash("/", &[host]), of(expected), "{host}");
     }
-    // An empty one is none; after an empty `Host` no further one is looked at.
+    // An empty host is not a host. After an empty `Host` field, no further one is examined.
     for hosts in [
         &[][..],
         &[""],
@@ -178,7 +178,7 @@ fn cookies_in_several_fields_are_one_key() {
 
 #[test]
 fn cookies_are_found_wherever_they_are() {
-    // All of these hold uid=ada, as far as anybody agrees on cookies.
+    // All of these contain uid=ada, according to the common rules for cookies.
     let found: [&[(&str, &str)]; 9] = [
         &[("cookie", "uid=ada")],
         &[("cookie", "a=1; uid=ada; b=2")],
@@ -204,7 +204,7 @@ fn cookies_are_found_wherever_they_are() {
     for headers in not_found {
         assert_eq!(hash(&Key::cookie("uid"), headers), None, "{headers:?}");
     }
-    // Quotes are part of the value (RFC 6265, section 4.1.1), and so is a further `=`.
+    // Quotes belong to the value (RFC 6265, section 4.1.1), and so does a further `=`.
     let quoted = hash(&Key::cookie("uid"), &[("cookie", "uid=\"ada\"")]);
     assert_eq!(quoted, hash(&Key::header("x"), &[("x", "\"ada\"")]));
     let padded = hash(&Key::cookie("uid"), &[("cookie", "uid=ada==")]);
@@ -272,7 +272,7 @@ fn another_key_stands_in_where_one_is_missing() {
 
 const USERS: usize = 100_000;
 
-/// Which users a rate takes.
+/// Returns the users that a rate selects.
 fn users(key: &Key, percent: f64) -> Vec<bool> {
     let rate = SampleRate::percent(percent).expect("a valid rate");
     let draw = Draw::key(key.clone());
@@ -292,12 +292,12 @@ fn smaller_shares_are_part_of_larger_ones() {
     let key = Key::header("x-user");
     let (five, ten) = (users(&key, 5.0), users(&key, 10.0));
     assert!(five.iter().zip(&ten).all(|(five, ten)| *ten || !*five));
-    // Fixed keys, so fixed counts: these are within two standard deviations.
+    // The keys are fixed, so the counts are fixed too. They are within two standard deviations.
     assert!(count(&five).abs_diff(5000) <= 138, "{}", count(&five));
     assert!(count(&ten).abs_diff(10_000) <= 190, "{}", count(&ten));
     assert_eq!(count(&users(&key, 0.0)), 0);
     assert_eq!(count(&users(&key, 100.0)), USERS);
-    assert_eq!(users(&key, 5.0), five, "for ever");
+    assert_eq!(users(&key, 5.0), five, "the selection does not change");
 }
 
 #[test]
@@ -320,10 +320,10 @@ fn salts_are_independent() {
 fn without_a_key_the_draw_is_even() {
     let draw = Draw::key(Key::header("x-user"));
     let rate = SampleRate::percent(10.0).unwrap();
-    let (nobody, ada) = (with(&[]), with(&[("x-user", "ada")]));
+    let (anonymous, ada) = (with(&[]), with(&[("x-user", "ada")]));
     let mut taken = 0;
     for _ in 0..10_000 {
-        taken += u32::from(rate.takes(draw.point(&RequestHead::of(&nobody))));
+        taken += u32::from(rate.takes(draw.point(&RequestHead::of(&anonymous))));
         assert_eq!(draw.point(&RequestHead::of(&ada)), ADA);
     }
     assert!(taken.abs_diff(1000) <= 6, "{taken}");

@@ -1,4 +1,4 @@
-//! Which requests are copied: rates, draws and keys.
+//! Tests of the selection of requests: rates, draws and keys.
 
 mod keys;
 mod rates;

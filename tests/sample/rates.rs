@@ -14,7 +14,7 @@ fn percent(percent: f64) -> SampleRate {
     SampleRate::percent(percent).expect("a valid rate")
 }
 
-/// Whether each of the next `count` requests is taken.
+/// Returns for each of the next `count` requests whether it is selected.
 fn taken(draw: &Draw, rate: SampleRate, count: usize) -> Vec<bool> {
     let request = Request::new(String::new());
     let head = RequestHead::of(&request);
@@ -173,7 +173,8 @@ fn two_even_draws_meet_as_often_as_chance_would_have_it() {
 
 #[test]
 fn even_draws_have_one_of_ten_steps() {
-    // In a process of its own, as in `even.rs`, ten draws would do; here other tests' draws live beside them.
+    // In a separate process, as in `even.rs`, ten draws would be sufficient. Here the draws of
+    // other tests exist at the same time.
     let request = Request::new(String::new());
     let step = |draw: &Draw| {
         let head = RequestHead::of(&request);
@@ -206,13 +207,13 @@ fn a_seed_decides_everything_and_clones_share_their_place() {
     assert_ne!(
         taken(&Draw::even_seeded(1), rate, 1000),
         taken(&Draw::even_seeded(11), rate, 1000),
-        "the same step from another start"
+        "the draws have the same step and another start"
     );
 }
 
 #[test]
 fn random_draws_hold_the_share_and_are_independent() {
-    // Six standard deviations: once in five hundred million runs.
+    // The limit is six standard deviations, which chance exceeds once in five hundred million runs.
     let draws = taken(&Draw::random(), percent(10.0), 100_000);
     assert!(count(&draws).abs_diff(10_000) <= 570, "{}", count(&draws));
     let twice = draws.windows(2).filter(|pair| pair[0] && pair[1]).count();
@@ -246,7 +247,7 @@ async fn a_live_change_of_rate_goes_on_where_the_draw_is() {
             tokio::task::yield_now().await;
         }
         expected += match rate {
-            SampleRate::NONE => 0, // at both ends nothing is drawn
+            SampleRate::NONE => 0, // at 0 % and 100 % there is no draw
             SampleRate::ALL => 100,
             rate => count(&taken(&reference, rate, 100)),
         };

@@ -1,4 +1,4 @@
-//! What the copy is given of its request's credentials.
+//! The credentials of a request, and which of them its copy has.
 
 use http::{HeaderName, HeaderValue, Request, header::ACCEPT, request::Parts};
 use tower_mirror::{
@@ -49,7 +49,7 @@ async fn credentials_stay_with_the_primary() {
     assert!(!copy.head.headers.contains_key("cookie"));
     assert!(
         copy.head.headers.contains_key("x-own-secret"),
-        "not in the list"
+        "the header is not in the list"
     );
 }
 
@@ -98,7 +98,7 @@ async fn what_is_kept_alone_leaves_mark_and_framing_whatever_their_names() {
     assert_eq!(names(&copy.head), whole);
 }
 
-/// A mirror whose shadow is the mirror itself, with a rewrite that would disarm it.
+/// A mirror whose shadow is the mirror itself, with a rewrite that would disable the loop guard.
 #[tokio::test]
 async fn no_rewrite_disarms_the_loop_guard() {
     let (listener, address) = net::listen().await;

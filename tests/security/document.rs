@@ -1,4 +1,4 @@
-//! `SECURITY.md` names no test that is not there, and lists the headers that are stripped.
+//! Checks that all tests in `SECURITY.md` exist, and that it lists the headers that are removed.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -37,7 +37,7 @@ fn the_headers_that_are_stripped_are_those_listed() {
     let (list, _) = list.split_once(".\n").unwrap();
     let listed: BTreeSet<_> = quoted(list).map(str::to_owned).collect();
 
-    // Whatever is listed anywhere is a candidate, beside what must stay.
+    // The candidates are all listed headers, and headers that must stay.
     let source = read("src/rewrite/credentials.rs");
     let names = quoted(&source).chain(source.split('"').skip(1).step_by(2));
     let names = names

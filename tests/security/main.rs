@@ -1,4 +1,4 @@
-//! What who controls requests, or the shadow, can make the mirror do. `SECURITY.md` is the list.
+//! Tests for the threats in `SECURITY.md`: attackers who control requests, or the shadow.
 
 mod credentials;
 mod document;

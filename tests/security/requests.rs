@@ -1,4 +1,4 @@
-//! What a request, or a shadow's answer, can make the mirror do.
+//! The effects that a request, or a response of the shadow, can have on the mirror.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tower_mirror::{BoxError, HttpTarget, MirrorLayer, Outcome, ShadowBody};
 
 use tower_mirror_testing::*;
 
-/// Sends a request and reads the answer.
+/// Sends a request and reads the response.
 pub(crate) async fn send(target: &HttpTarget, path: &str) -> StatusCode {
     let request = Request::get(path).body(Empty::<Bytes>::new()).unwrap();
     let answer = timeout(net::HANG, target.clone().oneshot(request)).await;
@@ -38,7 +38,7 @@ async fn two_mirrors_of_each_other_end() {
             tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         }
         assert_eq!(send(&target(at_one), "/").await, StatusCode::OK);
-        // A copy ends once its answer has been received, so these cannot be idle too early.
+        // A copy ends when its response has been received, so the mirrors cannot be idle too early.
         for handle in [&handles[0], &handles[1], &handles[0]] {
             timeout(net::HANG, handle.wait_idle()).await.unwrap();
         }
@@ -70,7 +70,7 @@ async fn a_shadow_cannot_send_the_mirror_elsewhere() {
         .into_std()
         .unwrap()
         .accept()
-        .expect_err("somebody connected");
+        .expect_err("a connection was opened");
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +103,7 @@ async fn silent_uploads_cost_copies_for_a_while_and_the_primary_nothing() {
     silent.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-/// One line, whatever the other side put into its error.
+/// An error is one line, for any text that the other side has put into it.
 #[tokio::test(start_paused = true)]
 async fn an_error_is_one_line_in_a_log() {
     let told = Told::default();

@@ -1,4 +1,4 @@
-//! No public type shows a header's value or a body's bytes in its `Debug` form.
+//! Checks that the `Debug` output of no public type contains a header's value or a body's bytes.
 
 use std::{
     convert::Infallible,
@@ -23,14 +23,14 @@ use tower_mirror::{
 
 use tower_mirror_testing::{Told, lock};
 
-/// In headers, query, trailers and bodies alike.
+/// The secret, which is in headers, queries, trailers and bodies.
 const SECRET: &str = "hunter2";
 
 #[track_caller]
 fn hides(shown: &dyn Debug) {
     for shown in [format!("{shown:?}"), format!("{shown:#?}")] {
         assert!(!shown.contains(SECRET), "{shown}");
-        // As a list of numbers.
+        // This is the secret as a list of numbers.
         assert!(!shown.contains("104, 117, 110"), "{shown}");
     }
 }
@@ -47,7 +47,7 @@ fn full() -> Request<Full<Bytes>> {
     request(Full::from(SECRET))
 }
 
-/// Some bytes at once, and never the rest.
+/// A body that returns some bytes immediately, and never the rest.
 type Half = StreamBody<futures_util::stream::Pending<Result<Frame<Bytes>, Infallible>>>;
 
 fn assert_pending<F: Future>(future: Pin<&mut F>) {
@@ -55,7 +55,7 @@ fn assert_pending<F: Future>(future: Pin<&mut F>) {
     assert!(future.poll(&mut cx).is_pending());
 }
 
-/// A service that keeps the request it gets, and never answers.
+/// A service that keeps its request, and never answers.
 #[derive(Debug)]
 struct Keeps<B>(Arc<Mutex<Vec<Request<B>>>>);
 
@@ -101,7 +101,7 @@ async fn mirrors_and_what_they_hold() {
     let answer = service.call(full());
     hides(&(&mirror, mirror.handle(), mirror.handle().stats(), &answer));
 
-    // The primary's body, before, while and after it is copied.
+    // This is the primary's body, before, while and after it is copied.
     let mut tee = lock(&primary.0).remove(0).into_body();
     hides(&tee);
     let mut cx = Context::from_waker(Waker::noop());
@@ -142,7 +142,7 @@ async fn buffers_and_what_they_hold() {
     hides(&lock(&keeps.0)[0].body());
 }
 
-/// Never ready, so that the split holds the request.
+/// A service that is never ready, so that the split keeps the request.
 #[derive(Clone, Debug)]
 struct Busy;
 
@@ -199,7 +199,8 @@ async fn targets_and_their_errors() {
     hides(&answer);
     drop((listener, answer));
 
-    // A refused connection, a refused request, an answer that is not HTTP: none repeats what was sent.
+    // The errors of a refused connection, of a refused request, and of a response that is not HTTP
+    // do not contain sent bytes.
     let refused = target.clone().oneshot(full()).await.unwrap_err();
     let connect = Request::connect("hunter2:80")
         .body(Full::<Bytes>::from(SECRET))
@@ -226,7 +227,7 @@ async fn targets_and_their_errors() {
     hides(&HttpTarget::new("http://user:hunter2@catalog/").unwrap_err());
 }
 
-/// A server that answers with its own secret where a header should be.
+/// A server that answers with its own secret in place of a header.
 async fn garbage() -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let (listener, address) = tower_mirror_testing::net::listen().await;

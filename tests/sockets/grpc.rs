@@ -1,5 +1,5 @@
-//! gRPC over real sockets: a tonic client, a tonic primary behind the mirror, a tonic shadow. Each call
-//! kind is mirrored as the README says, and the client sees what it sees without the layer.
+//! gRPC over real sockets: a tonic client, a tonic primary behind the mirror, a tonic shadow. Each
+//! kind of call is mirrored as documented, and the client sees the same as without the layer.
 
 use std::{
     collections::BTreeMap,
@@ -44,11 +44,11 @@ use tower_mirror::{
 };
 use tower_mirror_testing::{Told, assert_only, settled};
 
-/// No test waits for it; it only keeps a broken one from hanging.
+/// A limit for tests that would otherwise hang. A test that passes never waits for it.
 const HANG: Duration = Duration::from_secs(30);
 
 async fn within<F: Future>(test: F) -> F::Output {
-    timeout(HANG, test).await.expect("it hangs")
+    timeout(HANG, test).await.expect("the test hangs")
 }
 
 const UNARY: &str = "/test.Echo/Unary";
@@ -56,7 +56,7 @@ const COLLECT: &str = "/test.Echo/Collect";
 const COUNT: &str = "/test.Echo/Count";
 const TALK: &str = "/test.Echo/Talk";
 
-/// Messages are bytes, as they are.
+/// A codec whose messages are bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Plain;
 
@@ -96,7 +96,7 @@ impl Decoder for Plain {
 
 type Answers = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
 
-/// One method of each call kind, each of which fails when it is told to.
+/// A service with one method for each kind of call. Each method fails if the request asks for it.
 #[derive(Clone, Debug)]
 struct Echo;
 
@@ -104,7 +104,7 @@ impl NamedService for Echo {
     const NAME: &'static str = "test.Echo";
 }
 
-/// With all that a status can have.
+/// Makes a status that uses all its fields.
 fn refusal(of: &[u8]) -> Option<Status> {
     let mut metadata = MetadataMap::new();
     metadata.insert("x-reason", MetadataValue::from_static("it said so"));
@@ -112,7 +112,7 @@ fn refusal(of: &[u8]) -> Option<Status> {
     (of == b"fail").then(|| {
         Status::with_details_and_metadata(
             Code::FailedPrecondition,
-            "as told: \u{e9}",
+            "a configured error: \u{e9}",
             Bytes::from_static(b"details"),
             metadata,
         )
@@ -127,7 +127,7 @@ async fn unary(request: tonic::Request<Bytes>) -> Result<tonic::Response<Bytes>,
     }
 }
 
-/// Answers with how many messages there were, and all of them.
+/// Answers with the number of messages and their contents.
 async fn collect(
     request: tonic::Request<Streaming<Bytes>>,
 ) -> Result<tonic::Response<Bytes>, Status> {
@@ -145,7 +145,8 @@ async fn collect(
     Ok(tonic::Response::new(answer.into()))
 }
 
-/// Counts up to the number that it was sent, and then fails where there is more than a number.
+/// Counts up to the number in the request. It then fails if the request contains more than a
+/// number.
 async fn count(request: tonic::Request<Bytes>) -> Result<tonic::Response<Answers>, Status> {
     let message = String::from_utf8(request.into_inner().to_vec()).expect("text");
     let (number, rest) = message.split_once(' ').unwrap_or((&message, ""));
@@ -156,7 +157,7 @@ async fn count(request: tonic::Request<Bytes>) -> Result<tonic::Response<Answers
     Ok(tonic::Response::new(Box::pin(answers)))
 }
 
-/// Answers each message at once.
+/// Answers each message immediately.
 async fn talk(
     request: tonic::Request<Streaming<Bytes>>,
 ) -> Result<tonic::Response<Answers>, Status> {
@@ -191,13 +192,13 @@ where
                 COLLECT => grpc.client_streaming(service_fn(collect), request).await,
                 COUNT => grpc.server_streaming(service_fn(count), request).await,
                 TALK => grpc.streaming(service_fn(talk), request).await,
-                other => panic!("no such method: {other}"),
+                other => panic!("unknown method: {other}"),
             })
         })
     }
 }
 
-/// One request, as a server saw it.
+/// One request that a server has received.
 #[derive(Clone, Debug)]
 struct Call {
     head: Parts,
@@ -205,7 +206,7 @@ struct Call {
     trailers: Option<HeaderMap>,
     /// The body was read to its end.
     is_whole: bool,
-    /// The body was let go of.
+    /// The body was dropped.
     is_over: bool,
 }
 
@@ -224,14 +225,14 @@ impl Recorder {
         calls.remove(0)
     }
 
-    /// Waits until the first call has so many bytes.
+    /// Waits until this number of bytes of the first call was received.
     async fn heard(&self, bytes: usize) {
         let mut calls = self.0.subscribe();
         let has = |calls: &Vec<Call>| calls.first().is_some_and(|call| call.data.len() >= bytes);
         within(calls.wait_for(has)).await.unwrap();
     }
 
-    /// Waits until nobody reads on, and says that no call was whole.
+    /// Waits until all bodies were dropped, and asserts that no call was complete.
     async fn assert_none_is_whole(&self) {
         let mut calls = self.0.subscribe();
         let are_over = |calls: &Vec<Call>| calls.iter().all(|call| call.is_over);
@@ -332,7 +333,7 @@ impl http_body::Body for Tap {
     }
 }
 
-/// Where a server of tonic's listens. It lives as long as the test's runtime.
+/// Starts a tonic server and returns its address. It runs as long as the test's runtime.
 async fn serve<L, R>(layer: L, routes: Routes) -> String
 where
     L: Layer<Routes> + Clone + Send + 'static,
@@ -363,19 +364,19 @@ async fn routes() -> (Routes, HealthReporter) {
     (Routes::new(Echo).add_service(health), reporter)
 }
 
-/// A client of a primary with a mirror, whose shadow is a second server.
+/// A client, a primary with a mirror, and a shadow that is a second server.
 struct Rig {
-    /// The primary's.
+    /// This belongs to the primary.
     url: String,
     channel: Channel,
-    /// What reached the primary's mirror.
+    /// The requests that reached the primary's mirror.
     asked: Recorder,
-    /// What reached the shadow.
+    /// The requests that reached the shadow.
     copied: Recorder,
     handle: MirrorHandle,
     target: HttpTarget,
     told: Told,
-    /// The primary's.
+    /// This belongs to the primary.
     reporter: HealthReporter,
 }
 
@@ -414,12 +415,12 @@ impl Rig {
         assert_only(&within(settled(&self.handle, 1)).await, outcome);
     }
 
-    /// The one request and its one copy differ by what the README says, and in nothing else.
+    /// Asserts that the only request and its only copy differ only in the documented fields.
     fn assert_exact(&self, mode: BodyMode) {
         let (asked, copy) = (self.asked.one(), self.copied.one());
         assert_eq!(copy.head.method, asked.head.method);
         assert_eq!(copy.head.uri.path(), asked.head.uri.path());
-        // An address has no suffix.
+        // An IP address has no suffix.
         assert_eq!(copy.head.uri.authority(), asked.head.uri.authority());
 
         let mut headers = copy.head.headers;
@@ -451,7 +452,7 @@ impl Rig {
     }
 }
 
-/// With metadata, of text and of bytes.
+/// Makes a request with metadata that contains text and bytes.
 fn asking<T>(message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     let metadata = request.metadata_mut();
@@ -478,7 +479,7 @@ const MODES: [BodyMode; 3] = [BodyMode::Buffered, BodyMode::Streaming, BodyMode:
 #[tokio::test]
 async fn unary_calls_are_mirrored_exactly() {
     for mode in MODES {
-        // Empty, small, and of many frames.
+        // The messages are empty, small, or consist of many frames.
         for length in [0, 5, 300_000] {
             let rig = rig(|mirror| mirror.body_mode(mode)).await;
             let message = tower_mirror_testing::pattern(length);
@@ -533,14 +534,14 @@ async fn the_answers_of_a_server_stream_are_read_to_their_end() {
             rig.only(Outcome::Completed).await;
             rig.assert_exact(mode);
             assert_eq!(rig.told.report().shadow.response_bytes, bytes, "{message}");
-            // Nothing was reset: the one connection serves on.
+            // Nothing was reset: the only connection is still used.
             assert_eq!(rig.target.connections(), 1);
         }
     }
 }
 
-/// A conversation, each message of which waits for the answer to the one before: whatever
-/// waited for the body's end, on the primary's path, would hang.
+/// A conversation in which each message is sent after the answer to the previous message. Code on
+/// the primary's path that waits for the end of the body would hang.
 async fn converse(rig: &Rig, after_each: impl AsyncFn(usize)) {
     let (say, mut said) = mpsc::unbounded_channel();
     let saying = stream::poll_fn(move |cx| said.poll_recv(cx));
@@ -564,7 +565,7 @@ async fn converse(rig: &Rig, after_each: impl AsyncFn(usize)) {
 #[tokio::test]
 async fn a_conversation_is_relayed_live_by_stream() {
     let rig = rig(|mirror| mirror.body_mode(BodyMode::Streaming)).await;
-    // The shadow has each message before the next is sent.
+    // The shadow receives each message before the next message is sent.
     converse(&rig, async |bytes| rig.copied.heard(bytes).await).await;
     rig.only(Outcome::Completed).await;
     rig.assert_exact(BodyMode::Streaming);
@@ -584,7 +585,7 @@ async fn a_conversation_is_sent_whole_by_tee_and_without_messages_by_omit() {
     }
 }
 
-/// The method is unknown to the shadow, which says so before it has read a message.
+/// The shadow does not know the method. It answers this before it has read a message.
 #[tokio::test]
 async fn a_shadow_that_refuses_early_does_not_end_the_conversation() {
     for mode in MODES {
@@ -592,12 +593,12 @@ async fn a_shadow_that_refuses_early_does_not_end_the_conversation() {
         let rig = rig_to(Routes::new(health), |mirror| mirror.body_mode(mode)).await;
         converse(&rig, async |_| ()).await;
         rig.only(Outcome::Completed).await;
-        // The verdict is in `grpc-status`; to HTTP, all is well.
+        // The error is in `grpc-status`. The HTTP status reports success.
         assert_eq!(rig.told.report().shadow.status.unwrap(), 200);
     }
 }
 
-/// The primary leaves the rest unread, so there is no whole call to copy.
+/// The primary does not read the rest, so there is no complete call to copy.
 #[tokio::test]
 async fn a_stream_that_the_primary_refuses_half_way_is_no_whole_call() {
     for mode in [BodyMode::Buffered, BodyMode::Streaming] {
@@ -633,7 +634,7 @@ async fn a_conversation_that_the_client_cancels_is_no_whole_call() {
             rig.copied.heard(5 + 5).await;
         }
         upload.send_reset(h2::Reason::CANCEL);
-        // Whatever the primary's server notices first.
+        // The outcome depends on what the primary's server notices first.
         assert_only(
             &within(settled(&rig.handle, 1)).await,
             Outcome::ClientAborted,
@@ -679,7 +680,7 @@ async fn an_error_status_reaches_the_client_as_it_is() {
     }
 }
 
-/// All that HTTP shows of an answer; `date` apart.
+/// Returns everything that HTTP shows of a response, except `date`.
 #[derive(Debug, PartialEq)]
 struct Raw {
     status: u16,
@@ -695,7 +696,7 @@ fn fields(headers: &HeaderMap) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Messages as gRPC frames them: uncompressed, each after its length.
+/// Encodes messages in gRPC frames: each follows its length, and is not compressed.
 fn framed(messages: &[&[u8]]) -> Bytes {
     let mut body = BytesMut::new();
     for message in messages {
@@ -745,7 +746,7 @@ async fn answers_and_their_trailers_are_those_without_the_layer() {
             let without = raw(&bare, path, messages).await;
             let with = raw(&rig.channel, path, messages).await;
             assert_eq!(with, without, "{path} {mode:?}");
-            // In the trailers, or among the headers where there is nothing else.
+            // The status is in the trailers, or in the headers if the response has no body.
             let last = with.trailers.as_ref().unwrap_or(&with.headers);
             assert_eq!(last["grpc-status"], grpc_status.as_bytes(), "{path}");
         }
@@ -776,7 +777,8 @@ async fn tonics_health_service_is_mirrored_like_any_other() {
     }
 }
 
-/// Its answers have no end, so the copy ends at its deadline, and the client's stream does not.
+/// The responses of the method never end, so the copy ends at its deadline, but the client's stream
+/// does not.
 #[tokio::test]
 async fn a_watch_outlives_its_copy() {
     for mode in [BodyMode::Buffered, BodyMode::Streaming] {
@@ -813,7 +815,7 @@ async fn health_and_reflection_calls_are_left_out() {
         raw(&rig.channel, &method, &[b"list"]).await;
     }
     raw(&rig.channel, UNARY, &[b"hello"]).await;
-    // A service whose name only begins alike is another.
+    // A service whose name only has the same beginning is another service.
     raw(&rig.channel, "/grpc.health.v1.HealthCare/Check", &[]).await;
 
     let stats = within(settled(&rig.handle, 6)).await;
@@ -828,7 +830,7 @@ async fn health_and_reflection_calls_are_left_out() {
     assert_eq!(paths, [UNARY, "/grpc.health.v1.HealthCare/Check"]);
 }
 
-/// Around one service alone, and around the routes of an axum app.
+/// The mirror is around only one service, or around the routes of an axum application.
 #[tokio::test]
 async fn the_layer_fits_wherever_tonic_takes_one() {
     let copied = Recorder::default();

@@ -1,4 +1,4 @@
-//! The layers between real clients and real servers.
+//! Tests of the layers between real clients and real servers.
 
 mod ends;
 mod grpc;

@@ -1,4 +1,4 @@
-//! The shadow's side: which requests reach the service, and what becomes of the others.
+//! The shadow's side: the requests that reach the service, and the refusals of the others.
 
 use std::{
     convert::Infallible,
@@ -38,7 +38,7 @@ const METHODS: [(&str, bool); 10] = [
     ("get", false),
 ];
 
-/// What a request got: the status, and what the service saw of the mark if it was called.
+/// The result of a request: the status, and the mark that the service saw if it was called.
 async fn got<A>(layer: ReadOnlyLayer<A>, request: request::Builder) -> (u16, Option<Option<String>>)
 where
     A: MakeResponse<request::Parts, String> + Clone,
@@ -146,7 +146,8 @@ async fn every_setting_does_what_it_says() {
     assert_eq!(got(searches, copy("GET")).await.0, 200);
 }
 
-/// How many bytes of an upload of `frames` of `size` are read before the refusal.
+/// Returns how many bytes are read before the refusal, of an upload of `frames` frames with `size`
+/// bytes each.
 async fn read_of(layer: ReadOnlyLayer, size: usize, frames: u64) -> u64 {
     let read = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&read);
@@ -171,12 +172,16 @@ async fn read_of(layer: ReadOnlyLayer, size: usize, frames: u64) -> u64 {
 #[tokio::test]
 async fn a_refused_body_is_read_up_to_its_cap() {
     let capped = || ReadOnlyLayer::new().max_body_bytes(2500);
-    assert_eq!(read_of(capped(), 1000, 2).await, 2, "to its end");
+    assert_eq!(
+        read_of(capped(), 1000, 2).await,
+        2,
+        "the body is read to its end"
+    );
     assert_eq!(read_of(capped(), 1000, 1000).await, 3);
     assert_eq!(
         read_of(capped(), 0, 10_000).await,
         2500,
-        "empty frames end too"
+        "reading empty frames ends too"
     );
     assert_eq!(
         read_of(ReadOnlyLayer::new(), 64 * 1024, 100).await,
@@ -234,7 +239,7 @@ fn readiness_is_the_services_own() {
 
 type Seen = Arc<Mutex<Vec<(Method, Option<String>)>>>;
 
-/// A shadow's server: what its handlers saw, and how many connections it took.
+/// A shadow's server, with the requests that its handlers saw and the number of its connections.
 async fn shadow() -> (SocketAddr, Seen, Arc<AtomicUsize>) {
     let seen = Seen::default();
     let note = Arc::clone(&seen);
@@ -278,7 +283,7 @@ async fn behind_a_mirror_writes_are_refused_and_the_connection_is_kept() {
             .route("/", any(async |body: Bytes| body))
             .layer(mirror);
 
-        // Uploads too large for what hyper would read of its own accord.
+        // The uploads are larger than the rest that hyper would read without the layer.
         let upload = || AxumBody::from(vec![7; 1024 * 1024]);
         for method in [
             Method::POST,
@@ -313,7 +318,7 @@ async fn behind_a_mirror_writes_are_refused_and_the_connection_is_kept() {
         );
         assert_eq!(connections.load(Ordering::Relaxed), 1, "http2: {http2}");
 
-        // A request of its own writes.
+        // A request that is not a copy may write.
         let own = Request::post("/")
             .body(http_body_util::Full::<Bytes>::default())
             .unwrap();

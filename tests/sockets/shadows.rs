@@ -1,5 +1,5 @@
-//! Over real sockets, whatever the shadow does: the client notices nothing, the outcome
-//! is the right one, and no task, byte or socket is left.
+//! Shadows with faults, over real sockets: the client notices nothing, the outcome is correct, and
+//! no task, byte or socket remains.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -30,24 +30,25 @@ fn app() -> Router {
         .route("/refuse", post(async || StatusCode::UNAUTHORIZED))
 }
 
-/// What one raw shadow does with each connection.
+/// The behaviour of a raw shadow on each connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    /// Reads, never answers.
+    /// Reads, and never answers.
     Hung,
-    /// Resets as soon as it has the first bytes.
+    /// Resets the connection after the first bytes.
     Resetting,
     /// Never reads.
     NeverReading,
-    /// Answers without end.
+    /// Sends a response that never ends.
     Endless,
-    /// Answers something that is not HTTP.
+    /// Answers with bytes that are not HTTP.
     Garbage,
-    /// Answers, and closes in the middle of the body.
+    /// Answers, and closes the connection in the middle of the body.
     CutShort,
 }
 
-/// Runs until it is dropped; sends one message for each connection that is gone.
+/// A server that runs until it is dropped. It sends one message for each connection that has
+/// closed.
 async fn bad_shadow(fault: Fault) -> (SocketAddr, UnboundedReceiver<()>) {
     let (listener, address) = listen().await;
     let (gone, closed) = unbounded_channel();
@@ -73,7 +74,8 @@ async fn misbehave(mut stream: TcpStream, fault: Fault) -> io::Result<()> {
             stream.set_zero_linger()?;
         }
         Fault::NeverReading => {
-            // An error, or the end of what was written, once the peer has let go.
+            // The result is an error, or the end of the written bytes, when the peer has closed the
+            // connection.
             while !stream.ready(tokio::io::Interest::ERROR).await?.is_error() {}
         }
         Fault::Endless => {
@@ -100,8 +102,8 @@ async fn misbehave(mut stream: TcpStream, fault: Fault) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes `sent` and reads until the server has answered `answers` requests or closed.
-/// `date` apart, this is all that a client can see of a connection.
+/// Writes `sent`, and reads until the server has answered `answers` requests or closed the
+/// connection. Except for `date`, the result is everything that a client can see of a connection.
 async fn transcript(address: SocketAddr, sent: &[&[u8]], until: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut seen = Vec::new();
@@ -116,7 +118,7 @@ async fn transcript(address: SocketAddr, sent: &[&[u8]], until: &[u8]) -> String
         match stream.read(&mut buffer).await {
             Ok(0) => break "closed",
             Ok(read) => seen.extend_from_slice(&buffer[..read]),
-            Err(_) => break "closed", // with unread bytes in its buffer, a server's close is a reset
+            Err(_) => break "closed", // the close of a server with unread bytes in its buffer is a reset
         }
         if seen.windows(until.len()).any(|window| window == until) {
             break "open";
@@ -127,7 +129,7 @@ async fn transcript(address: SocketAddr, sent: &[&[u8]], until: &[u8]) -> String
     format!("{}\n{end}", lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// A mirror over HTTP that gives up quickly.
+/// A mirror over HTTP with short timeouts.
 fn mirror(shadow: SocketAddr, http2: bool) -> (MirrorLayer, HttpTarget) {
     let target = HttpTarget::builder(format!("http://{shadow}"));
     let target = if http2 { target.http2() } else { target };
@@ -143,7 +145,8 @@ fn mirror(shadow: SocketAddr, http2: bool) -> (MirrorLayer, HttpTarget) {
     (layer, target)
 }
 
-/// Waits, by events alone, until the target has no socket and the runtime no task but `tasks`.
+/// Waits for events, and without a timer, until the target has no socket and the runtime has only
+/// `tasks` tasks.
 async fn nothing_is_left(handle: &MirrorHandle, target: &HttpTarget, tasks: usize) {
     let gone = async {
         handle.wait_idle().await;
@@ -180,7 +183,7 @@ async fn costs_nothing(fault: Fault, expected: Outcome) {
     timeout(HANG, handle.wait_idle()).await.unwrap();
     let stats = handle.stats();
     assert_eq!(stats.outcome(expected), 2, "{stats}");
-    // Each of the two copies had a connection of its own, and it is gone.
+    // Each of the two copies had its own connection, which is closed now.
     for _ in 0..2 {
         timeout(HANG, closed.recv()).await.unwrap().unwrap();
     }
@@ -246,7 +249,8 @@ async fn a_refusing_shadow() {
     nothing_is_left(&handle, &target, before).await;
 }
 
-/// Envoy's cases 21 and 22 inverted: there a full connection to the shadow pauses the client.
+/// These are Envoy's cases 21 and 22 with the opposite result: in Envoy, a full connection to the
+/// shadow pauses the client.
 #[tokio::test]
 async fn a_shadow_that_never_reads_with_a_full_window() {
     let (shadow, mut closed) = bad_shadow(Fault::NeverReading).await;
@@ -277,7 +281,7 @@ async fn a_shadow_that_never_reads_with_a_full_window() {
     nothing_is_left(&handle, &target, before).await;
 }
 
-/// One request over a connection of its own.
+/// Sends one request over a new connection.
 async fn http1(
     address: SocketAddr,
     request: http::request::Builder,
@@ -297,7 +301,7 @@ async fn http1(
     (status, body)
 }
 
-/// Each row: what the client sends, piece by piece, to a primary that refuses unread.
+/// Each row has the pieces that the client sends to a primary that refuses without reading.
 #[tokio::test]
 async fn an_unread_body_has_no_copy_and_the_connection_lives_as_without_the_layer() {
     const NEXT: &[u8] = b"GET / HTTP/1.1\r\nhost: catalog\r\n\r\n";
@@ -391,7 +395,7 @@ async fn an_upload_that_breaks_off_has_no_copy() {
     nothing_is_left(&handle, &target, before).await;
 }
 
-/// Every pair of protocols, in front and behind.
+/// All pairs of protocols, on the primary's side and on the shadow's side.
 #[tokio::test]
 async fn http1_and_http2_on_both_sides() {
     for (front, behind) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -444,7 +448,7 @@ async fn http1_and_http2_on_both_sides() {
     }
 }
 
-/// Hands on what it receives, trailers included.
+/// Passes the requests that it receives to the test, including trailers.
 async fn collecting() -> (
     SocketAddr,
     UnboundedReceiver<http_body_util::Collected<Bytes>>,
@@ -458,8 +462,8 @@ async fn collecting() -> (
     (serve(app).await, copies)
 }
 
-/// With a hyper client as the primary, which does not ask for what follows trailers. A `GET` is
-/// sent without its body over HTTP/1.1 unless a header announces one.
+/// The primary is a hyper client, which does not poll a body after its trailers. Over HTTP/1.1, the
+/// body of a `GET` is sent only if a header announces it.
 #[tokio::test]
 async fn trailers_arrive_on_both_sides_over_both_protocols() {
     use http::{HeaderMap, HeaderValue, Method};

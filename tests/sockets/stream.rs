@@ -1,5 +1,5 @@
-//! The live copy over real sockets: what the shadow's server sees of an upload that breaks off, and
-//! what is left of one that is not read.
+//! Live copies over real sockets: the shadow's view of an upload that breaks off, and the resources
+//! of a copy that is not read.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,7 +18,7 @@ use tower::{Layer, ServiceExt};
 use tower_mirror::{BodyMode, HttpTarget, MirrorBuilder, MirrorLayer, Outcome};
 use tower_mirror_testing::net::{HANG, listen, serve};
 
-/// What a server saw of one request.
+/// The part of one request that a server has received.
 #[derive(Debug, PartialEq)]
 struct Received {
     bytes: u64,
@@ -26,7 +26,7 @@ struct Received {
     is_whole: bool,
 }
 
-/// A server that counts what it reads.
+/// A server that counts the bytes that it reads.
 async fn counting() -> (SocketAddr, UnboundedReceiver<Received>) {
     let (sender, received) = unbounded_channel();
     let app = Router::new().fallback(async move |request: AxumRequest| {
@@ -64,7 +64,7 @@ fn mirror(shadow: SocketAddr, http2: bool) -> (MirrorBuilder, HttpTarget) {
 
 type Fed = Result<Frame<Bytes>, std::io::Error>;
 
-/// A body that the test feeds.
+/// A body whose frames the test sends.
 fn fed() -> (UnboundedSender<Fed>, axum::body::Body) {
     let (feed, frames) = unbounded_channel::<Fed>();
     let frames = futures_util::stream::unfold(frames, async |mut frames| {
@@ -77,7 +77,7 @@ fn data(bytes: Bytes) -> Fed {
     Ok(Frame::data(bytes))
 }
 
-/// Reads all of the body, one frame at a time, and says when it has each.
+/// Reads the whole body, one frame at a time, and reports each frame.
 fn app(read: UnboundedSender<usize>) -> Router {
     Router::new().route(
         "/",
@@ -125,7 +125,8 @@ async fn an_upload_that_breaks_off_is_an_aborted_request_over_both_protocols() {
         let stats = layer.handle().stats();
         assert_eq!(stats.outcome(Outcome::BodyError), 1, "{case}: {stats}");
         drop((layer, _target));
-        // It may have been given up before its head was sent; whatever was seen was not whole.
+        // The copy may have been aborted before its head was sent. The shadow has seen no complete
+        // request.
         if let Ok(seen) = timeout(Duration::from_secs(1), received.recv()).await {
             assert!(!seen.unwrap().is_whole, "{case}");
         }
@@ -136,7 +137,8 @@ async fn an_upload_that_breaks_off_is_an_aborted_request_over_both_protocols() {
 async fn a_gibibyte_passes_through_the_window() {
     const FRAME: usize = 64 << 10;
     const FRAMES: usize = 16 << 10;
-    /// The default window holds at most its bytes, each charged twice, and the head.
+    /// The default window keeps at most its number of bytes, each of which is charged twice, and
+    /// the head.
     const WINDOW: usize = (2 << 20) + (8 << 10);
     for http2 in [false, true] {
         let (shadow, mut received) = counting().await;
@@ -156,14 +158,14 @@ async fn a_gibibyte_passes_through_the_window() {
             feed.send(data(frame.clone())).unwrap();
             assert_eq!(reads.recv().await, Some(FRAME));
             most = most.max(handle.stats().buffered_bytes());
-            // The test's client is as fast as memory; one over a network is not.
+            // The client of the test is as fast as memory. A client over a network is slower.
             while handle.stats().buffered_bytes() > 1 << 20 && handle.stats().in_flight() == 1 {
                 yield_now().await;
             }
             assert_eq!(
                 handle.stats().in_flight(),
                 1,
-                "given up at {sent}: {}",
+                "the copy was aborted after {sent} bytes: {}",
                 handle.stats()
             );
         }
@@ -176,21 +178,21 @@ async fn a_gibibyte_passes_through_the_window() {
         assert_eq!((seen.bytes, seen.is_whole), ((FRAME * FRAMES) as u64, true));
         assert!(
             most <= WINDOW,
-            "{most} bytes were held of {}",
+            "{most} bytes were charged, of {}",
             FRAME * FRAMES
         );
         assert_eq!(target.connections(), 1);
     }
 }
 
-/// Envoy's cases 21 and 22 inverted, in the mode that they are about.
+/// These are Envoy's cases 21 and 22 with the opposite result, in streaming mode.
 #[tokio::test]
 async fn a_shadow_with_a_full_window_costs_the_window_and_is_gone() {
     let (listener, shadow) = listen().await;
     let (gone, mut closed) = unbounded_channel();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        // Never read; an error once the peer has let go.
+        // This is never read. It fails when the peer has closed the connection.
         while !stream
             .ready(tokio::io::Interest::ERROR)
             .await
@@ -270,7 +272,7 @@ async fn trailers_that_the_head_did_not_name_break_a_copy_over_http1_off() {
             "{http2} {named}: {stats}"
         );
         if is_lost {
-            // It may have been broken off before its head was sent.
+            // The copy may have been aborted before its head was sent.
             assert!(!received.try_recv().is_ok_and(|seen| seen.is_whole));
         } else {
             let seen = timeout(HANG, received.recv()).await.unwrap().unwrap();

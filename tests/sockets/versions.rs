@@ -1,5 +1,5 @@
-//! M7, S4, S5: a request gets the same decision over HTTP/1.1 and HTTP/2, of hosts and cookies above all, which the two
-//! have in different places. On real sockets.
+//! M7, S4, S5, on real sockets: decisions are the same over HTTP/1.1 and HTTP/2, in particular
+//! those by host and by cookie, which the two versions have in different places.
 
 use std::{
     collections::BTreeSet,
@@ -37,10 +37,10 @@ use tower_mirror::{
 };
 use tower_mirror_testing::net::{HANG, serve};
 
-/// What of a server's answer says how it decided.
+/// The parts of a server's response that show its decisions.
 type Decided = BTreeSet<&'static str>;
 
-/// Adds its name to the answer's headers where a mirror took the request.
+/// Adds a name to the headers of the response if the mirror has copied the request.
 fn named<D>(name: &'static str, app: Router, decide: D) -> Router
 where
     D: FnOnce(MirrorBuilder) -> MirrorBuilder,
@@ -59,7 +59,7 @@ where
     let taken = Taken::default();
     let mirror = decide(MirrorLayer::builder(shadow).observe_with(taken.clone())).build();
     let inner = app.layer(mirror);
-    // Requests of these tests come one after the other.
+    // The requests of these tests are sent one after the other.
     Router::new().fallback_service(service_fn(move |request: Request<Body>| {
         taken.0.store(true, Relaxed);
         let (taken, inner) = (taken.clone(), inner.clone());
@@ -75,7 +75,7 @@ where
     }))
 }
 
-/// Everything that can decide by `header`, around one application that nests a router.
+/// All layers that can decide by `header`, around one application with a nested router.
 fn app(header: HeaderName, forced: &'static str, filtered: &'static str) -> Router {
     let half = SampleRate::percent(50.0).unwrap();
     let nested = Router::new().route("/item", get(async || "v1"));
@@ -146,7 +146,7 @@ async fn over_http2(server: SocketAddr, request: Request<Empty<Bytes>>) -> Decid
     found
 }
 
-/// By hand, where a client would set things right.
+/// Writes the request by hand, because a client would correct it.
 async fn raw(server: SocketAddr, target: &str, hosts: &[&str]) -> Decided {
     let mut stream = TcpStream::connect(server).await.unwrap();
     let mut head = format!("GET {target} HTTP/1.1\r\nconnection: close\r\n");
@@ -210,16 +210,16 @@ async fn a_host_decides_the_same_in_every_version_and_form() {
             all.push(expected);
         }
     }
-    // Each of them decides, one way and the other.
+    // Each layer has made both decisions.
     for name in ["x-keyed", "x-filtered", "x-sticky", "x-forced", "x-nested"] {
         let took = all.iter().filter(|decided| decided.contains(name)).count();
         assert!((1..all.len()).contains(&took), "{name}: {took}");
     }
-    // Without a host there is nothing to decide by.
-    let nobody = raw(server, "/", &[""]).await;
+    // Without a host there is no value for a decision.
+    let without_host = raw(server, "/", &[""]).await;
     assert!(
-        !nobody.contains("x-filtered") && !nobody.contains("x-forced"),
-        "{nobody:?}"
+        !without_host.contains("x-filtered") && !without_host.contains("x-forced"),
+        "{without_host:?}"
     );
 }
 

@@ -1,4 +1,5 @@
-//! S1, S5: a split and its subsets keep the laws of a service, and no subset is another's trouble.
+//! S1, S5: a split and its subsets fulfil the contract of `Service`, and no subset disturbs
+//! another.
 
 use std::{
     future::{Future, pending},
@@ -32,7 +33,7 @@ fn request() -> Request<String> {
     Request::new(String::new())
 }
 
-/// Of weights 90 and 10, and the points of the circle that choose between them.
+/// A split with the weights 90 and 10, whose requests draw these points of the circle.
 fn builder<S, const N: usize>(v1: S, v2: S, points: [u64; N]) -> WeightedSplitBuilder<S> {
     WeightedSplit::builder("catalog")
         .subset("v1", 90, v1)
@@ -59,7 +60,7 @@ async fn only_the_chosen_clone_is_readied_and_not_before_its_future_runs() {
     let mut split = split.unwrap();
     for turn in 1..=5 {
         assert!(is_ready(&mut split));
-        // The clone of a readied split is as good as the split.
+        // A clone of a split that was polled for readiness can be called like the split.
         let mut clone = split.clone();
         let (first, second) = (split.call(request()), clone.call(request()));
         assert_eq!(
@@ -87,7 +88,7 @@ async fn a_split_is_ready_whatever_its_subsets_are() {
     }
 }
 
-/// S1: what tower's `Steer` fails.
+/// S1: a case in which tower's `Steer` fails.
 #[tokio::test(start_paused = true)]
 async fn an_idle_clone_holds_no_permit() {
     let permits = [(); 2].map(|()| Arc::new(Semaphore::new(2)));
@@ -132,12 +133,12 @@ async fn a_request_that_is_let_go_of_while_it_waits_releases_its_permit() {
     assert_eq!(
         permits.available_permits(),
         0,
-        "it has its permit and waits on"
+        "the request has its permit and still waits"
     );
     drop(waits);
     assert_eq!(permits.available_permits(), 1);
 
-    // As one that falls back does: both have one permit between them.
+    // The same is true for a request that is moved to the fallback: both subsets share one permit.
     assert_eq!(split.call(request()).await.unwrap().into_body(), "v2");
     assert_eq!(permits.available_permits(), 1);
 }
@@ -164,7 +165,7 @@ async fn a_subset_that_fails_or_hangs_is_nobody_elses_trouble() {
     }
 }
 
-/// How a request ends that is `v1`'s.
+/// The result of a request for `v1`.
 #[derive(Debug, PartialEq)]
 enum Ends {
     By(&'static str),
@@ -177,15 +178,16 @@ use Readiness::{After, AtOnce, Fails, Never};
 #[tokio::test(start_paused = true)]
 async fn what_becomes_of_a_request_whose_subset_is_not_ready() {
     let cases = [
-        // v1 and its fallback, if any; how it ends, and when.
+        // The readiness of v1, and of its fallback if there is one; the result; and the time of the
+        // result.
         (AtOnce, Some(Never), By("v1"), ZERO),
         (After(HALF), Some(AtOnce), By("v1"), HALF),
         (Fails, Some(AtOnce), By("v2"), ZERO),
         (Never, Some(AtOnce), By("v2"), WAIT),
         (After(2 * WAIT), Some(AtOnce), By("v2"), WAIT),
         (Fails, Some(After(HALF)), By("v2"), HALF),
-        (Never, Some(After(HALF)), By("v2"), WAIT + HALF), // a time of its own
-        (Fails, Some(Fails), Unready, ZERO),               // and not on to v3
+        (Never, Some(After(HALF)), By("v2"), WAIT + HALF), // the fallback has its own time
+        (Fails, Some(Fails), Unready, ZERO),               // the request is not moved on to v3
         (Never, Some(Fails), Unready, WAIT),
         (Fails, Some(Never), Refused("v2"), WAIT),
         (Never, Some(Never), Refused("v2"), 2 * WAIT),
@@ -238,7 +240,7 @@ async fn what_becomes_of_a_request_whose_subset_is_not_ready() {
             };
             assert_eq!(ends, expected, "{case}");
 
-            // Each is called and counted once.
+            // Each subset is called and counted once.
             let stats = split.handle().stats();
             let counts = |name| {
                 let of = stats.subset(name).unwrap();
@@ -318,7 +320,7 @@ async fn a_request_that_falls_back_is_whole_and_need_not_be_clone() {
             .build()
     }
 
-    // Data, a pause and trailers; and a body that is still being written.
+    // The bodies are: data, a pause and trailers; and a body that is still being written.
     let primary = Primary::reading();
     let script = Script::chunks([5, 9000]).then(Step::Pending);
     let script = script.then(Step::Trailers(trailers(&[("x-sum", "1")])));
@@ -365,7 +367,7 @@ fn without_timers_a_split_waits_and_does_not_panic() {
             .build()
             .unwrap()
     };
-    waits(build(Never)); // no runtime at all
+    waits(build(Never)); // there is no runtime
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -373,7 +375,7 @@ fn without_timers_a_split_waits_and_does_not_panic() {
     assert_eq!(answer(&mut build(Fails), request()).into_body(), "v1");
 }
 
-/// Work that is always about to be ready uses up tokio's budget, and with it that of timers.
+/// Work that always wakes itself uses up tokio's budget, and timers then do not fire.
 #[tokio::test(start_paused = true)]
 async fn a_subset_that_keeps_a_thread_busy_does_not_hold_off_its_deadline() {
     #[derive(Clone)]

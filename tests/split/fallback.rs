@@ -1,4 +1,5 @@
-//! S5: which kinds of subset fall back when they are busy or dead, and which do not.
+//! S5: the kinds of subsets whose requests are moved to the fallback when they are busy or down,
+//! and the other kinds.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -30,7 +31,7 @@ where
     BoxCloneSyncService::new(service.map_err(Into::into))
 }
 
-/// Answers after twenty seconds.
+/// A service that answers after twenty seconds.
 fn slow() -> impl Service<
     Request<String>,
     Response = Response<&'static str>,
@@ -46,7 +47,7 @@ fn slow() -> impl Service<
     })
 }
 
-/// All is `v2`'s, and what it is not ready for `v1`'s.
+/// Creates a split that sends all requests to `v2`, with the fallback `v1`.
 fn falling(v2: Subset, ready_timeout: Duration) -> (WeightedSplit<Subset>, SplitHandle) {
     let v1 = service_fn(async |_: Request<String>| Ok::<_, Infallible>(Response::new("v1")));
     let split = WeightedSplit::builder("catalog")
@@ -60,16 +61,16 @@ fn falling(v2: Subset, ready_timeout: Duration) -> (WeightedSplit<Subset>, Split
     (split, handle)
 }
 
-/// What a request gets that comes to a subset with one place, which is taken.
+/// The result of a request to a subset whose only place is taken.
 #[tokio::test(start_paused = true)]
 async fn busy_subsets() {
     let limited = || ConcurrencyLimit::new(slow(), 1);
     type Expected = Result<&'static str, fn(&BoxError) -> bool>;
     let cases: [(&str, Subset, Expected, Duration); 4] = [
         ("ConcurrencyLimit", boxed(limited()), Ok("v1"), TIMEOUT),
-        // Accepted into the queue: answered when both were.
+        // The requests are accepted into the queue. They are answered later.
         (
-            "Buffer with room",
+            "Buffer that is not full",
             boxed(Buffer::new(limited(), 2)),
             Ok("v2"),
             2 * SLOW,
@@ -108,7 +109,7 @@ async fn busy_subsets() {
         assert_eq!(stats.subset("v1").unwrap().fallback, moved, "{kind}");
         assert_eq!(stats.subset("v2").unwrap().weighted, 2 - moved, "{kind}");
 
-        // Its permit was not lost with the request that went elsewhere.
+        // The request that was moved has not kept the subset's permit.
         let is_slow = kind == "Timeout";
         assert_eq!(first.await.unwrap().is_err(), is_slow, "{kind}");
         let third = send().await;
@@ -122,7 +123,8 @@ async fn dead_port() -> String {
     format!("http://{}/", listener.local_addr().unwrap())
 }
 
-/// An hour to become ready: whoever waits for it makes the test run out of time.
+/// A subset that needs an hour to become ready. If something waits for it, the test fails at its
+/// deadline.
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
@@ -142,16 +144,16 @@ async fn an_http_target_that_is_dead_falls_back_at_once() {
         assert_eq!(stats.subset("v1").unwrap().fallback, 3, "{stats}");
         assert_eq!(stats.subset("v2").unwrap().unready, 3, "{stats}");
 
-        // Without a fallback its error is returned as it is.
+        // Without a fallback, the error is returned unchanged.
         let alone = WeightedSplit::builder("alone").subset("v2", 1, v2);
         let mut alone = alone.ready_timeout(HOUR).build().unwrap();
         let error = alone.call(Request::new(String::new())).await.unwrap_err();
-        let error: &client::Error = error.downcast_ref().expect("the target's own");
+        let error: &client::Error = error.downcast_ref().expect("an error of the target");
         assert!(error.is_connect(), "{error}");
     }
 }
 
-/// It connects when it is called: too late for a fallback.
+/// This client connects when it is called, which is too late for a fallback.
 #[tokio::test]
 async fn a_legacy_client_to_a_dead_port_fails() {
     let client = Client::builder(TokioExecutor::new()).build_http::<String>();
@@ -160,7 +162,8 @@ async fn a_legacy_client_to_a_dead_port_fails() {
     let (mut split, handle) = falling(v2, HOUR);
     let request = Request::get(dead_port().await).body(String::new()).unwrap();
     let error = split.call(request).await.unwrap_err();
-    let error: &hyper_util::client::legacy::Error = error.downcast_ref().expect("its own");
+    let error: &hyper_util::client::legacy::Error =
+        error.downcast_ref().expect("an error of the client");
     assert!(error.is_connect(), "{error}");
     let stats = handle.stats();
     assert_eq!(stats.subset("v1").unwrap().fallback, 0, "{stats}");

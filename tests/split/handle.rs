@@ -1,4 +1,4 @@
-//! S2: weights that change while requests run, and what is counted.
+//! S2: changes of weights while requests run, and the counters.
 
 use std::sync::{
     Arc,
@@ -32,7 +32,8 @@ fn a_change_is_made_whole_or_not_at_all() {
     };
     assert_eq!(table(&handle), expected(0, 90, 10));
 
-    // Owned names, any order; what is left out keeps its weight; nothing is a change too.
+    // Names may be owned and in any order, an omitted subset keeps its weight, and an empty change
+    // also counts as a change.
     let change = vec![("v2".to_owned(), 30), ("v1".to_owned(), 70)];
     assert_eq!(handle.set_weights(change), Ok(1));
     assert_eq!(handle.set_weights([("v2", 20)]), Ok(2));
@@ -42,7 +43,7 @@ fn a_change_is_made_whole_or_not_at_all() {
     assert_eq!(table(&handle), expected(4, 70, 0));
     assert_eq!(next(&mut split), "v1");
 
-    // The first half of a refused change is not made either.
+    // The first half of a refused change is also not made.
     let error = handle.set_weights([("v1", 1), ("v3", 2)]).unwrap_err();
     assert_eq!(error.to_string(), "no subset is named \"v3\"");
     let error = handle
@@ -73,7 +74,7 @@ fn a_change_is_made_whole_or_not_at_all() {
     assert!(matches!(error, InvalidWeights::Unknown { name, .. } if name == "v3"));
     assert_eq!(table(&handle), expected(5, 70, 5));
 
-    // All clones have the same table.
+    // All clones share the same table.
     let answer = answer(&mut split.clone(), Request::new(String::new()));
     assert_eq!((served(&answer).generation, answer.into_body()), (5, "v2"));
     let stats = handle.clone().stats();
@@ -107,10 +108,10 @@ fn of_two_controllers_one_wins_each_generation() {
     );
 }
 
-/// TW8: each request is served by the table that its `ServedBy` names.
+/// TW8: each request is served according to the table that its `ServedBy` names.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn weights_change_under_a_hundred_thousand_requests() {
-    // One subset is always out.
+    // The weight of one subset is always zero.
     let weights = |generation: u64| match generation % 3 {
         0 => [("v1", 90), ("v2", 10), ("v3", 0)],
         1 => [("v1", 0), ("v2", 7), ("v3", 1)],
@@ -140,7 +141,7 @@ async fn weights_change_under_a_hundred_thousand_requests() {
                 for turn in 0..25_000 {
                     let answer = answer(&mut split, Request::new(String::new()));
                     let generation = served(&answer).generation;
-                    assert!(generation >= last, "no table comes back");
+                    assert!(generation >= last, "no earlier table is used again");
                     last = generation;
                     let subset = answer.into_body();
                     let is_in = |&(name, weight): &(&str, u32)| name == subset && weight > 0;
@@ -161,7 +162,7 @@ async fn weights_change_under_a_hundred_thousand_requests() {
         }
         is_done.store(true, SeqCst);
         changes.await.unwrap();
-        assert!(seen > 10, "the weights changed under the requests: {seen}");
+        assert!(seen > 10, "the weights changed while requests ran: {seen}");
         let served: u64 = handle
             .stats()
             .subsets

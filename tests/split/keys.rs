@@ -1,4 +1,4 @@
-//! S4: who has a key stays, and moves no further than a change of weights makes them.
+//! S4: users with a key stay with their subset, and move only if a change of weights requires it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use tower_mirror_testing::split::{Named, answer, builder, next, served, split};
 
 const USERS: u32 = 400_000;
 
-/// Who asks: an extension, which costs a debug build less than a header.
+/// The user of a request. It is an extension, because a header is slower in a debug build.
 #[derive(Clone, Copy)]
 struct User(u32);
 
@@ -25,7 +25,7 @@ fn of_user(user: u32) -> Request<String> {
     request
 }
 
-/// The subset of each user.
+/// Returns the subset of each user.
 fn places(split: &mut WeightedSplit<Named>, users: u32) -> Vec<&'static str> {
     let place = |user| answer(split, of_user(user)).into_body();
     (0..users).map(place).collect()
@@ -35,7 +35,7 @@ fn keyed(weights: &[(&'static str, u32)]) -> WeightedSplit<Named> {
     split(weights, Draw::key(by_user()))
 }
 
-/// After a change of weights.
+/// Returns the subset of each user after a change of weights.
 fn changed(
     split: &mut WeightedSplit<Named>,
     weights: &[(&'static str, u32)],
@@ -45,7 +45,7 @@ fn changed(
     places(split, users)
 }
 
-/// How many users went from where to where, of those who did not stay.
+/// Counts the users who moved, by their old and their new subset.
 fn moves(
     before: &[&'static str],
     after: &[&'static str],
@@ -57,7 +57,7 @@ fn moves(
     moves
 }
 
-/// Whether a count is within five standard deviations of its share.
+/// Asserts that a count is within five standard deviations of its share.
 #[track_caller]
 fn assert_share(count: usize, of: usize, share: f64) {
     let (count, of) = (count as f64, of as f64);
@@ -73,8 +73,9 @@ fn count(places: &[&'static str], of: &str) -> usize {
     places.iter().filter(|place| **place == of).count()
 }
 
-/// From an implementation of its own in another language, by the words of the specification and
-/// with floating point logarithms: SipHash-2-4, the finalizer of SplitMix64, -log2(u) / weight.
+/// These values are from a separate implementation in another language. It follows the text of the
+/// specification and uses floating point logarithms: SipHash-2-4, the finalizer of SplitMix64,
+/// -log2(u) / weight.
 #[test]
 fn golden_vectors_pin_who_is_where() {
     const TWO: [(&str, u32); 2] = [("v1", 90), ("v2", 10)];
@@ -123,7 +124,7 @@ fn golden_vectors_pin_who_is_where() {
             .collect();
         assert_eq!(["v1", "v2", "v3"].map(|name| count(&found, name)), expected);
     }
-    // The ends of what a weight can be.
+    // These are the smallest and the largest weights.
     let mut steep = of("orders", &[("v1", u32::MAX), ("v2", 1_000_000)]);
     let found: Vec<_> = (0..4096)
         .map(|user| ask(&mut steep, &format!("user-{user}")))
@@ -169,7 +170,8 @@ fn of_three_only_who_must_moves_and_only_where_to() {
     const MANY: u32 = 40_000;
     let weights = [("v1", 60), ("v2", 30), ("v3", 10)];
     let cases = [
-        // One is raised, lowered, taken out, brought back: who moves, by how much in all.
+        // One weight is increased, reduced, set to zero, or restored. The row has the permitted
+        // moves, and the share of users who move.
         ([60, 60, 10], "v2", 60.0 / 130.0 - 0.3),
         ([60, 10, 10], "v2", 0.3 - 10.0 / 80.0),
         ([60, 0, 10], "v2", 0.3),
@@ -185,9 +187,13 @@ fn of_three_only_who_must_moves_and_only_where_to() {
         let moves = moves(&before, &after);
         let is_right = |&(from, to): &(_, _)| one == if is_raised { to } else { from };
         assert!(moves.keys().all(is_right), "{to:?}: {moves:?}");
-        assert_eq!(moves.len(), 2, "from or to both others: {moves:?}");
+        assert_eq!(
+            moves.len(),
+            2,
+            "users move from or to both other subsets: {moves:?}"
+        );
         assert_share(moves.values().sum(), before.len(), share);
-        // As if nothing had been.
+        // The result is the same as before all changes.
         assert_eq!(changed(&mut split, &weights, MANY), before);
     }
 }
@@ -212,11 +218,11 @@ fn different_splits_meet_different_users_and_those_of_one_salt_the_same() {
         catalog.len(),
         0.01,
     );
-    // A salt of one's own is not the name's to change, and the name's is the default.
+    // A configured salt does not depend on the split's name. The default salt is the split's name.
     assert_eq!(of("orders", by_user().salt("catalog")), catalog);
     assert_eq!(of("catalog", by_user()), catalog);
 
-    // All mirrors share another salt, which a split does not change for its own sake.
+    // All mirrors have another default salt, which a split does not change.
     let draw = Draw::key(by_user());
     let _ = split(&[("v1", 1)], draw.clone());
     let tenth = SampleRate::percent(10.0).unwrap();
@@ -229,7 +235,7 @@ fn different_splits_meet_different_users_and_those_of_one_salt_the_same() {
         .collect();
     assert_share(both(&taken), catalog.len(), 0.01);
 
-    // TW10: what balances the canary's users by the same key finds them evenly spread,
+    // TW10: a balancer that uses the same key distributes the canary's users evenly,
     let canary = mirrored
         .iter()
         .zip(&catalog)
@@ -240,7 +246,7 @@ fn different_splits_meet_different_users_and_those_of_one_salt_the_same() {
     endpoints
         .iter()
         .for_each(|&endpoint| assert_share(endpoint, all, 0.1));
-    // and so does a split within it, of subsets with the same names.
+    // and so does an inner split whose subsets have the same names.
     assert_share(both(&of("within", by_user())), all, 0.1);
 }
 
@@ -251,7 +257,7 @@ fn a_preview_is_what_then_happens() {
     let handle = split.handle();
     let change = [("v1", 40), ("v3", 30)];
     let preview = handle.preview(change).unwrap();
-    // Counts of 65 536 users, from the same source as the golden vectors.
+    // These are counts of 65 536 users, from the same source as the golden vectors.
     let of = |count: u32| f64::from(count) / 65_536.0;
     assert_eq!(preview.moved, of(8200));
     let shares = preview
@@ -291,7 +297,7 @@ fn who_has_no_key_is_split_evenly() {
     let mut split = split(&[("v1", 90), ("v2", 10)], Draw::key(key));
     let mut canary = 0_usize;
     for turn in 0..10_000_usize {
-        // The same value has the same place, wherever it was found; and every time.
+        // The same value always has the same subset, and its place in the request has no influence.
         let name = ["donald", "ada"][turn % 2];
         let by_header = Request::builder().header("x-user", name);
         let by_cookie = Request::builder().header("cookie", format!("a=b; uid={name}"));

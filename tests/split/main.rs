@@ -1,4 +1,4 @@
-//! The weighted split.
+//! Tests of the weighted split.
 
 mod contract;
 mod fallback;

@@ -1,4 +1,5 @@
-//! S5, S6: forcing a subset, policies that panic, what is no split, and who is told what.
+//! S5, S6: forced subsets, policies that panic, invalid splits, and the headers and extensions that
+//! name the subset.
 
 use std::{
     convert::Infallible,
@@ -73,7 +74,7 @@ fn who_is_trusted_may_name_a_subset() {
             Reason::Weighted,
         ),
         (&[tester], "v1", Reason::Weighted),
-        // Unknown, each counted.
+        // These names are unknown, and each is counted.
         (
             &[tester, ("x-version", "v9"), ("cookie", "version=v9")],
             "v1",
@@ -103,7 +104,7 @@ fn who_is_trusted_may_name_a_subset() {
         }
         let stats = split.handle().stats();
         assert_eq!(stats.unknown_forced, 3, "{stats}");
-        // Even where all weights are zero, and it does not blur the shares.
+        // A force works even if all weights are zero, and does not change the observed shares.
         split.handle().set_weight("v1", 0).unwrap();
         assert_eq!(answer(split, with(cases[0].0)).into_body(), "v2");
         let stats = split.handle().stats();
@@ -117,7 +118,7 @@ fn who_is_trusted_may_name_a_subset() {
             (3, 0, 0, 0.0)
         );
     }
-    // Off by default.
+    // Forcing is off by default.
     let mut off = split(&[("v1", 1), ("v2", 0)], Draw::even());
     assert_eq!(answer(&mut off, with(cases[0].0)).into_body(), "v1");
 }
@@ -233,7 +234,7 @@ fn the_request_and_the_answer_are_told_who_serves() {
         .unwrap();
     split.handle().set_weight("v1", 2).unwrap();
     for (turn, name) in ["v1", "v2"].into_iter().enumerate() {
-        // What a client says of it does not matter.
+        // A value that the client has sent has no influence.
         let answer = answer(&mut split, with(&[("x-served-by", "me")]));
         let told = served(&answer);
         assert_eq!(
@@ -250,7 +251,7 @@ fn the_request_and_the_answer_are_told_who_serves() {
         ["forced", "keyed", "weighted"]
     );
 
-    // A layer says the same.
+    // A layer returns the same errors.
     let layer = WeightedSplitLayer::builder("catalog").inner("v1", 1);
     let layer = layer.response_header(header.clone()).build().unwrap();
     let answer = answer(&mut layer.layer(Named("v1")), with(&[]));

@@ -1,4 +1,4 @@
-//! Splits beside mirrors, other splits, axum, and subsets that fail.
+//! Splits together with mirrors, other splits, axum, and subsets that fail.
 
 use std::{cell::Cell, convert::Infallible, marker::PhantomData, rc::Rc};
 
@@ -28,7 +28,8 @@ fn request() -> Request<String> {
     Request::new(String::new())
 }
 
-/// S3, M7: with a step of its own each, as often as chance would have it.
+/// S3, M7: the draws of a split and a mirror have different steps, so they coincide as often as
+/// independent draws.
 #[tokio::test(start_paused = true)]
 async fn a_mirror_meets_the_canary_as_often_as_anybody_else() {
     const REQUESTS: usize = 10_000;
@@ -37,7 +38,8 @@ async fn a_mirror_meets_the_canary_as_often_as_anybody_else() {
             .sample_rate(SampleRate::percent(10.0).unwrap())
             .draw(Draw::even_seeded(of_mirror))
             .build();
-        // The canary answers with another class of status, which the mirror's table tells.
+        // The canary answers with another class of status, so the mirror's table distinguishes the
+        // subsets.
         let found_by_canary = |mut answer: Response<&'static str>| {
             if *answer.body() == "v2" {
                 *answer.status_mut() = StatusCode::FOUND;
@@ -89,14 +91,14 @@ async fn a_mirror_around_a_split_copies_what_any_subset_serves() {
     for ((head, stream), copy) in seen.iter().zip(&copies) {
         assert_eq!(stream.bytes(), copy.stream.bytes());
         assert!(head.extensions.get::<ServedBy>().is_some());
-        // Who serves the primary does not serve the copy.
+        // The subset that serves the request does not serve the copy.
         assert_eq!(copy.head.extensions.get::<ServedBy>(), None);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mirror_within_a_split_can_spare_the_subset_that_is_its_shadow() {
-    // Around the canary alone: what is the canary's.
+    // A mirror only around the canary copies the canary's requests.
     let mirror = MirrorLayer::new(TestShadow::recording());
     let mut split = WeightedSplit::builder("catalog")
         .subset("v1", 90, BoxCloneSyncService::new(Named("v1")))
@@ -110,7 +112,8 @@ async fn a_mirror_within_a_split_can_spare_the_subset_that_is_its_shadow() {
     let found = counts(&mut split, 200);
     tower_mirror_testing::settled(&mirror.handle(), found["v2"] as u64).await;
 
-    // Around both, of which the canary is the shadow: what is not the canary's.
+    // A mirror around both subsets, whose shadow is the canary, copies the requests that the canary
+    // does not serve.
     let spare = MirrorLayer::builder(TestShadow::recording())
         .filter(not_served_by("v2"))
         .build();
@@ -127,7 +130,7 @@ async fn a_mirror_within_a_split_can_spare_the_subset_that_is_its_shadow() {
         "{stats}"
     );
 
-    // Outside a split it passes everything.
+    // Outside a split, the filter accepts all requests.
     answer(
         &mut spare.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new("")))),
         request(),
@@ -180,7 +183,7 @@ async fn all_routes_and_clones_of_an_axum_application_share_one_split() {
         1003
     );
 
-    // A refusal is an answer too.
+    // A refusal is a response too.
     handle.set_weight("v2", 0).unwrap();
     let answer = app
         .clone()
@@ -217,7 +220,8 @@ async fn a_subset_that_fails_becomes_a_bad_gateway_beside_one_that_does_not() {
     let never: Subset =
         BoxCloneSyncService::new(owned().service(Strict::new("v2", Readiness::Never)));
     let cases = [
-        // What is unsent can fall back, what was sent cannot.
+        // A request that was not sent can be moved to the fallback. A request that was sent cannot
+        // be moved.
         (&ready, false, 200, "v2"),
         (&unready, false, 502, "broken as scripted\n"),
         (&unready, true, 200, "v1"),
@@ -251,7 +255,7 @@ async fn a_subset_that_fails_becomes_a_bad_gateway_beside_one_that_does_not() {
         let stats = layer.handle().stats();
         let v2 = stats.subset("v2").unwrap();
         let is_sent = body != "v1" && answer.extensions().get::<ServedBy>().is_some();
-        // Of an answer that no subset gave, it is said why.
+        // A response that no subset made contains the reason.
         let why = answer.extensions().get::<Unavailable>();
         let is_served = body == "v1" || is_sent;
         assert_eq!(why.is_none(), is_served, "{body}: {why:?}");
@@ -263,7 +267,7 @@ async fn a_subset_that_fails_becomes_a_bad_gateway_beside_one_that_does_not() {
     }
 }
 
-/// The wrapped service need be neither `Send` nor `'static`, and keeps its type.
+/// The wrapped service does not need to be `Send` or `'static`, and keeps its type.
 #[test]
 fn the_wrapped_service_keeps_its_type() {
     #[derive(Clone)]
@@ -318,7 +322,7 @@ fn a_split_is_a_subset_like_any_other() {
     let mut found = std::collections::BTreeMap::<_, usize>::new();
     for _ in 0..2000 {
         let answer = answer(&mut outer, request());
-        // The subset was told of its own split; the client is told of the outer one.
+        // The subset's request names the inner split; the client's response names the outer split.
         let told = served(&answer);
         let of_v2 = ["a", "b"].contains(answer.body());
         assert_eq!((&*told.split, &*told.subset == "v2"), ("outer", of_v2));

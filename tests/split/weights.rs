@@ -1,4 +1,4 @@
-//! S2, S3: weights, and even selection by them.
+//! S2, S3: weights, and the even selection by weight.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -10,7 +10,7 @@ use tower_mirror_testing::split::{Named, Readiness, Strict, answer, counts, next
 const TENTH: [(&str, u32); 2] = [("v1", 90), ("v2", 10)];
 const ROUND: u128 = 1 << 64;
 
-/// The first and the last point of the circle that stand for one of `total` values.
+/// Returns the first and the last point of the circle that belong to one of `total` values.
 fn points(value: u32, total: u64) -> [u64; 2] {
     let first = |value: u128| (value * ROUND).div_ceil(total.into());
     let value = u128::from(value) % u128::from(total);
@@ -20,7 +20,7 @@ fn points(value: u32, total: u64) -> [u64; 2] {
 #[test]
 fn the_intervals_are_those_of_envoy() {
     type Case = (&'static [u32], &'static [(u32, &'static str)]);
-    // Envoy's config_impl_test.cc; its values are taken modulo the sum.
+    // These cases are from Envoy's config_impl_test.cc. Its values are taken modulo the sum.
     let cases: [Case; 9] = [
         (&[30, 30, 40], &[(115, "v1"), (445, "v2"), (560, "v3")]),
         (
@@ -50,7 +50,7 @@ fn the_intervals_are_those_of_envoy() {
     for (weights, values) in cases {
         let total = weights.iter().map(|&weight| u64::from(weight)).sum();
         for &(value, expected) in values {
-            // At runtime, over other static weights, as there.
+            // As in that test, these weights are set at runtime and replace other static weights.
             let names = ["v1", "v2", "v3"];
             let start = names.map(|name| (name, 7));
             let mut split = split(&start, Draw::sequence(points(value, total)));
@@ -77,9 +77,9 @@ fn weights_at_their_ends() {
         (&[("v1", 0), ("v2", 0)], 1 << 63, ""),
         (&[("v1", 0), ("v2", 1), ("v3", 0)], 0, "v2"),
         (&[("v1", 0), ("v2", 1), ("v3", 0)], u64::MAX, "v2"),
-        (&[("v1", 49), ("v2", 50)], u64::MAX, "v2"), // not 100 in sum
-        (&[("v1", 550), ("v2", 500)], 1 << 63, "v1"), // nor here
-        (&[("v1", MAX), ("v2", MAX), ("v3", 2)], u64::MAX, "v3"), // more than 32 bits
+        (&[("v1", 49), ("v2", 50)], u64::MAX, "v2"), // the sum is not 100
+        (&[("v1", 550), ("v2", 500)], 1 << 63, "v1"), // the sum is not 100 here either
+        (&[("v1", MAX), ("v2", MAX), ("v3", 2)], u64::MAX, "v3"), // the sum has more than 32 bits
         (&[("v1", MAX), ("v2", MAX)], (1 << 63) - 1, "v1"),
         (&[("v1", MAX), ("v2", MAX)], 1 << 63, "v2"),
         (&[("v1", 1), ("v2", MAX)], (1 << 32) - 1, "v1"), // the last point of the least weight
@@ -120,7 +120,8 @@ fn where_all_weights_are_zero_no_subset_is_called() {
     }
 }
 
-/// Whether each of 100 000 requests at 90/10 goes to the tenth, for each start.
+/// For each start of the draw: whether each of 100 000 requests at 90/10 is served by the smaller
+/// subset.
 static RUNS: LazyLock<Vec<Vec<bool>>> = LazyLock::new(|| {
     let starts = (0..5).map(Draw::even_seeded).chain([Draw::even()]);
     let run = |draw| {
@@ -170,7 +171,8 @@ fn three_subsets_are_as_even_and_random_ones_are_not() {
         weights.iter().map(far).max().unwrap()
     };
     assert!((0..3).all(|seed| far(Draw::even_seeded(seed)) <= 8));
-    // Six standard deviations; that three are even by chance is as rare.
+    // The limit is six standard deviations. It is about equally unlikely that three random draws
+    // are even.
     let random = [(); 3].map(|()| far(Draw::random()));
     assert!(random.iter().all(|&far| far <= 670), "{random:?}");
     assert!(random.iter().any(|&far| far > 8), "{random:?}");
@@ -185,7 +187,8 @@ fn fresh_replicas_do_not_begin_alike() {
             .copied()
             .unwrap_or_default()
     };
-    // 90 of 1800 requests. Each replica's starts by chance: seven standard deviations.
+    // The share is 90 of 1800 requests. The draw of each replica starts at random, so the limit is
+    // seven standard deviations.
     let by_chance: usize = (0..200).map(|_| canary(Draw::even())).sum();
     assert!((40..=140).contains(&by_chance), "{by_chance}");
     let first = |_: &_| next(&mut split(&[("v1", 1), ("v2", 1)], Draw::even())) == "v2";
@@ -220,7 +223,7 @@ fn a_change_of_weights_does_not_start_the_draw_anew() {
     }
 }
 
-/// Gateway API's conformance allows ten attempts; this has one.
+/// Gateway API's conformance test permits ten attempts. This test has one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateway_weights_are_met_at_once_by_ten_at_a_time() {
     let split = split(&[("v1", 70), ("v2", 30), ("v3", 0)], Draw::even());
@@ -248,7 +251,7 @@ async fn gateway_weights_are_met_at_once_by_ten_at_a_time() {
     );
 }
 
-/// Half of the requests are alike, half have a header that differs.
+/// Half of the requests are equal, and half have a header that differs.
 #[test]
 fn gateway_requests_that_are_alike_are_split_as_those_that_are_not() {
     let jitter = HeaderName::from_static("x-jitter");
@@ -265,8 +268,11 @@ fn gateway_requests_that_are_alike_are_split_as_those_that_are_not() {
             }
             canary[turn % 2] += usize::from(answer(&mut split, request).into_body() == "v2");
         }
-        assert!(canary[0].abs_diff(75) <= 8, "alike: {canary:?}");
-        // 15 of 250 would be two standard deviations of a hash; the headers are fixed.
+        assert!(
+            canary[0].abs_diff(75) <= 8,
+            "the equal requests: {canary:?}"
+        );
+        // 15 of 250 would be two standard deviations of a hash. The headers are fixed.
         assert!(
             canary[1].abs_diff(75) <= if is_keyed { 15 } else { 8 },
             "{canary:?}"
@@ -298,7 +304,7 @@ fn gateway_filters_of_one_subset_touch_no_other() {
     }
 }
 
-/// What an invalid subset should have had fails; nobody else's requests do.
+/// The requests for an invalid subset fail, and no others.
 #[tokio::test(start_paused = true)]
 async fn gateway_shares_of_an_invalid_subset_are_not_redistributed() {
     let mut split = WeightedSplit::builder("catalog")

@@ -1,4 +1,4 @@
-//! Authorities, and the certificates they issue.
+//! Certificate authorities for the tests, and the certificates that they issue.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -9,7 +9,7 @@ use tokio_rustls::rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-/// The name of every server here, unless it says otherwise.
+/// The default name of the servers in these tests.
 pub(crate) const NAME: &str = "catalog.test";
 
 pub(crate) struct Authority {
@@ -28,7 +28,8 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        // Two of one name would be taken for one, with a bad signature.
+        // Two authorities with the same name would be treated as one authority with an invalid
+        // signature.
         let name = format!("authority {:?}", params.key_identifier(&key));
         params.distinguished_name.push(DnType::CommonName, name);
         Self {

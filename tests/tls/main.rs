@@ -1,4 +1,4 @@
-//! `https` targets against real TLS servers, with certificates made here.
+//! Tests of `https` targets with real TLS servers, whose certificates the tests create.
 
 mod certificates;
 mod protocols;
@@ -18,7 +18,7 @@ use tower_mirror::{
     client::{Error, HttpTarget},
 };
 
-/// No test waits for it; it only keeps a broken one from hanging.
+/// A limit for tests that would otherwise hang. A test that passes never waits for it.
 async fn within<F: Future>(future: F) -> F::Output {
     let limit = Duration::from_secs(30);
     tokio::time::timeout(limit, future).await.expect("hangs")
@@ -41,7 +41,7 @@ where
     .await
 }
 
-/// Sends a request, and says over what its answer came.
+/// Sends a request, and returns the version of HTTP of its response.
 async fn version(target: &HttpTarget) -> Version {
     let response = send(target, get()).await.unwrap();
     assert_eq!(response.body(), "primary");
@@ -59,7 +59,7 @@ fn io_error(error: &Error) -> &io::Error {
     panic!("no io::Error among the sources of {error:?}");
 }
 
-/// Waits until the target has no socket left.
+/// Waits until the target has no open socket.
 async fn all_closed(target: &HttpTarget) {
     within(async {
         while target.connections() > 0 {

@@ -1,4 +1,4 @@
-//! Which version of HTTP is spoken, over how many connections.
+//! The version of HTTP that is used, and the number of connections.
 
 use std::{future::poll_fn, io, sync::Arc, time::Duration};
 
@@ -108,7 +108,7 @@ async fn each_of_the_first_requests_gets_an_http1_connection_in_its_turn() {
     }
 }
 
-/// Of a server that is known to speak HTTP/1.1 nobody waits for another's connection.
+/// If a server is known to use HTTP/1.1, no request waits for the connection of another request.
 #[tokio::test]
 async fn a_known_http1_server_is_dialled_for_each() {
     let (server, tls) = named(HTTP1).await;
@@ -125,8 +125,8 @@ async fn a_known_http1_server_is_dialled_for_each() {
     assert_eq!(target.connections(), 4);
 }
 
-/// A server that comes back with the other version: for requests that find no connection, and for one that was
-/// promised a connection which is gone when it comes.
+/// A server that restarts with the other version: for requests without a connection, and for a
+/// request whose connection closes before it is used.
 #[tokio::test]
 async fn the_version_may_change() {
     for (before, after, expected) in [
@@ -211,7 +211,8 @@ async fn a_peer_that_takes_nothing_loses_its_connection() {
             .write_timeout(Duration::from_millis(50))
             .build()
             .unwrap();
-        // More than the sockets hold; over HTTP/2, whose window is small, as heads.
+        // This is more than the sockets can buffer. Over HTTP/2, whose window is small, the bytes
+        // are in heads.
         let sent = match protocols {
             HTTP1 => {
                 let body = Full::from(vec![0; 64 << 20]);
@@ -236,7 +237,7 @@ async fn a_peer_that_takes_nothing_loses_its_connection() {
     }
 }
 
-/// What has TLS around it is counted as what has none.
+/// Connections with TLS are counted in the same way as connections without TLS.
 #[tokio::test]
 async fn a_response_dropped_before_its_end_closes_its_connection() {
     let (server, tls) = named(HTTP1).await;

@@ -1,4 +1,4 @@
-//! A server over TLS, in either version of HTTP.
+//! A server over TLS, for both versions of HTTP.
 
 use std::{
     net::SocketAddr,
@@ -40,7 +40,8 @@ pub(crate) const BOTH: &[&str] = &["h2", "http/1.1"];
 pub(crate) const HTTP1: &[&str] = &["http/1.1"];
 pub(crate) const HTTP2: &[&str] = &["h2"];
 
-/// What it was told of who came: in the extensions of a request.
+/// What the server has learned about its client in the handshake. It is an extension of each
+/// request.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) asked_for: Option<String>,
@@ -70,7 +71,8 @@ impl Drop for Open {
     }
 }
 
-/// A server of those protocols named [`NAME`], and how to believe it.
+/// Starts a server with these protocols and the name [`NAME`]. Also returns the settings that trust
+/// it.
 pub(crate) async fn named(protocols: &[&str]) -> (Server, Tls) {
     let authority = Authority::new();
     let server = Server::start(config(&authority.issue(NAME)), protocols).await;
@@ -89,7 +91,7 @@ pub(crate) fn config(identity: &Identity) -> ServerConfig {
     builder.with_single_cert(chain, key).unwrap()
 }
 
-/// One that wants to know its clients.
+/// Returns the configuration of a server that requires a certificate from its clients.
 pub(crate) fn strict_config(
     identity: &Identity,
     clients: &Authority,
@@ -140,7 +142,7 @@ impl Server {
         server
     }
 
-    /// The protocols it offers from now on.
+    /// Changes the protocols that the server offers from now on.
     pub(crate) fn speak(&self, protocols: &[&str]) {
         let protocols = protocols.iter().map(|name| name.as_bytes().to_vec());
         self.shared.config.lock().unwrap().alpn_protocols = protocols.collect();
@@ -162,12 +164,12 @@ impl Server {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
-    /// The most connections that were open at a time.
+    /// Returns the maximum number of connections that were open at the same time.
     pub(crate) fn peak(&self) -> usize {
         self.shared.peak.load(Ordering::SeqCst)
     }
 
-    /// Who sent the one request.
+    /// Returns the client that sent the only request.
     pub(crate) fn client(&self) -> Client {
         self.app.one().0.extensions.remove().unwrap()
     }

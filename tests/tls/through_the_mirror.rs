@@ -1,4 +1,4 @@
-//! A shadow over TLS gets the exact copy, or nothing.
+//! A shadow over TLS receives the exact copy, or nothing.
 
 use std::time::Duration;
 

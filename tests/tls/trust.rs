@@ -1,4 +1,4 @@
-//! Who is believed, and who is not.
+//! The servers and clients that are trusted, and those that are not.
 
 use std::{env, fs, process::Command};
 
@@ -19,7 +19,7 @@ use super::{
 async fn the_name_asked_for_is_the_urls_unless_told() {
     let authority = Authority::new();
     for (host, name, asked_for) in [
-        // Names alone are asked for; an address still has to be in the certificate.
+        // Clients send only names in SNI, but an address must also be in the certificate.
         ("127.0.0.1", None, None),
         ("localhost", None, Some("localhost")),
         ("127.0.0.1", Some(NAME), Some(NAME)),
@@ -84,7 +84,8 @@ async fn a_server_may_ask_for_a_certificate() {
                     continue;
                 }
                 let error = send(&target, get()).await.unwrap_err();
-                // TLS 1.2 has it refused in the handshake, TLS 1.3 after it.
+                // With TLS 1.2 it is refused during the handshake, and with TLS 1.3 after the
+                // handshake.
                 let is_old = versions.len() == 1;
                 assert!(error.is_connect() || !is_old && error.is_transport());
                 io_error(&error);
@@ -93,7 +94,7 @@ async fn a_server_may_ask_for_a_certificate() {
             }
         }
     }
-    // Who does not ask is shown nothing.
+    // A server that does not request a certificate receives none.
     let (server, tls) = named(BOTH).await;
     let tls = tls.client_certificate(known.chain.as_bytes(), known.key.as_bytes());
     version(&server.target(tls.unwrap())).await;
@@ -104,7 +105,7 @@ async fn a_server_may_ask_for_a_certificate() {
 async fn a_server_without_tls_is_no_https_server() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let app = Router::new().fallback(async || -> &str { panic!("it was sent a request") });
+    let app = Router::new().fallback(async || -> &str { panic!("the server received a request") });
     tokio::spawn(axum::serve(listener, app).into_future());
     let tls = believing(&Authority::new());
     let target = HttpTarget::builder(format!("https://{address}"))
@@ -130,7 +131,8 @@ async fn a_server_with_tls_is_no_http_server() {
     assert_eq!(server.app.seen().len(), 0);
 }
 
-/// In a process of its own, since the platform's roots are where its environment says.
+/// Runs a test in a separate process, because the environment decides where the platform's roots
+/// are.
 #[tokio::test]
 async fn a_url_alone_believes_the_platform() {
     const URL: &str = "TLS_TEST_URL";

@@ -1,4 +1,4 @@
-//! At most ten lines a minute of each outcome, each mirror for itself.
+//! Each mirror writes at most ten lines per minute for each outcome.
 
 use std::{
     sync::{
@@ -24,13 +24,13 @@ use tower_mirror_testing::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A mirror that is always full.
+/// A mirror that admits no copy, because its limit for copies in flight is zero.
 fn full() -> MirrorLayer {
     let builder = MirrorLayer::builder(TestShadow::recording());
     builder.max_in_flight(0).build()
 }
 
-/// One request after the other. None of them waits, since none has a copy.
+/// Sends one request after the other. No request waits, because none has a copy.
 fn send(mirror: &MirrorLayer, requests: usize) {
     let mut service = mirror.layer(Primary::reading());
     for _ in 0..requests {
@@ -44,7 +44,7 @@ fn omitted(line: &Told) -> Option<u64> {
     omitted.map(|omitted| omitted.parse().unwrap())
 }
 
-/// The lines of this outcome, by what each says was omitted.
+/// Returns for each line of this outcome the number of omitted lines that it reports.
 fn lines(records: &Records, outcome: Outcome) -> Vec<Option<u64>> {
     let mut lines = records.events();
     lines.retain(|line| line.fields["mirror.outcome"] == outcome.as_str());
@@ -72,7 +72,8 @@ async fn a_thousand_in_a_minute_are_ten_lines_and_the_next_says_what_it_omits() 
     expected.push(Some(990));
     assert_eq!(lines(&records, Outcome::InFlightLimit), expected);
 
-    // Nothing is omitted, so nothing is said, but the last of ten minutes that followed was too loud.
+    // In the following ten minutes no line is omitted, so none is reported, except in the last
+    // minute, which has too many requests.
     for minute in 0..10 {
         advance(MINUTE).await;
         let requests = if minute == 9 { 25 } else { 10 };
@@ -99,7 +100,8 @@ async fn no_minute_has_more_than_ten_whenever_it_begins() {
     let (mut written, mut state) = (Vec::new(), 7_u64);
     const REQUESTS: usize = 3000;
     for _ in 0..REQUESTS {
-        // From none to twelve seconds, in bursts: a generator after Knuth.
+        // The pauses are from zero to twelve seconds and come in bursts. The generator is from
+        // Knuth.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
@@ -117,7 +119,7 @@ async fn no_minute_has_more_than_ten_whenever_it_begins() {
     for (eleventh, first) in written[10..].iter().zip(&written) {
         assert!(*eleventh - *first >= MINUTE, "{first:?} to {eleventh:?}");
     }
-    // Whatever was left out before the last line is accounted for.
+    // All lines that were omitted before the last line are counted.
     advance(MINUTE).await;
     send(&mirror, 1);
     let lines = lines(&records, Outcome::InFlightLimit);
@@ -138,10 +140,7 @@ async fn neither_two_outcomes_nor_two_mirrors_share_an_allowance() {
     let one = MirrorLayer::builder(TestShadow::recording())
         .max_in_flight(0)
         .filter(move |_| {
-            assert!(
-                !panics.load(Relaxed),
-                "a panic in a filter, as this test wants it"
-            );
+            assert!(!panics.load(Relaxed), "a deliberate panic in a filter");
             true
         })
         .build();
@@ -175,7 +174,7 @@ async fn lines_of_copies_are_limited_and_events_below_warnings_are_not() {
         settled(&mirror.handle(), 30).await;
         assert_eq!(lines(&records, outcome), vec![None; expected]);
     }
-    // The spans are all there, each with its outcome.
+    // All spans exist, each with its outcome.
     let copies = records.copies();
     assert_eq!(copies.len(), 60);
     assert!(
@@ -244,7 +243,7 @@ async fn threads_that_fail_at_once_write_ten_lines_together() {
         thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| {
-                    // By the clock of the test, which stands still.
+                    // This is measured with the paused clock of the test.
                     let _entered = runtime.enter();
                     begin.wait();
                     dispatcher::with_default(&subscriber, || send(&mirror, 25));

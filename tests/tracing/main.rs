@@ -1,4 +1,4 @@
-//! The feature `tracing`: what a subscriber sees of copies.
+//! The feature `tracing`: the spans and events of copies.
 
 #![allow(clippy::unwrap_used)]
 
@@ -28,7 +28,7 @@ async fn each_copy_has_a_span_of_its_own_beside_its_primarys() {
             .unwrap();
     }
 
-    // Its trace does not stretch: the shadow goes on alone.
+    // The primary's span ends before the shadow has ended.
     let primaries = records.named("the primary's");
     assert!(primaries.iter().all(|span| span.is_closed));
     let copies = records.copies();
@@ -145,7 +145,7 @@ async fn the_shadow_and_the_rewrites_run_in_the_span() {
     assert_eq!(told, [("tower_mirror::test", copy), ("tower_mirror", copy)]);
 }
 
-/// Breaks wherever it is called.
+/// A subscriber that panics in every function.
 struct Breaks;
 
 impl<S: tracing::Subscriber> Layer<S> for Breaks {
@@ -155,11 +155,11 @@ impl<S: tracing::Subscriber> Layer<S> for Breaks {
         _: &tracing::span::Id,
         _: Context<'_, S>,
     ) {
-        panic!("a panic in the subscriber, as told");
+        panic!("a deliberate panic in the subscriber");
     }
 
     fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
-        panic!("a panic in the subscriber, as told");
+        panic!("a deliberate panic in the subscriber");
     }
 }
 
@@ -176,7 +176,8 @@ async fn a_subscriber_that_panics_hurts_nobody() {
     assert_eq!(settled(&handle, 2).await.outcome(Outcome::Paused), 1);
 }
 
-/// Breaks when a span is cloned, as a copy's is for its task.
+/// A subscriber that panics when a span is cloned, which happens to the span of a copy for its
+/// task.
 struct BreaksWhenCloned;
 
 impl tracing::Subscriber for BreaksWhenCloned {
@@ -189,7 +190,7 @@ impl tracing::Subscriber for BreaksWhenCloned {
     }
 
     fn clone_span(&self, _: &tracing::span::Id) -> tracing::span::Id {
-        panic!("a panic in the subscriber, as told");
+        panic!("a deliberate panic in the subscriber");
     }
 
     fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}

@@ -1,4 +1,4 @@
-//! One event an outcome.
+//! Each outcome has one event.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -11,7 +11,8 @@ use tracing::{Instrument, Level, info_span};
 use super::record::Records;
 use tower_mirror_testing::*;
 
-/// One request, whose outcome there is one event of, in the span of its copy or, without one, of its primary.
+/// Sends one request and checks its outcome's event. It is in the span of the copy, or in the span
+/// of the primary if there is no copy.
 async fn tells(
     outcome: Outcome,
     level: Level,
@@ -57,7 +58,7 @@ async fn tells(
             assert!(copy.is_closed);
             assert_eq!(copy.fields["mirror.outcome"], outcome.as_str());
             let is_completed = outcome.as_str().starts_with("completed");
-            // What the primary, its client or a limit ended is no error.
+            // A copy that ended because of the primary, its client or a limit is not an error.
             let is_error =
                 matches!(level, Level::ERROR | Level::WARN) && outcome != Outcome::BufferLimit;
             let error = copy.fields.get("error.type").map(String::as_str);
@@ -88,7 +89,7 @@ async fn why_no_copy_is_begun() {
         }),
         (TooLarge, Level::DEBUG, |mirror| mirror.max_body_bytes(1)),
         (PolicyPanicked, Level::ERROR, |mirror| {
-            mirror.filter(|_| panic!("a panic in a filter, as told"))
+            mirror.filter(|_| panic!("a deliberate panic in a filter"))
         }),
     ];
     for (outcome, level, settings) in rows {

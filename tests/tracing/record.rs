@@ -1,4 +1,4 @@
-//! A subscriber that remembers every span and event.
+//! A subscriber that records all spans and events.
 
 use std::{
     collections::BTreeMap,
@@ -45,14 +45,14 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Of this thread, on which all tasks of its tests run.
+    /// Records the spans and events of this thread, on which all tasks of its tests run.
     pub(crate) fn begin() -> (Self, DefaultGuard) {
         let records = Self::default();
         let guard = set_default(tracing_subscriber::registry().with(records.clone()));
         (records, guard)
     }
 
-    /// The spans of copies so far.
+    /// Returns the spans of copies so far.
     pub(crate) fn copies(&self) -> Vec<Span> {
         self.named("shadow request")
     }
@@ -72,7 +72,7 @@ impl Records {
             .collect()
     }
 
-    /// The crate's own events so far.
+    /// Returns the events of this crate so far.
     pub(crate) fn events(&self) -> Vec<Told> {
         let events = lock(&self.events);
         events
@@ -84,7 +84,7 @@ impl Records {
 
     fn with_span(&self, id: &Id, change: impl FnOnce(&mut Span)) {
         let mut spans = lock(&self.spans);
-        // An id is used again after its span has closed.
+        // An id may be used again after its span has closed.
         let span = spans.iter_mut().rfind(|span| span.id == id.into_u64());
         change(span.expect("a span that was begun"));
     }

@@ -1,8 +1,9 @@
-//! The likeliest mistakes, and the compiler's word on each.
+//! Checks of the compiler's messages for the most likely mistakes.
 //!
-//! A file in `mistakes/` holds one, and its remedy under `cfg(right)`. With it the file compiles; without
-//! it the compiler says what stands behind `//~`: what our traits have it say, or a name that it must
-//! not leave out. Its other words, which change from version to version, are nobody's promise.
+//! Each file in `mistakes/` contains one mistake, and its correction under `cfg(right)`. With
+//! `cfg(right)` the file compiles. Without it, the compiler's message must contain the texts after
+//! `//~`: these are messages of this crate's traits, or names that must not be missing. The other
+//! parts of the message change from version to version and are not checked.
 #![cfg(feature = "client")]
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 
 use serde_json::Value;
 
-/// What the mistakes may use.
+/// The crates that the mistakes may use.
 const CRATES: [&str; 5] = ["axum", "bytes", "http", "tower", "tower_mirror"];
 
 #[test]
@@ -66,7 +67,7 @@ fn says_so(mistake: &str) {
         .lines()
         .filter_map(|line| line.strip_prefix("//~ "))
         .collect();
-    assert!(!expected.is_empty(), "nothing is expected of {mistake}");
+    assert!(!expected.is_empty(), "{mistake} has no expected text");
 
     let right = check(&file, &["--cfg", "right"]);
     let complaint = String::from_utf8_lossy(&right.stderr);
@@ -83,11 +84,11 @@ fn says_so(mistake: &str) {
     }
 }
 
-/// Type-checks one file.
+/// Checks the types of one file.
 fn check(file: &Path, more: &[&str]) -> Output {
     let built = built();
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    // It also writes the names there that are too long for a message.
+    // The compiler also writes names into this folder that are too long for a message.
     let name = file.file_stem().expect("a name").to_string_lossy();
     let suffix = if more.is_empty() { "wrong" } else { "right" };
     let out = format!("{}/ui-{name}-{suffix}.rmeta", env!("CARGO_TARGET_TMPDIR"));
@@ -111,7 +112,7 @@ fn check(file: &Path, more: &[&str]) -> Output {
     rustc.output().expect("the compiler that built this test")
 }
 
-/// Where cargo has put the crates that this test was built with. It builds nothing anew.
+/// Returns the library files of the crates that this test was built with. It builds nothing again.
 fn built() -> &'static HashMap<String, PathBuf> {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -133,7 +134,7 @@ fn built() -> &'static HashMap<String, PathBuf> {
     })
 }
 
-/// The name and file of a library, where the message is of one.
+/// Returns the name and the file of a library, if the message is about one.
 fn library(message: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(message).ok()?;
     let target = &message["target"];

@@ -76,6 +76,11 @@ impl Proxy {
         format!("http://{}{path}", self.address)
     }
 
+    /// The id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     pub(crate) fn admin(&self) -> SocketAddr {
         self.admin.unwrap()
     }

@@ -16,6 +16,8 @@ mod headers;
 mod http2;
 mod metrics;
 mod mirroring;
+#[cfg(target_os = "linux")] // it reads /proc
+mod neighbours;
 mod program;
 mod promql;
 mod rollout_tools;

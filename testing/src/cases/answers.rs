@@ -1,4 +1,5 @@
-//! Pairs of JSON answers, and the two ways to compare them: the walker, and two trees of `serde_json`.
+//! Pairs of JSON responses, and two ways to compare them: the walker, and two trees of
+//! `serde_json`.
 
 use std::fmt::Write as _;
 
@@ -7,12 +8,12 @@ use http::Response;
 use serde_json::Value;
 use tower_mirror::compare::{Answer, Rules, differences};
 
-/// Two answers to the same request.
+/// Two responses to the same request.
 #[derive(Debug)]
 pub struct Pair {
-    /// The row.
+    /// The name of the row in the table.
     pub name: &'static str,
-    /// The bodies.
+    /// The bodies of the two responses.
     pub texts: [String; 2],
 }
 
@@ -25,7 +26,7 @@ pub fn pairs() -> [Pair; 5] {
         texts: [text.clone(), second],
     };
     [
-        // Not the same bytes, so that more than a comparison of bytes is measured.
+        // The two texts differ, so that more than a comparison of bytes is measured.
         pair("equal", format!("{text}\n")),
         pair(
             "one value",
@@ -55,7 +56,8 @@ pub fn pairs() -> [Pair; 5] {
     ]
 }
 
-/// Keys out of order at each depth around one long string.
+/// Creates a pair with one long string inside nested objects, whose keys have another order at each
+/// depth.
 #[must_use]
 pub fn hostile(length: usize, depth: usize) -> Pair {
     let nested = |is_reversed: bool| {
@@ -74,16 +76,17 @@ pub fn hostile(length: usize, depth: usize) -> Pair {
     }
 }
 
-/// How the second answer is written.
+/// The differences of the second response.
 #[derive(Debug, Default)]
 pub struct Form {
-    /// A field more in each object with an id, and other times.
+    /// Each object with an id has an additional field, and the times differ.
     pub is_new: bool,
-    /// All keys in reverse order.
+    /// All keys have the reverse order.
     pub is_reversed: bool,
 }
 
-/// A list of issues in the style of a public API: some 2.5 KB each, most of it URLs.
+/// Creates a list of issues in the style of a public API. Each has about 2.5 KB, and most of it is
+/// URLs.
 #[must_use]
 pub fn issues(count: usize, form: &Form) -> String {
     let issues: Vec<_> = (0..count).map(|number| issue(number, form)).collect();
@@ -161,7 +164,7 @@ fn label(form: &Form) -> String {
     object(members.map(str::to_owned).to_vec(), form)
 }
 
-/// A member; the value is written as it is, with its escapes.
+/// Writes a member of an object. The value is not escaped again.
 fn text(key: &str, value: &str) -> String {
     let mut member = String::new();
     let _ = write!(member, "\"{key}\":\"{value}\"");
@@ -178,7 +181,7 @@ fn object(mut members: Vec<String>, form: &Form) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// An answer with this body.
+/// Creates a response with this body.
 #[must_use]
 pub fn answer(text: &str) -> Answer {
     let answer = Response::builder().header("content-type", "application/json");
@@ -186,13 +189,14 @@ pub fn answer(text: &str) -> Answer {
     Answer::from(answer.body(body).expect("a head"))
 }
 
-/// The number of differences by the walker. `None`: too costly.
+/// Counts the differences with the walker. `None` means that the comparison is too expensive.
 #[must_use]
 pub fn walked(rules: &Rules, a: &Answer, b: &Answer) -> Option<usize> {
     differences(rules, a, b).ok().map(|found| found.len())
 }
 
-/// The number of differences by two trees. Their paths are not counted, which makes it cheaper than it would be.
+/// Counts the differences with two trees. It does not compute their paths, so it costs less than a
+/// complete comparison.
 #[must_use]
 pub fn by_trees(texts: &[String; 2]) -> usize {
     let [a, b] = texts

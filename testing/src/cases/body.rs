@@ -35,7 +35,7 @@ impl Shape {
     }
 }
 
-/// `no body`, `8 KiB`, `64 x 16 KiB`.
+/// Examples are `no body`, `8 KiB` and `64 x 16 KiB`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.frames {

@@ -1,5 +1,5 @@
-//! The cheapest correct copy, written by hand for one case: method, URI and headers cloned, small
-//! frames copied and large ones shared, one permit, one task, one timer.
+//! The cheapest correct copy, written by hand for one case. It clones the method, the URI and the
+//! headers, copies small frames and shares large ones, and uses one permit, one task and one timer.
 //!
 //! It rewrites and marks nothing by default, counts nothing, and cannot be controlled.
 

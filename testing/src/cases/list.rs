@@ -1,4 +1,4 @@
-//! The cases that are counted, by name.
+//! The list of the cases that are counted, with their names.
 
 use super::{Case, Named, Shaped, body::Shape, compares, copies, splits, unsampled};
 
@@ -50,6 +50,6 @@ pub fn all() -> Vec<(String, Make)> {
 pub fn case(name: &str) -> Case {
     let all = all();
     let found = all.iter().find(|(known, _)| known == name);
-    let (_, make) = found.unwrap_or_else(|| panic!("no case is called {name}"));
+    let (_, make) = found.unwrap_or_else(|| panic!("no case has the name {name}"));
     make()
 }

@@ -4,7 +4,7 @@
 //! A case is the entire life of one request: the call, the answer, and its copy until nothing of it is
 //! left, on a runtime with one thread. The creation of the request is not a part of it.
 
-#![allow(dead_code, reason = "each of the three uses what it needs")]
+#![allow(dead_code, reason = "each of the three programs uses a part of it")]
 
 pub mod answers;
 pub mod body;
@@ -23,7 +23,7 @@ use http::Request;
 
 use self::body::{Frames, Shape};
 
-/// A row of a table of cases.
+/// A row of a table of cases: the name, and the function that creates the case.
 pub type Named = (&'static str, fn() -> Case);
 /// One column for each shape of bodies.
 pub type Shaped = (&'static str, fn(Shape) -> Case);

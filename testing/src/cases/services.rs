@@ -36,7 +36,7 @@ impl<B> Service<Request<B>> for Null {
     }
 }
 
-/// Reads the body to its end, frame by frame, then answers.
+/// Reads the body to its end, frame by frame, and then answers.
 #[derive(Clone)]
 pub struct Reader;
 
@@ -66,7 +66,7 @@ impl<B: Body + Unpin> Future for Reading<B> {
         while !self.body.is_end_stream() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => drop(black_box(frame)),
-                Some(Err(_)) => panic!("a body broke off"),
+                Some(Err(_)) => panic!("a body ended with an error"),
                 None => break,
             }
         }

@@ -1,4 +1,4 @@
-//! Requests that are not copied.
+//! The cases of requests that are not copied.
 
 use http::Method;
 use tower::{Layer, Service};

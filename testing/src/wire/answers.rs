@@ -1,4 +1,5 @@
-//! The client gets the primary's answer, whatever the shadow's is.
+//! Cases about responses: the client receives the primary's response, and the shadow's response has
+//! no influence.
 
 use super::{
     bench::Bench,
@@ -98,7 +99,7 @@ async fn envoy_40_failures_are_swallowed(bench: &Bench) -> Checked {
             .await?;
         super::bench::from_primary(&answer)?;
         bench.shadow.answers(&path).await?;
-        // And the next is as if nothing had been.
+        // The next request works as if the failure had not happened.
         let path = bench.path();
         let answer = client
             .exchanges(&request(&format!("GET {path}"), "", b""))

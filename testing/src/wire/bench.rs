@@ -1,4 +1,4 @@
-//! What a case has in its hands.
+//! `Bench`: the proxy and the upstreams of a case, and functions that use them.
 
 use std::{
     future::Future,
@@ -15,7 +15,7 @@ use super::{
     upstream::Upstream,
 };
 
-/// No case takes this long that does not fail.
+/// The limit for each step of a case. A case that passes never waits for it.
 const HANG: Duration = Duration::from_secs(15);
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> Checked<T> {
@@ -23,12 +23,12 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> Ch
     timeout(HANG, future).await.map_err(late)
 }
 
-/// How to know that no copy is still to come.
+/// The way to find out that no further copy will arrive.
 #[derive(Clone, Debug)]
 pub enum Settled {
-    /// The proxies say how many are in flight, at `/stats`.
+    /// The proxies report the number of copies in flight at `/stats`.
     Told(Vec<SocketAddr>),
-    /// Copies of requests that were sent later, to a proxy that mirrors all, have come.
+    /// Copies of later requests have arrived, through a proxy that mirrors all requests.
     Overtaken(SocketAddr),
 }
 
@@ -40,7 +40,7 @@ pub struct Bench {
     pub second: Upstream,
     pub proxy: SocketAddr,
     pub settled: Settled,
-    /// The name of the field that marks a copy, of a proxy that has one.
+    /// The name of the field that marks copies, if the proxy marks copies.
     pub mark: Option<String>,
     pub served: AtomicUsize,
 }
@@ -51,7 +51,7 @@ impl Bench {
             upstream.clear();
         }
         let result = (case.run)(self).await;
-        // Opens the gates that it left.
+        // This opens the gates that the case has left closed.
         for upstream in [&self.primary, &self.shadow, &self.second] {
             upstream.clear();
         }
@@ -62,12 +62,12 @@ impl Bench {
         Client::connect(self.proxy).await
     }
 
-    /// Sends this on a connection of its own.
+    /// Sends this request on a new connection.
     pub(crate) async fn exchange(&self, request: &[u8]) -> Checked<Answer> {
         self.connect().await?.exchanges(request).await
     }
 
-    /// The answer to a GET, which must be the primary's.
+    /// Returns the response to a GET, which must be the primary's response.
     pub(crate) async fn get(&self, path: &str) -> Checked<Answer> {
         let answer = self
             .exchange(&request(&format!("GET {path}"), "", b""))
@@ -76,13 +76,13 @@ impl Bench {
         Ok(answer)
     }
 
-    /// A path that no request had before.
+    /// Returns a path that no earlier request had.
     pub fn path(&self) -> String {
-        // Of one length, so that none begins like another.
+        // All paths have the same length, so that no path is the beginning of another path.
         format!("/{:06}", self.served.fetch_add(1, Relaxed))
     }
 
-    /// Waits until no copy is still to come.
+    /// Waits until no further copy will arrive.
     pub async fn settle(&self) -> Checked {
         match &self.settled {
             Settled::Told(proxies) => {
@@ -104,7 +104,8 @@ impl Bench {
         }
     }
 
-    /// No copy of a request to this path, or only one that has visibly broken off.
+    /// Checks that there is no complete copy of a request to this path. A copy that was visibly
+    /// aborted is permitted.
     pub async fn no_whole_copy(&self, path: &str) -> Checked {
         self.settle().await?;
         let whole = self

@@ -1,4 +1,4 @@
-//! Bodies of requests, however they are framed.
+//! Cases about the bodies of requests, with all kinds of framing.
 
 use super::{
     bench::{Bench, from_primary},
@@ -22,7 +22,7 @@ cases! {
 
 const TE: &str = "transfer-encoding: chunked\r\n";
 
-/// Both sides of a request that the primary answered.
+/// Returns both sides of a request that the primary has answered.
 async fn both(bench: &Bench, path: &str, request: &[u8]) -> Checked<[Seen; 2]> {
     from_primary(&bench.exchange(request).await?)?;
     Ok([
@@ -46,7 +46,7 @@ async fn are(bench: &Bench, path: &str, request: &[u8], body: &[u8]) -> Checked 
 async fn traefik_46_equal_bodies(bench: &Bench) -> Checked {
     for length in [0, 1, 1000, 64 << 10, 1 << 20] {
         let (path, body) = (bench.path(), pattern(length));
-        // Of no bytes: `content-length: 0`.
+        // The length 0 has the header `content-length: 0`.
         let fields = if length == 0 {
             "content-length: 0\r\n"
         } else {
@@ -124,7 +124,7 @@ async fn traefik_46_omitted(bench: &Bench) -> Checked {
         } else {
             request(&line, "", &body)
         };
-        // A copy that still announced the body would never be whole.
+        // A copy that announces a body but omits it would never be complete.
         let [original, copy] = both(bench, &path, &sent).await?;
         ensure!(original.body == body, "the primary's body is another");
         ensure!(
@@ -161,7 +161,8 @@ async fn rfc9110_10_1_1_expect(bench: &Bench) -> Checked {
         .writes(&request(&format!("POST {path}"), fields, b""))
         .await?;
     let sent_on = async {
-        // Whoever says so first, the client waits for it; a shadow must not be who is waited for.
+        // The client waits for `100 Continue` from the primary or the proxy. It must not wait for
+        // the shadow.
         client.continues().await?;
         client.exchanges(body).await
     };

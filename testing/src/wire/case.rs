@@ -1,4 +1,4 @@
-//! What a case is, and what comes of it.
+//! `Case`, its `Setting` and its `Verdict`, and the macros for cases.
 
 use std::{fmt, io};
 
@@ -6,10 +6,11 @@ use futures_util::future::BoxFuture;
 
 use super::Bench;
 
-/// How the proxy that a case is put to must be configured.
+/// The configuration of the proxy that a case needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Setting {
-    /// Mirrors every request, because no share is named, and puts `-shadow` after the name in `Host`.
+    /// Mirrors every request, because no share is configured, and appends `-shadow` to the name in
+    /// `Host`.
     All,
     /// Mirrors 0, 10, 20, 35 and 50 % of the requests.
     None,
@@ -17,7 +18,7 @@ pub enum Setting {
     Fifth,
     Third,
     Half,
-    /// Leaves `Host` as it is, on the copies too.
+    /// Does not change `Host`, and not on the copies either.
     Keep,
     /// Sends `Host: v2.internal:80` on all copies.
     Literal,
@@ -27,7 +28,7 @@ pub enum Setting {
     Omit,
     /// Mirrors to two shadows.
     Two,
-    /// Mirrors to an address where nobody listens.
+    /// Mirrors to an address where no server listens.
     Dead,
 }
 
@@ -47,13 +48,13 @@ impl Setting {
         Self::Dead,
     ];
 
-    /// As it is named on a command line.
+    /// Returns the name of the setting on a command line.
     pub fn name(self) -> String {
         format!("{self:?}").to_lowercase()
     }
 }
 
-/// Anything but a pass.
+/// The result of a case that does not pass.
 #[derive(Debug)]
 pub enum Verdict {
     Fails(String),
@@ -78,15 +79,16 @@ impl fmt::Display for Verdict {
 pub(crate) type Checked<T = ()> = Result<T, Verdict>;
 
 pub struct Case {
-    /// Its source and its number there, and what it is about.
+    /// The source of the case, its number there, and its subject.
     pub name: &'static str,
-    /// Who says what is right.
+    /// The document that defines the correct behaviour.
     pub source: &'static str,
     pub setting: Setting,
     pub run: for<'a> fn(&'a Bench) -> BoxFuture<'a, Checked>,
 }
 
-/// The cases of a file, and a macro that hands the name of each to a macro, which can so make a test of each.
+/// Defines the cases of a file. It also defines a macro that calls another macro with the name of
+/// each case, for example to make a test of each case.
 macro_rules! cases {
     (($dollar:tt) $each:ident; $($name:ident($setting:ident): $source:literal,)*) => {
         pub(crate) const CASES: &[crate::wire::Case] = &[$(
@@ -105,7 +107,7 @@ macro_rules! cases {
     };
 }
 
-/// Fails the case unless this holds.
+/// Fails the case if the condition is false.
 macro_rules! ensure {
     ($holds:expr, $($why:tt)+) => {
         match $holds {
@@ -115,7 +117,7 @@ macro_rules! ensure {
     };
 }
 
-/// Fails the case unless both are equal.
+/// Fails the case if the two values differ.
 macro_rules! same {
     ($found:expr, $expected:expr, $($what:tt)+) => {
         match (&$found, &$expected) {

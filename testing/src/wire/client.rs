@@ -1,4 +1,4 @@
-//! A client that writes what it is told to, and reads what is answered.
+//! `Client`: writes the bytes of a case, and reads the responses.
 
 use std::{io, net::SocketAddr};
 
@@ -38,7 +38,7 @@ impl Client {
         within("an answer", self.answer(false)).await?
     }
 
-    /// The answer to a HEAD, which has no body whatever its fields say.
+    /// Reads the response to a HEAD. It has no body, even if its fields announce one.
     pub(crate) async fn reads_head(&mut self) -> Checked<Answer> {
         within("an answer", self.answer(true)).await?
     }
@@ -48,7 +48,7 @@ impl Client {
         self.reads().await
     }
 
-    /// Waits until it may send the body.
+    /// Waits for `100 Continue`.
     pub(crate) async fn continues(&mut self) -> Checked {
         let head = within("100 Continue", self.0.head()).await??;
         let status = head.unwrap_or_default();
@@ -76,7 +76,8 @@ impl Client {
     }
 }
 
-/// A request for [`HOST`]; `line` is its method and its target. Its body, if any, has a length.
+/// Writes a request for [`HOST`]. `line` is its method and its target. A body that is not empty has
+/// a `content-length`.
 pub(crate) fn request(line: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let mut request = format!("{line} HTTP/1.1\r\nhost: {HOST}\r\n{fields}");
     if !body.is_empty() {
@@ -86,7 +87,7 @@ pub(crate) fn request(line: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     [request.as_bytes(), body].concat()
 }
 
-/// The same body in chunks, and its trailers.
+/// Encodes a body in chunks, followed by its trailers.
 pub(crate) fn chunked(body: &[u8], trailers: &str) -> Vec<u8> {
     let mut coded = Vec::new();
     for chunk in body.chunks(10_000) {
@@ -98,7 +99,7 @@ pub(crate) fn chunked(body: &[u8], trailers: &str) -> Vec<u8> {
     coded
 }
 
-/// A body of which no part is like another.
+/// Returns a body whose parts all differ.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length)
         .map(|at| (at % 251) as u8 ^ (at / 251 % 256) as u8)

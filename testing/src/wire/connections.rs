@@ -1,4 +1,4 @@
-//! Connections on all three sides.
+//! Cases about the connections on all three sides.
 
 use super::{
     bench::{Bench, from_primary},
@@ -15,7 +15,8 @@ cases! {
     rfc9112_9_3_2_pipelining(All): "RFC 9112, 9.3.2",
 }
 
-/// One after the other, each once the copy before is answered. They must share a connection.
+/// Sends requests one after the other, each after the previous copy was answered. They must share a
+/// connection.
 async fn reuse(bench: &Bench, body: &str) -> Checked {
     let mut client = bench.connect().await?;
     let mut connections = Vec::new();
@@ -32,7 +33,7 @@ async fn reuse(bench: &Bench, body: &str) -> Checked {
         connections.push((original.connection, copy.connection));
         bench.settle().await?;
     }
-    // The first may still have been under way when the second was sent.
+    // The first copy may still have been in flight when the second request was sent.
     same!(
         connections[1],
         connections[2],

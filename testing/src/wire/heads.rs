@@ -1,4 +1,4 @@
-//! Methods, targets, hosts and fields.
+//! Cases about methods, targets, hosts and fields.
 
 use super::{
     bench::{Bench, from_primary},
@@ -56,7 +56,7 @@ async fn gateway_03_multiple_mirrors(bench: &Bench) -> Checked {
     Ok(())
 }
 
-/// What the primary and the shadow get as `Host` for this one.
+/// Returns the `Host` that the primary and the shadow receive for this host.
 async fn hosts(bench: &Bench, host: &str) -> Checked<(String, String)> {
     let path = bench.path();
     let get = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n");
@@ -235,7 +235,7 @@ async fn autumn_49_head(bench: &Bench) -> Checked {
         format!("HEAD {path} HTTP/1.1"),
         "the copy"
     );
-    // The connection goes on where the head ended.
+    // The next response on this connection begins directly after the head.
     let next = bench.path();
     from_primary(
         &client

@@ -1,4 +1,4 @@
-//! HTTP/1.1 messages, as they are on the wire.
+//! Readers and writers of HTTP/1.1 messages, without a library.
 
 use std::io::{self, ErrorKind};
 
@@ -13,7 +13,7 @@ pub(crate) type Fields = Vec<(String, String)>;
 pub(crate) struct Head {
     /// The request line or the status line.
     pub(crate) first: String,
-    /// In their order, the names in lower case.
+    /// The fields in their order, with names in lower case.
     pub(crate) fields: Fields,
 }
 
@@ -23,7 +23,7 @@ impl Head {
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Its values in one, as a list.
+    /// Returns all values of a field as one list.
     pub(crate) fn joined(&self, name: &str) -> String {
         self.values(name).join(", ")
     }
@@ -32,12 +32,13 @@ impl Head {
         !self.values(name).is_empty()
     }
 
-    /// The second word of the first line: a request's target, an answer's status.
+    /// Returns the second word of the first line. It is the target of a request, or the status of a
+    /// response.
     pub(crate) fn second(&self) -> &str {
         self.first.split(' ').nth(1).unwrap_or_default()
     }
 
-    /// How the body is framed that follows; what has no framing has none.
+    /// Returns the framing of the body that follows. A message without framing fields has no body.
     pub(crate) fn framing(&self) -> Framing {
         if self.joined("transfer-encoding").ends_with("chunked") {
             return Framing::Chunked;
@@ -68,12 +69,12 @@ impl Io {
         self.0.write_all(bytes).await
     }
 
-    /// Closes it with a reset.
+    /// Closes the connection with a reset.
     pub(crate) fn reset(self) -> io::Result<()> {
         self.0.get_ref().set_zero_linger()
     }
 
-    /// The next head, or `None` where the peer closes before it.
+    /// Reads the next head. Returns `None` if the peer closes the connection before the head.
     pub(crate) async fn head(&mut self) -> io::Result<Option<Head>> {
         let mut head = Head::default();
         while head.first.is_empty() {
@@ -86,7 +87,7 @@ impl Io {
         Ok(Some(head))
     }
 
-    /// Reads a body, and tells what comes as it comes. Returns its trailers.
+    /// Reads a body, and passes each part to the closure when it arrives. Returns the trailers.
     pub(crate) async fn body(
         &mut self,
         framing: Framing,
@@ -112,7 +113,7 @@ impl Io {
         }
     }
 
-    /// Up to an empty line.
+    /// Reads fields up to an empty line.
     async fn fields(&mut self) -> io::Result<Fields> {
         let mut fields = Fields::new();
         loop {

@@ -1,4 +1,4 @@
-//! Shadows that are slow, hung or dead: the client does not wait for them.
+//! Cases about shadows that are slow, hung or down: the client does not wait for them.
 
 use super::{
     bench::{Bench, from_primary},
@@ -24,7 +24,7 @@ async fn parapet_47_slow_mirror(bench: &Bench) -> Checked {
             .exchange(&request(&format!("POST {path}"), "", b"hello"))
             .await?;
         from_primary(&answer)?;
-        // The answer was here while the shadow still held its own.
+        // The client's response has arrived while the shadow has not answered yet.
         let copy = bench.shadow.begins(&path).await?;
         ensure!(copy.state != State::Answered, "the shadow answered first");
         drop(gate);

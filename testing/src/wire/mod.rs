@@ -1,5 +1,6 @@
-//! Cases that show on the wire: a proxy stands between a client and a primary, mirrors to a shadow, and all three
-//! ends are in the hands of the case. The proxy itself is a URL, so that each case can be put to any.
+//! Cases that test a mirroring proxy from outside. The proxy is between a client and a primary, and
+//! mirrors to a shadow; the case controls all three. The proxy is given by its address, so that
+//! each case can test any proxy.
 
 #[macro_use]
 mod case;
@@ -23,7 +24,7 @@ pub use self::{
     upstream::Upstream,
 };
 
-/// Every case, in the order in which it is reported.
+/// Returns all cases, in the order in which they are reported.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     let files = [
         heads::CASES,

@@ -1,4 +1,4 @@
-//! What has no copy.
+//! Cases about requests that have no copy.
 
 use super::{bench::Bench, case::Checked, client::request};
 
@@ -14,7 +14,7 @@ async fn envoy_42_connect(bench: &Bench) -> Checked {
     client
         .writes(b"CONNECT catalog:8000 HTTP/1.1\r\nhost: catalog:8000\r\n\r\n")
         .await?;
-    // What it is answered with is the proxy's own affair.
+    // Any response of the proxy is permitted.
     let _ = client.reads_head().await;
     bench.settle().await?;
     let copies = bench.shadow.seen("");
@@ -36,8 +36,8 @@ async fn traefik_46_upgrade(bench: &Bench) -> Checked {
         .await?;
     let _ = client.reads_head().await;
     bench.settle().await?;
-    // The primary does not switch protocols, so that the request is an ordinary one: its copy has no offer. A proxy may
-    // also refuse it.
+    // The primary does not switch protocols, so the request is an ordinary one, and its copy does
+    // not offer an upgrade. A proxy may also refuse the request.
     let originals = bench.primary.seen(&path);
     if !originals.is_empty() {
         let copies = bench.shadow.seen(&path);

@@ -1,5 +1,6 @@
-//! Shares: 500 requests, ten at a time, and |count - np| of at most three standard deviations, as Gateway API has it.
-//! A proxy that draws at random fails one case in 370 by chance; there is no second attempt.
+//! Cases about shares. Each sends 500 requests, ten at a time, and permits |count - np| of at most
+//! three standard deviations, as the tests of Gateway API do. A proxy that draws at random fails
+//! one case in 370 by chance; there is no second attempt.
 
 use futures_util::future::try_join_all;
 
@@ -32,7 +33,7 @@ async fn share(bench: &Bench, share: f64) -> Checked {
     });
     try_join_all(at_a_time).await?;
     if share == 1.0 {
-        // Waits for the last of them; whether there are more is seen below.
+        // This waits for the last copy. The check below shows whether there are more copies.
         for lane in 0..10 {
             for turn in 0..50 {
                 bench.shadow.gets(&format!("{all}?{lane}-{turn}.")).await?;

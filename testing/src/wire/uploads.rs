@@ -1,4 +1,4 @@
-//! Uploads that take their time, and break off on one side or another.
+//! Cases about uploads that are slow, or that break on one of the sides.
 
 use super::{
     bench::{Bench, from_primary},
@@ -20,7 +20,7 @@ cases! {
     autumn_49_early_refusal(All): "autumn-web: what the primary refuses is not replayed",
 }
 
-/// Sends the head of an upload of 1000 bytes, and half of it.
+/// Sends the head of an upload of 1000 bytes, and the first half of its body.
 async fn half(bench: &Bench, path: &str) -> Checked<(Client, Vec<u8>)> {
     let body = pattern(1000);
     let sent = request(&format!("POST {path}"), "content-length: 1000\r\n", b"");
@@ -55,12 +55,13 @@ async fn envoy_12_downstream_reset(bench: &Bench) -> Checked {
     let path = bench.path();
     let (client, _) = half(bench, &path).await?;
     drop(client);
-    // What is behind it on its way shows that the proxy has seen the client go.
+    // A later request shows that the proxy has noticed that the client has disconnected.
     bench.get(&bench.path()).await?;
     bench.no_whole_copy(&path).await
 }
 
-/// Where a proxy reads all of a request before its primary gets any, the primary cannot act in the middle.
+/// If a proxy reads the whole request before it forwards it, the primary cannot act in the middle
+/// of the body.
 async fn half_arrives_or_does_not_apply(bench: &Bench, path: &str) -> Checked {
     let held_back =
         |_| Verdict::DoesNotApply("the primary gets no request before it is whole".to_owned());
@@ -104,7 +105,7 @@ async fn envoy_14_shadow_upstream_reset(bench: &Bench) -> Checked {
     Ok(())
 }
 
-/// The client, its uploads and their answers, while the shadow reads none of them.
+/// The client sends uploads and receives the responses, while the shadow reads none of the bodies.
 async fn unread(bench: &Bench, uploads: usize, length: usize) -> Checked {
     let mut client = bench.connect().await?;
     let mut gates = Vec::new();

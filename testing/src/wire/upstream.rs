@@ -1,4 +1,4 @@
-//! A server that does with each path what it is told to, and remembers all that reached it.
+//! `Upstream`: a server with a plan for each path, which records all requests that it receives.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,7 +19,7 @@ use super::{
     http1::{Fields, Framing, Head, Io},
 };
 
-/// A request that reached it.
+/// A request that an upstream has received.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub connection: usize,
@@ -43,30 +43,31 @@ impl Seen {
 pub enum State {
     Reading,
     Whole,
-    /// Whole, and the answer is written.
+    /// The request is complete, and the response was written.
     Answered,
     Broken,
 }
 
-/// What it does with the requests to one path.
+/// The behaviour for the requests to one path.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What it writes.
+    /// The bytes of the response.
     pub answer: Vec<u8>,
     pub when: When,
     pub then: Then,
-    /// Waits here until the gate is dropped.
+    /// The server waits until this gate is dropped.
     pub gate: Option<watch::Receiver<()>>,
 }
 
-/// When a [`Plan`] waits at its gate and writes its answer.
+/// The time at which a [`Plan`] waits at its gate and writes its response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum When {
-    /// Waits and answers with the head; reads the body afterwards.
+    /// The server waits and answers after the head. It reads the body afterwards.
     Head,
-    /// Waits with the head, so that the body is not read; then reads it and answers.
+    /// The server waits after the head, before it reads the body. Then it reads the body and
+    /// answers.
     BeforeBody,
-    /// Reads it, waits, and answers.
+    /// The server reads the body, waits, and answers.
     End,
 }
 
@@ -75,11 +76,11 @@ pub enum Then {
     Keeps,
     Closes,
     Resets,
-    /// Writes chunks of a body until nobody takes them.
+    /// Writes chunks of a body until the connection fails.
     Endless,
 }
 
-/// Keeps a plan waiting until it is dropped.
+/// A plan waits until its gate is dropped.
 pub struct Gate(#[allow(dead_code)] watch::Sender<()>);
 
 impl Plan {
@@ -115,7 +116,7 @@ impl Plan {
 
     async fn waits(&self) {
         if let Some(mut gate) = self.gate.clone() {
-            // An error says that the gate is gone.
+            // An error means that the gate was dropped.
             while gate.changed().await.is_ok() {}
         }
     }
@@ -123,7 +124,7 @@ impl Plan {
 
 type Log = BTreeMap<usize, Seen>;
 
-/// Ends with the last that has it.
+/// A server on a real socket. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct Upstream {
     pub address: SocketAddr,
@@ -140,7 +141,7 @@ struct Shared {
 }
 
 impl Upstream {
-    /// Answers with its name where it is told nothing else.
+    /// Starts a server. It answers with its name on paths without a plan.
     pub async fn start(name: &'static str, address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() {
             TcpSocket::new_v4()
@@ -148,7 +149,7 @@ impl Upstream {
             TcpSocket::new_v6()
         }?;
         socket.set_reuseaddr(true)?;
-        // So that a window is soon full that is not read.
+        // A small buffer makes the window full soon if the server does not read.
         socket.set_recv_buffer_size(256 * 1024)?;
         socket.bind(address)?;
         let listener = socket.listen(1024)?;
@@ -168,18 +169,18 @@ impl Upstream {
         })
     }
 
-    /// What it does with requests to this path.
+    /// Sets the plan for requests to this path.
     pub fn plans(&self, path: &str, plan: Plan) {
         lock(&self.shared.plans).insert(path.to_owned(), plan);
     }
 
-    /// Forgets all.
+    /// Forgets all plans and requests.
     pub fn clear(&self) {
         lock(&self.shared.plans).clear();
         self.shared.log.send_modify(Log::clear);
     }
 
-    /// The requests so far whose targets begin like this.
+    /// Returns the requests so far whose targets begin with `path`.
     pub fn seen(&self, path: &str) -> Vec<Seen> {
         let log = self.shared.log.borrow();
         log.values()
@@ -188,7 +189,7 @@ impl Upstream {
             .collect()
     }
 
-    /// The first request to this path of which this holds, once there is one.
+    /// Waits for the first request to this path that fulfils the condition.
     pub async fn sees(
         &self,
         path: &str,
@@ -199,7 +200,7 @@ impl Upstream {
         let is_it = |seen: &&Seen| seen.is_to(path) && holds(seen);
         let what = format!("{} to get {what}", self.shared.name);
         within(&what, async {
-            // The sender is as old as `self`.
+            // The sender lives as long as `self`.
             let _ = log
                 .wait_for(|log| log.values().any(|seen| is_it(&seen)))
                 .await;
@@ -209,17 +210,17 @@ impl Upstream {
         found.ok_or(super::Verdict::Fails(what))
     }
 
-    /// The request to this path, once it is whole.
+    /// Waits until the request to this path is complete.
     pub async fn gets(&self, path: &str) -> Checked<Seen> {
         self.sees(path, "a whole request", Seen::is_whole).await
     }
 
-    /// The request to this path, once its head has arrived.
+    /// Waits until the head of the request to this path has arrived.
     pub async fn begins(&self, path: &str) -> Checked<Seen> {
         self.sees(path, "the head of a request", |_| true).await
     }
 
-    /// The request to this path, once its answer is written.
+    /// Waits until the response to the request to this path was written.
     pub async fn answers(&self, path: &str) -> Checked<Seen> {
         let answered = |seen: &Seen| seen.state == State::Answered;
         self.sees(path, "a request and answer it", answered).await
@@ -260,7 +261,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         connections.spawn(async move {
             let connection = shared.next();
             if let Ok(io) = Io::new(stream) {
-                // How it ends is in the log.
+                // The record of the request shows how the connection has ended.
                 let _ = serve(io, connection, &shared).await;
             }
         });
@@ -339,7 +340,7 @@ async fn read(io: &mut Io, framing: Framing, id: usize, shared: &Shared) -> io::
     read.map(drop)
 }
 
-/// Where the head ends: all that a HEAD is answered with.
+/// Returns the length of the head, which is the whole response to a HEAD.
 fn head_of(answer: &[u8]) -> usize {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
     end.map_or(answer.len(), |end| end + 4)

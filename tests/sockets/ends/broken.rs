@@ -1,5 +1,6 @@
-//! A body that breaks off, or that is not as long as it was declared: no copy is complete, no server behind the mirror
-//! believes to have a whole one, and the client is blamed.
+//! Bodies that break off, or whose length differs from the declared length: no copy is complete, no
+//! server behind the mirror receives a request that looks complete, and the outcome names the
+//! client.
 
 use axum::{body::Body, extract::Request};
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use tower_mirror_testing::{
     server::{Clock, Server, within},
 };
 
-/// How an upload of ten bytes breaks off.
+/// The way in which an upload of ten bytes breaks off.
 const BREAKS: [Break; 6] = [
     Break::new(Some("20"), End::Reset(NO_ERROR)),
     Break::new(None, End::Reset(NO_ERROR)),
@@ -40,7 +41,7 @@ struct Break {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Reset(u32),
-    /// As if it were whole.
+    /// The end looks as if the body were complete.
     TooShort,
     TooLong,
 }
@@ -64,7 +65,7 @@ impl Break {
     }
 }
 
-/// The break comes once what is before it has been read.
+/// The upload breaks off after the earlier bytes have been read.
 #[tokio::test(start_paused = true)]
 async fn a_broken_upload_is_never_a_complete_copy() {
     for way in WAYS {
@@ -88,7 +89,7 @@ async fn a_broken_upload_is_never_a_complete_copy() {
     }
 }
 
-/// All in one packet: the server may drop the request before anybody sees it.
+/// Everything is in one packet, so the server may drop the request before the mirror sees it.
 #[tokio::test(start_paused = true)]
 async fn an_upload_that_breaks_off_at_once_is_never_a_complete_copy() {
     for way in WAYS {
@@ -112,7 +113,7 @@ async fn an_upload_that_breaks_off_at_once_is_never_a_complete_copy() {
     }
 }
 
-/// The service behind a `RequestBodyBufferLayer` is given an incomplete body.
+/// The service behind a `RequestBodyBufferLayer` receives an incomplete body.
 #[tokio::test(start_paused = true)]
 async fn a_broken_upload_is_never_a_complete_buffered_body() {
     for broken in BREAKS {
@@ -164,8 +165,9 @@ async fn a_buffered_upload_that_breaks_off_is_the_clients_doing() {
     }
 }
 
-/// A primary that answers before it has read the body: whatever its server notices of the reset first, the HTTP/1.1
-/// server behind it must not get a shorter body that looks whole.
+/// A primary that answers before it has read the body. Its server may notice the reset in different
+/// ways; in each, the HTTP/1.1 server behind it must not receive a shorter body that looks
+/// complete.
 #[tokio::test(start_paused = true)]
 async fn a_proxy_passes_on_the_break_of_an_upload_that_was_answered_already() {
     for way in WAYS {
@@ -187,14 +189,15 @@ async fn a_proxy_passes_on_the_break_of_an_upload_that_was_answered_already() {
             upstream.stop().await;
             let forwarded = forwarded.recv().await.unwrap();
             assert_eq!(forwarded.bytes, [b'x'; 10], "{case}");
-            // In axum's box no end can be told from this reset; the proxy, which has hyper's own body, can.
+            // With axum's boxed body, this reset cannot be distinguished from an end. The proxy has
+            // hyper's body and can distinguish them.
             let is_hidden = broken.declared.is_none() && broken.end == End::Reset(0);
             assert!(is_hidden || !forwarded.is_whole, "{case}");
         }
     }
 }
 
-/// A server inside a process can declare what it does not keep.
+/// A caller inside a process can declare a length that its body does not have.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_longer_than_declared_is_never_a_complete_copy() {
     for mode in [BodyMode::Buffered, BodyMode::Streaming] {
@@ -217,7 +220,7 @@ async fn a_body_that_is_longer_than_declared_is_never_a_complete_copy() {
             let body = Body::from_stream(stream::iter(chunks));
             let request = Request::post("/").header("content-length", "5").body(body);
             let answer = within(app.oneshot(request.unwrap())).await.unwrap();
-            // The primary reads what it reads without the layer.
+            // The primary reads the same bytes as without the layer.
             let echo = answer.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(echo, "hello world", "{case}");
 

@@ -1,4 +1,5 @@
-//! A conversation that its client cancels: one event, which has one name, whatever notices it first.
+//! A conversation that its client cancels: the outcome is the same for every part that may notice
+//! it first.
 
 use std::convert::Infallible;
 
@@ -19,7 +20,7 @@ use tower_mirror_testing::{
 
 const GRPC: [(&str, &str); 2] = [("content-type", "application/grpc"), ("te", "trailers")];
 
-/// Answers each frame with itself, as a bidirectional call does.
+/// Answers each frame with the same frame, as a bidirectional call does.
 fn talking() -> Router {
     Router::new().fallback(any(async |request: Request| {
         let frames = request.into_body().into_data_stream();
@@ -27,7 +28,7 @@ fn talking() -> Router {
     }))
 }
 
-/// Reads on a task of its own, and says nothing before the call has ended.
+/// Reads on a separate task, and sends nothing before the call has ended.
 fn listening() -> Router {
     Router::new().fallback(any(async |request: Request| {
         let reading = tokio::spawn(request.into_body().collect());
@@ -38,7 +39,7 @@ fn listening() -> Router {
     }))
 }
 
-/// Does not read, and goes on to answer.
+/// Does not read, and continues to answer.
 fn deaf() -> Router {
     Router::new().fallback(any(async |request: Request| {
         let kept = request.into_body();
@@ -51,7 +52,7 @@ fn deaf() -> Router {
     }))
 }
 
-/// What the client does not want any more.
+/// The part of the stream that the client cancels.
 async fn cancel(mut rig: Rig, path: &str, reads: bool, reason: u32) -> Ended {
     let mut client = Client::connect(rig.primary.address).await;
     client
@@ -74,12 +75,12 @@ async fn is_the_clients(way: Way, case: &str, app: fn() -> Router, reads: bool) 
         let ended = cancel(rig, "/", reads, reason).await;
         ended.lost(Outcome::ClientAborted, &case);
 
-        // The same primary behind a reverse proxy.
+        // This is the same primary behind a reverse proxy.
         let upstream = Server::start(app()).await;
         let target = tower_mirror::HttpTarget::new(&upstream.url()).unwrap();
         let rig = Rig::of(way, |_| primary(target), |builder| builder).await;
         let ended = cancel(rig, "/proxy", true, reason).await;
-        drop(upstream); // a server that does not read does not see its client go
+        drop(upstream); // a server that does not read does not notice that its client has disconnected
         ended.lost(Outcome::ClientAborted, &format!("proxy: {case}"));
     }
 }

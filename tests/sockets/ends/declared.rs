@@ -1,4 +1,5 @@
-//! A body is complete once its declared length has been read, wherever the end of its stream is.
+//! A body is complete when its declared length has been read. The end of its stream has no
+//! influence.
 
 use std::time::Duration;
 
@@ -9,16 +10,17 @@ use tower_mirror::{BodyMode, Outcome};
 use super::rig::{Rig, WAYS, Way};
 use tower_mirror_testing::{by_hand::*, server::within};
 
-/// Reads all, stops at five bytes, is an HTTP/1.1 client that stops at the declared length.
+/// Three primaries: one reads the whole body, one stops after five bytes, and one is an HTTP/1.1
+/// client that stops at the declared length.
 const READERS: [&str; 3] = ["/collect", "/exact/5", "/proxy"];
-/// The same without the one that waits for the end.
+/// The same primaries, without the one that waits for the end.
 const STOPPERS: [&str; 2] = ["/exact/5", "/proxy"];
 
 const FIVE: (&str, &str) = ("content-length", "5");
 const TRAILER: (&str, &str) = ("trailer", "x-sum");
 const SUM: (&str, &str) = ("x-sum", "42");
 
-/// Each way with each of these primaries.
+/// Combines each way with each of these primaries.
 async fn each(paths: &[&'static str], test: impl AsyncFn(Rig, Client, &str, Way, &str)) {
     for way in WAYS {
         for path in paths {
@@ -30,7 +32,7 @@ async fn each(paths: &[&'static str], test: impl AsyncFn(Rig, Client, &str, Way,
     }
 }
 
-/// When the client says that its body has ended.
+/// The time at which the client sends the end of its body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ends {
     WithData,
@@ -104,7 +106,7 @@ async fn announced_trailers_that_come_after_the_answer_are_copied() {
         client
             .write(&[head("POST", path, &[FIVE, TRAILER]), data(b"hello")])
             .await;
-        // The primary waits for nothing.
+        // The primary does not wait for the end.
         assert_eq!(client.status().await, Ok(200), "{case}");
         client.write(&[trailers(&[SUM])]).await;
         rig.handle.wait_idle().await;
@@ -141,7 +143,7 @@ async fn announced_trailers_are_not_waited_for_long() {
         assert_eq!(rig.handle.stats().in_flight(), 1, "{case}");
         advance(Duration::from_millis(251)).await;
         rig.handle.wait_idle().await;
-        // The server has its stream back.
+        // The server can use its stream again.
         rig.body_dropped().await;
         client.closed().await;
         let ended = rig.end().await;
@@ -165,7 +167,8 @@ async fn trailers_that_nothing_announced_are_copied_or_follow_what_was_complete(
         client.closed().await;
         let ended = rig.end().await;
         if way.mode == BodyMode::Streaming && !way.is_http2 {
-            // The copy's head was sent before them, and HTTP/1.1 has no place for them behind a length.
+            // The copy's head was sent before the trailers arrived, and HTTP/1.1 has no trailers
+            // after a body with a length.
             assert_eq!(ended.outcomes, [Outcome::FailedTransport], "{case}");
             return;
         }

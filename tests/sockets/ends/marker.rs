@@ -1,4 +1,5 @@
-//! Handlers that stop at an end marker of their own, and handlers that refuse what they have begun to read.
+//! Handlers that stop at their own end marker, and handlers that refuse a body after they have
+//! begun to read it.
 
 use std::sync::Arc;
 
@@ -23,18 +24,18 @@ use tower_mirror_testing::{
 };
 
 const TYPE: (&str, &str) = ("content-type", "multipart/form-data; boundary=X");
-/// Without what follows its end marker.
+/// The body without the bytes that follow its end marker.
 const FORM: &str = "--X\r\ncontent-disposition: form-data; name=\"film\"\r\n\r\nAlien\r\n--X--";
 const AFTER: &str = "\r\n";
 
-/// Where the handler is, and where it waits.
+/// The handler's events, and the permission that it waits for.
 #[derive(Clone, Debug)]
 struct Gate {
     read: UnboundedSender<()>,
     goes_on: Arc<Notify>,
 }
 
-/// Reads the form, says so, and answers once it may.
+/// Reads the form, reports this, and answers when the test permits it.
 async fn upload(State(gate): State<Gate>, mut form: Multipart) -> String {
     let mut fields = Vec::new();
     while let Some(field) = form.next_field().await.unwrap() {
@@ -57,11 +58,11 @@ fn app() -> (Router, UnboundedReceiver<()>, Arc<Notify>) {
     (app, reads, goes_on)
 }
 
-/// When the client sends what the handler does not read.
+/// The time at which the client sends the bytes that the handler does not read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rest {
     AtOnce,
-    /// Once the handler has read the form, before it answers.
+    /// After the handler has read the form, and before it answers.
     BeforeAnswer,
     AfterAnswer,
 }
@@ -72,7 +73,8 @@ fn chunk(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
 }
 
-/// The head of a form over HTTP/1.1, and what is read of its body and not, by its framing.
+/// For each framing: the head of a form over HTTP/1.1, the part of its body that is read, and the
+/// part that is not read.
 fn forms() -> [(&'static str, String, String); 3] {
     let length = FORM.len() + AFTER.len();
     let head = "POST / HTTP/1.1\r\nhost: catalog\r\ncontent-type: multipart/form-data; boundary=X";
@@ -105,7 +107,7 @@ async fn ten_of_ten_forms_are_copied_over_http1() {
                 let case = format!("{framing}, {when:?}, {way:?}");
                 let (app, mut reads, goes_on) = app();
                 let rig = Rig::with(way, app).await;
-                // The connection stays open for the next form.
+                // The connection remains open for the next form.
                 let mut client = Raw::connect(rig.primary.address).await;
                 for n in 1..=10 {
                     match when {
@@ -172,7 +174,7 @@ async fn forms_are_copied_over_http2() {
     }
 }
 
-/// What a client sees of an upload that ends early, and what was read of it.
+/// The client's view of an upload that ends early, and the events of the primary.
 type Seen = (String, Vec<Read>);
 
 async fn over_http1(address: std::net::SocketAddr, sent: &str) -> String {
@@ -189,7 +191,7 @@ async fn over_http2(address: std::net::SocketAddr, sent: &[Vec<u8>]) -> String {
     format!("{events:?}")
 }
 
-/// What a client sees without the mirror.
+/// Returns the client's view without the mirror.
 async fn without(run: impl AsyncFn(std::net::SocketAddr) -> String) -> Seen {
     let _clock = Clock::held();
     let (server, events) = tapped(primary(upstream_of_none())).await;
@@ -198,7 +200,7 @@ async fn without(run: impl AsyncFn(std::net::SocketAddr) -> String) -> Seen {
     (seen, all(events))
 }
 
-/// The clock stands still, so that nothing that the client sees waits for a deadline of the mirror.
+/// The clock is paused, so no part of the client's view can wait for a deadline of the mirror.
 async fn is_unread_and_unnoticed(
     case: &str,
     reads_alike: bool,
@@ -216,7 +218,7 @@ async fn is_unread_and_unnoticed(
     }
 }
 
-/// After ten bytes of a hundred.
+/// The primary refuses after ten bytes of a hundred.
 #[tokio::test(start_paused = true)]
 async fn of_a_refused_body_nothing_more_is_read() {
     let ten = "0123456789";
@@ -226,7 +228,7 @@ async fn of_a_refused_body_nothing_more_is_read() {
         for (framing, body) in [
             ("content-length: 100", ten.to_owned()),
             ("transfer-encoding: chunked", chunk(ten)),
-            // More is there, and is not read either.
+            // More bytes are available, and are not read either.
             ("content-length: 100", ten.repeat(9)),
         ] {
             let sent = format!("{line}{framing}\r\n\r\n{body}");
@@ -265,7 +267,7 @@ async fn a_large_rest_is_left_after_success_too() {
     .await;
 }
 
-/// The server gets its connection back soon where the rest is small and does not come.
+/// The server can soon use its connection again if the rest is small and does not arrive.
 #[tokio::test(start_paused = true)]
 async fn a_small_rest_is_not_waited_for_long() {
     let mut rig = Rig::new(way(BodyMode::Buffered, false)).await;
@@ -281,7 +283,7 @@ async fn a_small_rest_is_not_waited_for_long() {
     rig.end().await.lost(Outcome::Unread, "");
 }
 
-/// A whole body that a handler does not look at, in one packet with its head.
+/// A complete body, in one packet with its head, that a handler does not read.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_ignored_has_no_copy_in_either_protocol() {
     for way in WAYS {

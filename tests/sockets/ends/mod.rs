@@ -1,5 +1,5 @@
-//! How the body of a request ends, over real sockets and with frames written by hand: the copy is exact, or it does not
-//! count as one, and the outcome says whose doing that was.
+//! The ends of request bodies, over real sockets and with frames that the tests write: a copy is
+//! exact or does not count as complete, and the outcome names the cause.
 
 mod broken;
 mod cancelled;

@@ -1,4 +1,4 @@
-//! Codings, offers to upgrade and empty bodies: what the copy's framing is made of.
+//! Transfer codings, offers to upgrade and empty bodies, which decide the framing of a copy.
 
 use axum::{Router, extract::Request, response::IntoResponse, routing::any};
 use http::StatusCode;
@@ -44,7 +44,7 @@ async fn a_coding_that_the_copy_would_lose_has_no_copy() {
     }
 }
 
-/// hyper refuses these itself, so that the mirror sees no request.
+/// hyper refuses these codings, so the mirror sees no request.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_not_chunked_in_the_end_is_refused() {
     for coding in ["identity", "gzip", "chunked, gzip"] {
@@ -101,7 +101,7 @@ async fn an_offer_that_the_primary_does_not_take_up_is_an_ordinary_request() {
     }
 }
 
-/// Switches protocols, and then sends back what it is sent.
+/// Switches protocols, and then returns all bytes that it receives.
 fn switching() -> Router {
     let handler = any(async |mut request: Request| {
         let upgrade = hyper::upgrade::on(&mut request);
@@ -147,7 +147,7 @@ async fn an_extended_connect_has_no_copy() {
         let rig = Rig::with(way, switching()).await;
         let mut client = Client::connect(rig.primary.address).await;
         let head = head("CONNECT", "/", &[]);
-        // Pseudo header fields stand before the others, of which there are none.
+        // Pseudo-header fields come before other fields. Here there are no other fields.
         let protocol = fields(&[(":protocol", "websocket")]);
         let head = [&head[9..], &protocol].concat();
         client.write(&[whole_head(&head), data(b"through")]).await;
@@ -165,7 +165,7 @@ async fn an_extended_connect_has_no_copy() {
     }
 }
 
-/// An HTTP/1.1 server that gives the bytes of each request.
+/// An HTTP/1.1 server that passes the bytes of each request to the test.
 async fn raw_shadow() -> (HttpTarget, UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Primaries, each with a way of its own to read a body, and what they say of it.
+//! Primaries that read bodies in different ways, and the events that they report.
 
 use std::{
     pin::Pin,
@@ -20,17 +20,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use tower::ServiceExt;
 use tower_mirror::HttpTarget;
 
-/// What happens at a primary.
+/// An event at a primary.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Event {
-    /// So many bytes were read from the connection.
+    /// This number of bytes was read from the connection.
     Read(usize),
     /// The body has been dropped.
     Dropped,
 }
 
-/// `/collect` reads all, `/exact/5` five bytes and no more, `/refuse/401/5` too, with that answer, `/ignore` nothing;
-/// `/proxy` is a reverse proxy.
+/// The routes are: `/collect` reads the whole body; `/exact/5` reads only five bytes;
+/// `/refuse/401/5` reads only five bytes and answers 401; `/ignore` reads nothing; `/proxy` is a
+/// reverse proxy.
 pub(crate) fn primary(upstream: HttpTarget) -> Router {
     Router::new()
         .route("/collect", any(collect))
@@ -57,7 +58,7 @@ async fn refuse(Path((status, bytes)): Path<(u16, usize)>, request: Request) -> 
     StatusCode::from_u16(status).unwrap()
 }
 
-/// Reads so many bytes and drops the body.
+/// Reads this number of bytes and drops the body.
 pub(crate) async fn read(mut body: Body, bytes: usize) {
     let mut left = bytes;
     while left > 0 {
@@ -76,7 +77,7 @@ async fn proxy(State(upstream): State<HttpTarget>, mut request: Request) -> Resp
     }
 }
 
-/// A body that says when it is read, and changes nothing else.
+/// A body that reports when it is read, and changes nothing else.
 #[derive(Debug)]
 pub(crate) struct Tap {
     body: Body,

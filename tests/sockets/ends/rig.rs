@@ -1,4 +1,5 @@
-//! A primary behind the mirror, a recording shadow and a recording server behind the primary's reverse proxy.
+//! A primary behind the mirror, a recording shadow and a recording server behind the primary's
+//! reverse proxy.
 
 use axum::{Router, extract::Request};
 use bytes::Bytes;
@@ -35,7 +36,7 @@ impl Received {
     }
 }
 
-/// Sends what it has once it is dropped, as it is when the connection breaks.
+/// Sends the recorded request when it is dropped, which also happens when the connection breaks.
 struct Recording {
     received: Option<Received>,
     sender: UnboundedSender<Received>,
@@ -49,7 +50,7 @@ impl Drop for Recording {
     }
 }
 
-/// A server that answers each request once it has read it, and notes whether it was whole.
+/// A server that reads each request, answers it, and records whether it was complete.
 pub(crate) async fn recording() -> (Server, UnboundedReceiver<Received>) {
     let (sender, received) = unbounded_channel();
     let server = Server::start(Router::new().fallback(async move |request: Request| {
@@ -58,7 +59,8 @@ pub(crate) async fn recording() -> (Server, UnboundedReceiver<Received>) {
     (server.await, received)
 }
 
-/// The same, but it answers before it reads, with a body that ends with the request's.
+/// The same server, but it answers before it reads. The body of the response ends with that of the
+/// request.
 pub(crate) async fn answering_first() -> (Server, UnboundedReceiver<Received>) {
     let (sender, received) = unbounded_channel();
     let server = Server::start(Router::new().fallback(async move |request: Request| {
@@ -99,7 +101,7 @@ async fn record(request: Request, sender: UnboundedSender<Received>) {
                 Err(frame) => received.trailers = frame.into_trailers().ok(),
             },
             Some(Err(_)) => return,
-            // hyper reports the reset of a stream with `NO_ERROR` as an end.
+            // hyper reports a reset of a stream with `NO_ERROR` as an end.
             None => {
                 received.is_whole = version < Version::HTTP_2 || body.is_end_stream();
                 return;
@@ -114,11 +116,11 @@ pub(crate) struct Way {
     pub(crate) mode: BodyMode,
     /// The shadow's protocol.
     pub(crate) is_http2: bool,
-    /// The body is read whole before the mirror sees the request.
+    /// The whole body is read before the mirror sees the request.
     pub(crate) is_buffered: bool,
 }
 
-/// Each mode over each protocol.
+/// Returns each mode over each protocol.
 pub(crate) const WAYS: [Way; 4] = [
     way(BodyMode::Buffered, false),
     way(BodyMode::Buffered, true),
@@ -145,15 +147,15 @@ pub(crate) struct Rig {
     _clock: Clock,
 }
 
-/// What is left of a run.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Of each request that the mirror saw.
+    /// The outcome of each request that the mirror saw.
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) copies: Vec<Received>,
-    /// What arrived behind the primary's reverse proxy.
+    /// The requests that arrived behind the primary's reverse proxy.
     pub(crate) forwarded: Vec<Received>,
-    /// What was read of the client's connection, as far as it was not waited for.
+    /// The events of the primary that the test has not waited for.
     pub(crate) events: Vec<Event>,
 }
 
@@ -197,12 +199,12 @@ impl Rig {
         }
     }
 
-    /// The next copy, once the shadow has read it.
+    /// Waits for the next copy that the shadow has read.
     pub(crate) async fn copy(&mut self) -> Received {
         within(self.copies.recv()).await.unwrap()
     }
 
-    /// Waits until so many bytes have been read from the client's connection.
+    /// Waits until this number of bytes has been read from the client's connection.
     pub(crate) async fn read(&mut self, bytes: usize) {
         let mut left = bytes;
         while left > 0 {
@@ -218,13 +220,14 @@ impl Rig {
         while within(self.events.recv()).await != Some(Event::Dropped) {}
     }
 
-    /// Waits until each copy has ended, and each connection. The client's must be closed already.
+    /// Waits until each copy and each connection has ended. The client's connection must already be
+    /// closed.
     pub(crate) async fn end(self) -> Ended {
         within(self.handle.wait_idle()).await;
         self.primary.stop().await;
         self.upstream.stop().await;
         let stats = self.handle.stats();
-        drop(self.handle); // and with it the connections to the shadow
+        drop(self.handle); // this also closes the connections to the shadow
         self.shadow.stop().await;
         assert_eq!(
             stats.in_flight() + stats.buffered_bytes() as u64,
@@ -244,12 +247,12 @@ impl Rig {
     }
 }
 
-/// For primaries that forward nothing.
+/// Creates a rig for primaries that forward nothing.
 pub(crate) fn upstream_of_none() -> HttpTarget {
     HttpTarget::new("http://127.0.0.1:1").unwrap()
 }
 
-/// Serves `app`, and says what is read of the bodies of its requests.
+/// Serves `app`, and reports the events of the bodies of its requests.
 pub(crate) async fn tapped(app: Router) -> (Server, UnboundedReceiver<Event>) {
     let (sender, events) = unbounded_channel();
     let app = app.layer(axum::middleware::map_request(move |request: Request| {
@@ -264,7 +267,7 @@ pub(crate) fn all<T>(mut received: UnboundedReceiver<T>) -> Vec<T> {
 }
 
 impl Ended {
-    /// The one copy, which must be the only outcome.
+    /// Returns the only copy. There must be no other outcome.
     #[track_caller]
     pub(crate) fn completed(mut self, case: &str) -> Received {
         assert_eq!(
@@ -279,7 +282,8 @@ impl Ended {
         copy
     }
 
-    /// There was one request with this outcome, and no server believes to have a whole one.
+    /// Asserts that there was one request with this outcome, and that no server has received a
+    /// request that looks complete.
     #[track_caller]
     pub(crate) fn lost(self, outcome: Outcome, case: &str) {
         assert_eq!(self.outcomes, [outcome], "{case}: {:?}", self.copies);

@@ -1,4 +1,4 @@
-//! A copy carries the trailers of its request, or it does not count as complete.
+//! A copy has the trailers of its request, or it does not count as complete.
 
 use http::Uri;
 use hyper_util::{
@@ -19,7 +19,7 @@ use tower_mirror_testing::{
 const FIVE: (&str, &str) = ("content-length", "5");
 const TRAILER: (&str, &str) = ("trailer", "x-sum");
 
-/// HTTP/1.1 clients drop these without a word (RFC 9110, section 6.5.1).
+/// HTTP/1.1 clients drop these fields without an error (RFC 9110, section 6.5.1).
 const FORBIDDEN: [&str; 12] = [
     "authorization",
     "cache-control",
@@ -53,7 +53,7 @@ async fn trailers_that_no_client_sends_are_never_of_a_complete_copy() {
                 let _ = within(client.event()).await;
                 within(rig.handle.wait_idle()).await;
                 within(client.closed()).await;
-                // Some of them are no field of HTTP/2, and the server resets the stream.
+                // Some of them are not permitted in HTTP/2, and the server resets the stream.
                 let outcome = match name {
                     "te" | "transfer-encoding" => Outcome::ClientAborted,
                     _ => Outcome::BodyError,
@@ -90,7 +90,7 @@ async fn trailers_that_no_client_sends_are_never_of_a_complete_copy_over_http1()
     }
 }
 
-/// hyper-util's own client as the shadow, which knows nothing of the mirror.
+/// The shadow is hyper-util's client, which does not know the mirror.
 #[tokio::test(start_paused = true)]
 async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
     for way in WAYS {
@@ -129,7 +129,7 @@ async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
             let copy = copies.pop().unwrap();
             let is_late = way.mode == BodyMode::Streaming && !way.is_http2;
             if is_late && !declared.contains(&TRAILER) {
-                // The copy's head was sent before them.
+                // The copy's head was sent before the trailers arrived.
                 assert_eq!(
                     stats.outcome(Outcome::FailedTransport),
                     1,
@@ -144,7 +144,8 @@ async fn another_client_sends_the_trailers_too_or_the_copy_is_not_complete() {
     }
 }
 
-/// Whether anything follows the declared bytes is known only at the end of the request, so the copy waits for it.
+/// Only the end of the request shows whether trailers follow the declared bytes, so the copy waits
+/// for the end.
 #[tokio::test(start_paused = true)]
 async fn trailers_that_come_after_the_shadow_has_answered_are_not_lost_unseen() {
     for way in WAYS
@@ -159,7 +160,7 @@ async fn trailers_that_come_after_the_shadow_has_answered_are_not_lost_unseen() 
         rig.read(5).await;
         if !way.is_http2 {
             assert_eq!(rig.copy().await.bytes, b"hello");
-            // Once another copy is answered, this one is too.
+            // When a later copy has been answered, this copy has been answered too.
             let mut other = Client::connect(rig.primary.address).await;
             other.write(&[head("GET", "/ignore", &[]), end()]).await;
             assert_eq!(within(other.status()).await, Ok(200));
