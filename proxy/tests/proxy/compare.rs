@@ -208,6 +208,30 @@ async fn a_v2_that_adds_a_field_fails_and_both_formats_name_it() {
     assert_eq!(compared.status("/verdict/pass").await, [409, 409]);
     assert_eq!(compared.status("/verdict/fail").await, [200, 200]);
 
+    assert!(verdict["since"].is_f64(), "{verdict}");
+    let route = &verdict["routes"][0];
+    for (of, fields) in [
+        (
+            &verdict,
+            "schema mirror verdict inconclusive_because since tolerated confidence compared missing dropped routes not_judged",
+        ),
+        (
+            route,
+            "route n v2_only baseline_only both excess low high evidence verdict missing paths",
+        ),
+        (&route["paths"][0], "path kind v2_only baseline_only"),
+        (&verdict["not_judged"][0], "route path kind share"),
+    ] {
+        let object = of.as_object().unwrap();
+        for field in fields.split(' ') {
+            assert!(object.contains_key(field), "{field}: {of}");
+        }
+    }
+    for route in verdict["routes"].as_array().unwrap() {
+        assert_eq!(route["n"], route["compared"]);
+        assert_eq!(route["v2_only"], route["shadow_only"]);
+    }
+
     let text = compared.admin(Method::GET, "/compare", "*/*").await;
     assert_eq!(text.headers["content-type"], "text/plain; charset=utf-8");
     let text = String::from_utf8(text.body.to_vec()).unwrap();
