@@ -7,9 +7,10 @@
 //! 4. [Rolling out a version](rolling_out): How do I get from 1 % mirrored to 100 % served?
 //! 5. [Reading the outcomes](outcomes): What do the numbers say, and what do they not say?
 //! 6. [Is v2 right?](is_v2_right): Are the answers of v2 those of v1, and with which certainty? (feature `compare`)
-//! 7. [Sizing the limits](sizing): How large should the limits be?
-//! 8. [Shutting down](shutting_down): In which order does a process shut down?
-//! 9. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
+//! 7. [Rolling out by the verdict](rollout_tools): How do Argo Rollouts and Flagger ask whether v2 is right?
+//! 8. [Sizing the limits](sizing): How large should the limits be?
+//! 9. [Shutting down](shutting_down): In which order does a process shut down?
+//! 10. [Coming from a mesh](from_a_mesh): What are the settings of Istio, Envoy, Gateway API, nginx or Traefik called here?
 
 // The first definition of a link counts: in rustdoc the chapters link to modules, in the repository to files.
 macro_rules! chapters {
@@ -22,6 +23,8 @@ macro_rules! chapters {
             /// [safe writes]: self::safe_writes
             /// [rolling out]: self::rolling_out
             /// [outcomes]: self::outcomes
+            /// [rollout tools]: self::rollout_tools
+            /// [is v2 right]: self::is_v2_right
             /// [sizing]: self::sizing
             /// [shutting down]: self::shutting_down
             /// [from a mesh]: self::from_a_mesh
@@ -47,6 +50,8 @@ chapters! {
     outcomes "outcomes.md"
     /// The answers of v1 and v2 side by side, with a verdict. Needs the feature `compare`.
     is_v2_right "is-v2-right.md"
+    /// Rules for Argo Rollouts and Flagger that ask whether v2 is right.
+    rollout_tools "rollout-tools.md"
     /// Copies in flight, memory and connections, with calculations.
     sizing "sizing.md"
     /// In which order a process shuts down, and how long it takes.

@@ -1,6 +1,7 @@
 //! Mirroring on real sockets, after a well-known service-mesh exercise: `webapp` (axum, with the mirror
 //! around it) answers from `catalog` v1 and mirrors every request to `catalog` v2. v2 adds an `imageUrl`
 //! to its answers, then it hangs, then it is switched off. No client notices any of it.
+//! At the end, the answers of v1 and of a new v2 are compared.
 //!
 //! ```text
 //! cargo run --example catalog              # plays the exercise and checks every statement: exit status 0
@@ -10,6 +11,7 @@
 //! - `catalog.rs`: v1 and v2; each is a server on its own thread, which can hang and be switched off
 //! - `webapp.rs`: what you would write yourself: an app with the layer around it
 //! - `naive.rs`: a mirror as people write it by hand
+//! - `right.rs`: the comparison of the answers
 //! - `play.rs`: the exercise; `stage.rs`: its setting; `load.rs`: its clients; `report.rs`: its output
 //! - `serve.rs`: `--serve`
 
@@ -18,6 +20,7 @@ mod load;
 mod naive;
 mod play;
 mod report;
+mod right;
 mod serve;
 mod stage;
 mod webapp;

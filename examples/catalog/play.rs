@@ -7,13 +7,14 @@ use std::{
 
 use anstream::println;
 use http::header::HOST;
-use tower_mirror::Outcome;
+use tower_mirror::{Outcome, compare::PathReport};
 
 use crate::{
     Result,
     catalog::{Catalog, Received},
     load::{self, ID, Load, NEW_CLIENTS, REQUESTS},
     report::{self, DESCRIPTORS, Facts, Usage, size},
+    right,
     stage::Stage,
     webapp::{MAX_CONNECTIONS, MAX_IN_FLIGHT},
 };
@@ -60,6 +61,9 @@ pub(crate) async fn run(latencies: Option<&Path>) -> Result<bool> {
 
     report::title("How the copies ended");
     outcomes(&stage, &mut facts).await;
+
+    report::title("Is v2 right?");
+    is_v2_right(&stage, &mut facts).await?;
     facts.verdict(begun.elapsed());
     Ok(facts.all_hold)
 }
@@ -207,4 +211,32 @@ async fn outcomes(stage: &Stage, facts: &mut Facts) {
         drained.aborted == 0 && stats.in_flight() == 0 && stats.buffered_bytes() == 0,
         "after the drain no copy is left, and no byte of one",
     );
+}
+
+async fn is_v2_right(stage: &Stage, facts: &mut Facts) -> Result<()> {
+    let (unexpected, expected) = right::reports(&stage.v1_url()).await?;
+    report::indented(&unexpected);
+    let names_it = |path: &PathReport| path.path == "/imageUrl" && path.kind == "added";
+    let paths: Vec<_> = unexpected
+        .routes
+        .iter()
+        .flat_map(|route| &route.paths)
+        .collect();
+    facts.check(
+        unexpected.verdict.is_fail() && matches!(paths[..], [path] if names_it(path)),
+        "FAIL: v2 adds `/imageUrl` to the answers to GET /items, and differs in nothing else",
+    );
+    println!(
+        "\n   The same with .expect(\"/imageUrl\", Kind::Added), because this difference is wanted:\n"
+    );
+    report::indented(&expected);
+    let counted: u64 = expected.routes.iter().map(|route| route.expected).sum();
+    facts.check(
+        expected.verdict.is_pass() && counted == expected.compared,
+        format_args!(
+            "PASS after {} compared requests, each with the expected difference",
+            expected.compared
+        ),
+    );
+    Ok(())
 }

@@ -45,6 +45,14 @@ impl Facts {
     }
 }
 
+/// Prints a text of several lines.
+pub(crate) fn indented(text: impl Display) {
+    for line in text.to_string().lines() {
+        println!("   | {line}");
+    }
+    println!();
+}
+
 /// Waits for a load, and prints each second how many requests it has sent.
 pub(crate) async fn with_progress<T>(
     sent: &Cell<usize>,

@@ -83,7 +83,7 @@ impl Stage {
         println!("              '--> catalog v2 {address}, the shadow: a copy of every request");
         println!("\n{layer}\n");
         println!(
-            "This process may open {DESCRIPTORS} descriptors. The exercise takes about 20 seconds."
+            "This process may open {DESCRIPTORS} descriptors. The exercise takes about 25 seconds."
         );
         Ok((stage, v2))
     }
@@ -124,6 +124,10 @@ impl Stage {
     pub(crate) fn take_received(&self) -> Vec<Received> {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         mem::take(&mut received)
+    }
+
+    pub(crate) fn v1_url(&self) -> String {
+        self.v1.url()
     }
 
     /// Bytes of v2's answers that have reached the mirror.

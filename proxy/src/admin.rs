@@ -1,5 +1,6 @@
 //! Reading and steering the mirror and the split while they run.
 
+mod compare;
 mod metrics;
 mod split;
 
@@ -14,13 +15,26 @@ use axum::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::net::TcpListener;
-use tower_mirror::{MirrorHandle, MirrorStats, SampleRate, SplitHandle};
+use tower_mirror::{MirrorHandle, MirrorStats, SampleRate, SplitHandle, compare::CompareHandle};
 
-pub(crate) fn router(
-    mirror: Option<MirrorHandle>,
-    split: Option<SplitHandle>,
-) -> io::Result<Router> {
-    let metrics = metrics::router(mirror.clone(), split.clone())?;
+/// What there is to read and to change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handles {
+    pub(crate) mirror: Option<MirrorHandle>,
+    /// The copies for the baseline.
+    pub(crate) baseline: Option<MirrorHandle>,
+    pub(crate) split: Option<SplitHandle>,
+    pub(crate) compare: Option<CompareHandle>,
+}
+
+pub(crate) fn router(handles: Handles) -> io::Result<Router> {
+    let metrics = metrics::router(handles.clone())?;
+    let Handles {
+        mirror,
+        split,
+        compare,
+        ..
+    } = handles;
     let mirror = match mirror {
         Some(mirror) => Router::new()
             .route("/stats", get(stats))
@@ -32,8 +46,16 @@ pub(crate) fn router(
         Some(split) => split::router(split),
         None => absent(["/split"], "there is no split: no --subset\n"),
     };
+    let compare = match compare {
+        Some(compare) => compare::router(compare),
+        None => absent(compare::PATHS, "nothing is compared: no --compare\n"),
+    };
     let health = Router::new().route("/healthz", get(async || "ok\n"));
-    Ok(metrics.merge(mirror).merge(split).merge(health))
+    Ok(metrics
+        .merge(mirror)
+        .merge(split)
+        .merge(compare)
+        .merge(health))
 }
 
 /// Serves for as long as the process lives, its drain included.

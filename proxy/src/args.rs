@@ -9,12 +9,16 @@ use clap::{
 use tower_mirror::{
     BodyMode, BoxError, HostRewrite, HttpTarget, MirrorLayer, SampleRate,
     client::{HttpTargetBuilder, InvalidUrl},
+    compare::CompareLayer,
     metrics::MetricsObserver,
+    mirror::MirrorBuilder,
     rewrite::strip_credentials,
     sample::safe_methods,
 };
 
 use crate::{
+    admin::Handles,
+    compare::{CompareArgs, Invalid},
     log::Failures,
     proxy::{authority, wide},
     split::{Split, SplitArgs},
@@ -46,11 +50,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     primary: Option<HttpTargetBuilder>,
 
-    /// Speak HTTP/2 (prior knowledge) to the primary or the subsets, as gRPC needs.
+    /// Speak HTTP/2 (prior knowledge) to the primary, the subsets and the baseline, as gRPC needs.
     #[arg(long)]
     primary_http2: bool,
 
-    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /metrics`, `GET /healthz`.
+    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /compare` and `DELETE /compare`,
+    /// `GET /verdict`, `GET /metrics`, `GET /healthz`.
     #[arg(long, value_name = "ADDR", requires = "steered")]
     pub(crate) admin: Option<SocketAddr>,
 
@@ -66,7 +71,10 @@ pub(crate) struct Args {
     split: SplitArgs,
 
     #[command(flatten)]
-    pub(crate) mirror: MirrorArgs,
+    mirror: MirrorArgs,
+
+    #[command(flatten)]
+    compare: CompareArgs,
 }
 
 /// What answers.
@@ -74,6 +82,32 @@ pub(crate) struct Args {
 pub(crate) enum Backend {
     Primary(HttpTarget),
     Split(Split),
+}
+
+/// What is around it.
+#[derive(Debug)]
+pub(crate) enum Around {
+    Nothing,
+    Mirror(MirrorLayer),
+    Compare(CompareLayer),
+}
+
+impl Around {
+    pub(crate) fn handles(&self) -> Handles {
+        match self {
+            Self::Nothing => Handles::default(),
+            Self::Mirror(layer) => Handles {
+                mirror: Some(layer.handle()),
+                ..Handles::default()
+            },
+            Self::Compare(layer) => Handles {
+                mirror: Some(layer.mirror()),
+                baseline: layer.baseline(),
+                compare: Some(layer.handle()),
+                ..Handles::default()
+            },
+        }
+    }
 }
 
 impl Args {
@@ -92,6 +126,27 @@ impl Args {
             None => self.split.split(self.primary_http2).map(Backend::Split),
         };
         backend.map_err(|invalid| Self::command().error(ValueValidation, invalid))
+    }
+
+    /// The layer, or why the options for it do not fit together.
+    pub(crate) fn around(&self, failures: Failures) -> Result<Around, Invalid> {
+        // Only where somebody can read them.
+        let is_measured = self.admin.is_some();
+        let Some(mirror) = self.mirror.builder(is_measured, failures)? else {
+            return Ok(Around::Nothing);
+        };
+        if !self.compare.is_on() {
+            return Ok(Around::Mirror(mirror.build()));
+        }
+        if let (true, Some(method)) = (self.mirror.safe_methods, self.compare.unsafe_method()) {
+            return Err(Invalid(format!(
+                "--compare-methods names {method}, which is not copied because of --safe-methods"
+            )));
+        }
+        let baseline = self.compare.baseline.as_ref();
+        let baseline = baseline.map(|target| self.mirror.pooled(target, self.primary_http2));
+        let baseline = baseline.transpose()?;
+        self.compare.layer(mirror, baseline).map(Around::Compare)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {
@@ -132,7 +187,7 @@ impl fmt::Display for Args {
             Some(primary) => write!(f, "{} answers", authority(primary))?,
             None => write!(f, "{} answer", self.split)?,
         }
-        write!(f, "; {}", self.mirror)
+        write!(f, "; {}{}", self.mirror, self.compare)
     }
 }
 
@@ -207,16 +262,17 @@ pub(crate) struct MirrorArgs {
 }
 
 impl MirrorArgs {
-    /// The layer, where there is a shadow.
-    pub(crate) fn layer(
+    /// The mirror, where there is a shadow.
+    fn builder(
         &self,
         is_measured: bool,
         failures: Failures,
-    ) -> Result<Option<MirrorLayer>, InvalidUrl> {
-        let Some(target) = self.target() else {
+    ) -> Result<Option<MirrorBuilder>, InvalidUrl> {
+        let Some(shadow) = &self.shadow else {
             return Ok(None);
         };
-        let mut builder = MirrorLayer::builder(target.build()?).observe_with(failures);
+        let shadow = self.pooled(shadow, self.shadow_http2)?;
+        let mut builder = MirrorLayer::builder(shadow).observe_with(failures);
         if is_measured {
             builder = builder.observe_with(MetricsObserver::new());
         }
@@ -247,17 +303,18 @@ impl MirrorArgs {
         if let Some(millis) = self.timeout_ms {
             builder = builder.timeout(Duration::from_millis(millis));
         }
-        Ok(Some(builder.build()))
+        Ok(Some(builder))
     }
 
-    fn target(&self) -> Option<HttpTargetBuilder> {
-        let mut target = self.shadow.clone()?;
-        if self.shadow_http2 {
-            target = target.http2();
-        }
+    /// The target with room for all copies.
+    fn pooled(&self, target: &HttpTargetBuilder, is_http2: bool) -> Result<HttpTarget, InvalidUrl> {
+        let target = match is_http2 {
+            true => target.clone().http2(),
+            false => target.clone(),
+        };
         // Over HTTP/1.1 each copy in flight has a connection of its own, worth keeping for the next.
         let copies = self.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
-        Some(target.max_connections(copies).max_idle(copies))
+        target.max_connections(copies).max_idle(copies).build()
     }
 
     fn host_rewrite(&self) -> Option<HostRewrite> {

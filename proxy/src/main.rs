@@ -26,6 +26,14 @@
 //! curl -X PUT -d '{"v1": 50, "v2": 50}' http://127.0.0.1:8081/split       # a name left out keeps its weight
 //! ```
 //!
+//! With `--compare`, and in most cases `--baseline`, the answers of the shadow are compared with those of the primary:
+//!
+//! ```text
+//! curl http://127.0.0.1:8081/compare                                      # the report, as JSON with `Accept: application/json`
+//! curl http://127.0.0.1:8081/verdict                                      # JSON; `/verdict/pass` and `/verdict/fail` answer by status
+//! curl -X DELETE http://127.0.0.1:8081/compare                            # begins again, for another v2
+//! ```
+//!
 //! `dashboards/grafana.json` is a dashboard of these metrics, `dashboards/alerts.yaml` are alerts for Prometheus.
 //!
 //! `--help` lists what else can be set. It speaks HTTP/1.1 and HTTP/2 (prior knowledge) to clients, and HTTP/1.1 to the
@@ -46,6 +54,7 @@
 
 mod admin;
 mod args;
+mod compare;
 mod hop;
 mod log;
 mod proxy;
@@ -67,12 +76,11 @@ use hyper::body::Incoming;
 use mimalloc::MiMalloc;
 use tokio::net::TcpListener;
 use tower::Layer;
-use tower_mirror::{
-    MirrorHandle, MirrorLayer, SplitHandle, TeeBody, mirror::DrainReport, split::SplitStats,
-};
+use tower_mirror::{MirrorHandle, SplitHandle, TeeBody, mirror::DrainReport, split::SplitStats};
 
 use crate::{
-    args::{Args, Backend},
+    admin::Handles,
+    args::{Args, Around, Backend},
     log::Log,
     proxy::{Forward, Proxy},
     stop::Stop,
@@ -126,11 +134,12 @@ async fn run<S>(args: Args, backend: S, split: Option<SplitHandle>) -> io::Resul
 where
     S: Forward<Incoming> + Forward<TeeBody<Incoming>>,
 {
-    // Only where somebody can read them.
-    let is_measured = args.admin.is_some();
     let log = Log::start();
-    let mirror = args.mirror.layer(is_measured, log.failures());
-    let mirror = mirror.map_err(io::Error::other)?;
+    let around = args.around(log.failures()).map_err(io::Error::other)?;
+    let handles = Handles {
+        split,
+        ..around.handles()
+    };
     let limit = args.drain_timeout();
     let proxy = Proxy::new(backend);
     let served = proxy.served();
@@ -144,22 +153,24 @@ where
     say(format_args!("listening on {}", listener.local_addr()?));
     if let Some(listener) = admin {
         say(format_args!("admin on {}", listener.local_addr()?));
-        let mirror = mirror.as_ref().map(MirrorLayer::handle);
-        let router = admin::router(mirror, split.clone())?;
+        let router = admin::router(handles.clone())?;
         tokio::spawn(admin::serve(listener, router));
     }
 
     log.line(&args);
 
-    let mirrored = match mirror {
-        None => {
-            serve::serve(listener, proxy, limit, &mut stop).await;
-            None
+    let left = match around {
+        Around::Nothing => serve::serve(listener, proxy, limit, &mut stop).await,
+        Around::Mirror(layer) => serve::serve(listener, layer.layer(proxy), limit, &mut stop).await,
+        Around::Compare(layer) => {
+            serve::serve(listener, layer.layer(proxy), limit, &mut stop).await
         }
+    };
+    let mirrored = match handles.mirror {
+        None => None,
         Some(mirror) => {
-            let left = serve::serve(listener, mirror.layer(proxy), limit, &mut stop).await;
             let drained = drain(&mirror, left, &mut stop).await;
-            Some((mirror.handle(), drained))
+            Some((mirror, drained))
         }
     };
     if let Some(failed) = mirrored
@@ -168,10 +179,13 @@ where
     {
         log.line(failed);
     }
+    if let Some(compare) = handles.compare {
+        log.line(compare.report().one_line());
+    }
     log.finish().await;
     say(Summary {
         served: served.load(Relaxed),
-        split: split.map(|split| split.stats()),
+        split: handles.split.map(|split| split.stats()),
         mirrored,
     });
     Ok(())
@@ -183,8 +197,7 @@ async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     })
 }
 
-async fn drain(mirror: &MirrorLayer, left: Duration, stop: &mut Stop) -> DrainReport {
-    let handle = mirror.handle();
+async fn drain(handle: &MirrorHandle, left: Duration, stop: &mut Stop) -> DrainReport {
     tokio::select! {
         drained = handle.drain(left) => drained,
         () = stop.asked() => handle.drain(Duration::ZERO).await,

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -19,23 +21,24 @@ use tokio::{
     sync::watch,
     time::sleep,
 };
-use tower::Service;
+use tower::{BoxError, Service};
 
-use crate::{proxy::ProxyBody, say, stop::Stop};
+use crate::{say, stop::Stop};
 
 /// Serves until told to stop, then gives what is in flight `limit` to end. Returns what is left of it.
-pub(crate) async fn serve<S>(
+pub(crate) async fn serve<S, B>(
     listener: TcpListener,
     service: S,
     limit: Duration,
     stop: &mut Stop,
 ) -> Duration
 where
-    S: Service<Request<Incoming>, Response = Response<ProxyBody>, Error = Infallible>
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + 'static,
     S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let connections = watch::Sender::new(());
     loop {
@@ -64,16 +67,17 @@ where
 /// Serves one connection, until it ends or switches protocols. `stop` says to end it with what is in flight.
 ///
 /// hyper-util's `GracefulShutdown` knows no connections that can switch.
-async fn connection<S>(
+async fn connection<S, B>(
     stream: TcpStream,
     service: TowerToHyperService<S>,
     mut stop: watch::Receiver<()>,
 ) where
-    S: Service<Request<Incoming>, Response = Response<ProxyBody>, Error = Infallible>
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + 'static,
     S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let server = auto::Builder::new(TokioExecutor::new());
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);

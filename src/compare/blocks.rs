@@ -82,10 +82,11 @@ pub struct BlockCounter {
     ended: Tally,
     open: Counts,
     number: u64,
+    block: Duration,
 }
 
 impl BlockCounter {
-    /// The length of a block: 10 s.
+    /// The length of a block unless [`with_block`](Self::with_block) sets another one: 10 s.
     pub const BLOCK: Duration = Duration::from_secs(10);
 
     /// For findings with a baseline.
@@ -100,19 +101,29 @@ impl BlockCounter {
         Self::new(false)
     }
 
+    /// Sets the length of a block. It must be set before the first finding. A length below 1 ms has the effect of 1 ms.
+    ///
+    /// Noise of one process that lasts longer than a block is not recognised as noise.
+    #[must_use]
+    pub fn with_block(mut self, block: Duration) -> Self {
+        self.block = block.max(Duration::from_millis(1));
+        self
+    }
+
     fn new(has_baseline: bool) -> Self {
         let none = Counts::unchecked(0, 0, 0, has_baseline);
         Self {
             ended: Tally::of_block(none),
             open: none,
             number: 0,
+            block: Self::BLOCK,
         }
     }
 
     /// Counts one finding. `at` is the time since the start of the comparison; one that belongs to an earlier block is counted
     /// in the present one.
     pub fn record(&mut self, at: Duration, finding: Finding) {
-        let number = number_of(at);
+        let number = number_of(at, self.block);
         if number > self.number {
             self.ended = self.ended.plus(&Tally::of_block(self.open));
             self.open = Counts::unchecked(0, 0, 0, self.open.has_baseline());
@@ -131,7 +142,7 @@ impl BlockCounter {
     /// The counts at the time `at`. The present block counts as a block only once it has ended.
     #[must_use]
     pub fn tally(&self, at: Duration) -> Tally {
-        let has_ended = number_of(at) > self.number;
+        let has_ended = number_of(at, self.block) > self.number;
         self.ended.plus(&if has_ended {
             Tally::of_block(self.open)
         } else {
@@ -140,6 +151,8 @@ impl BlockCounter {
     }
 }
 
-fn number_of(at: Duration) -> u64 {
-    at.as_secs() / BlockCounter::BLOCK.as_secs()
+/// The number of the block to which this time belongs.
+pub(super) fn number_of(at: Duration, block: Duration) -> u64 {
+    let number = at.as_nanos() / block.as_nanos().max(1);
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -6,6 +6,7 @@ use crate::compare::{CompareHandle, Finding};
 
 const COMPARED: &str = "tower_mirror_compared_total";
 const NOT_COMPARED: &str = "tower_mirror_not_compared_total";
+const NOT_JUDGED: &str = "tower_mirror_not_judged_total";
 const SECONDS: &str = "tower_mirror_compare_seconds_total";
 const EVIDENCE: &str = "tower_mirror_evidence";
 const VERDICT: &str = "tower_mirror_verdict";
@@ -18,9 +19,9 @@ const HELD_BYTES: &str = "tower_mirror_compare_held_bytes";
 pub fn record_compare(compare: &CompareHandle) {
     describe();
     let name = SharedString::from_owned(compare.name().to_owned());
-    for (route, counts) in compare.totals() {
+    for (route, totals) in compare.totals() {
         let route = SharedString::from_shared(route);
-        for (finding, count) in Finding::ALL.iter().zip(counts) {
+        for (finding, count) in Finding::ALL.iter().zip(totals.findings) {
             let labels = [
                 ("mirror", name.clone()),
                 ("route", route.clone()),
@@ -28,6 +29,8 @@ pub fn record_compare(compare: &CompareHandle) {
             ];
             counter!(COMPARED, &labels).absolute(count);
         }
+        counter!(NOT_JUDGED, "mirror" => name.clone(), "route" => route)
+            .absolute(totals.not_judged);
     }
     for (reason, count) in compare.dropped_totals() {
         let reason = reason.as_str();
@@ -72,6 +75,11 @@ fn describe() {
             NOT_COMPARED,
             Unit::Count,
             "Mirrored requests that were not compared, by reason.",
+        ),
+        (
+            NOT_JUDGED,
+            Unit::Count,
+            "Compared requests of which nothing of the body could be judged, by route.",
         ),
         (
             SECONDS,

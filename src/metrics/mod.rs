@@ -36,6 +36,7 @@
 //! |---|---|---|---|
 //! | `tower_mirror_compared_total` | counter | compared requests after the warm-up, over all resets | `mirror`, `route`, `result` |
 //! | `tower_mirror_not_compared_total` | counter | mirrored requests that were not compared | `mirror`, `reason` |
+//! | `tower_mirror_not_judged_total` | counter | compared requests of which nothing of the body could be judged | `mirror`, `route` |
 //! | `tower_mirror_compare_seconds_total` | counter | seconds for which the comparing thread has worked | `mirror` |
 //! | `tower_mirror_evidence` | gauge | nats, of this replica | `mirror`, `route`, `test` |
 //! | `tower_mirror_verdict` | gauge | 1 for the verdict of this replica, else 0 | `mirror`, `verdict` |

@@ -4,6 +4,7 @@
 
 mod canary;
 mod catalog;
+mod compare;
 mod hedge;
 mod interop;
 mod one_file;
@@ -18,7 +19,8 @@ use std::{
 
 use tokio::{process::Command, sync::Mutex, time::timeout};
 
-const HANG: Duration = Duration::from_secs(180);
+/// Longer than any example needs: `compare` ends by itself after eight minutes at the latest.
+const HANG: Duration = Duration::from_secs(600);
 
 /// The examples run one at a time, because some of them compare latencies.
 static TURN: Mutex<()> = Mutex::const_new(());

@@ -4,7 +4,10 @@ use std::{io, time::Duration};
 
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use tower_mirror::{MirrorHandle, SplitHandle, metrics};
+use tokio::task::spawn_blocking;
+use tower_mirror::metrics;
+
+use super::Handles;
 
 /// Those that OpenTelemetry advises for HTTP, and lower ones: what is mirrored here may be next door.
 const SECONDS: [f64; 17] = [
@@ -16,18 +19,19 @@ const BYTES: [f64; 7] = [0.0, 256.0, 1024.0, 4096.0, 16384.0, 131_072.0, 1_048_5
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Installs the recorder, and serves what it and the handles know.
-pub(super) fn router(
-    mirror: Option<MirrorHandle>,
-    split: Option<SplitHandle>,
-) -> io::Result<Router> {
+pub(super) fn router(handles: Handles) -> io::Result<Router> {
     let prometheus = recorder().map_err(io::Error::other)?;
     tokio::spawn(upkeep(prometheus.clone()));
     let metrics = async move || {
-        if let Some(mirror) = &mirror {
+        for mirror in handles.mirror.iter().chain(&handles.baseline) {
             metrics::record_mirror(mirror);
         }
-        if let Some(split) = &split {
+        if let Some(split) = &handles.split {
             metrics::record_split(split);
+        }
+        if let Some(compare) = handles.compare.clone() {
+            // It takes some milliseconds, which would be a pause of the proxy on the thread that serves.
+            let _ = spawn_blocking(move || metrics::record_compare(&compare)).await;
         }
         let kind = (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
         ([kind], prometheus.render())

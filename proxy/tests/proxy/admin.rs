@@ -118,7 +118,7 @@ async fn a_bad_change_changes_nothing() {
     let changes = [
         (r#"{"percent": 101}"#, "from 0 to 100"),
         (r#"{"percent": -1}"#, "from 0 to 100"),
-        (r#"{"percent": 1e-9}"#, "millionths"),
+        (r#"{"percent": 1e-9}"#, "millionth"),
         (r#"{"percent": 1e999}"#, "out of range"),
         (r#"{"percent": "50"}"#, "string"),
         (r#"{"percent": null}"#, "null"),

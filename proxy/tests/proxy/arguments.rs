@@ -204,6 +204,120 @@ async fn bad_subsets_are_named() {
 }
 
 #[tokio::test]
+async fn bad_comparisons_are_named() {
+    let with_shadow = [&PRIMARY[..], &SHADOW].concat();
+    let alone = [&with_shadow[..], &["--compare"]].concat();
+    let baseline = ["--baseline", "http://127.0.0.1:9"];
+    let compared = [&alone[..], &baseline].concat();
+    let zero = ["--accept-excess", "0"];
+    for (base, more, reasons) in [
+        (&PRIMARY[..], &["--compare"][..], &["--shadow"][..]),
+        (&with_shadow, &baseline, &["--compare"]),
+        (&with_shadow, &["--compare-ignore", "/a"], &["--compare"]),
+        (
+            &with_shadow,
+            &["--compare-expect", "/a=added"],
+            &["--compare"],
+        ),
+        (&with_shadow, &["--compare-unordered", "/a"], &["--compare"]),
+        (&with_shadow, &["--compare-methods", "POST"], &["--compare"]),
+        (&with_shadow, &["--accept-excess", "0.1"], &["--compare"]),
+        (&with_shadow, &["--warm-up", "1"], &["--compare"]),
+        (&alone, &["--accept-latency-p99", "2"], &["--baseline"]),
+        (&alone, &["--compare-block-ms", "2"], &["--baseline"]),
+        (
+            &alone,
+            &zero,
+            &["without a baseline the tolerated excess must be above 0"],
+        ),
+        (&alone, &["--baseline", "ftp://a"], &["'--baseline", "ftp"]),
+        (
+            &compared,
+            &["--compare-ignore", "items"],
+            &["'--compare-ignore", "\"items\"", "begins with `/`"],
+        ),
+        (
+            &compared,
+            &["--compare-ignore", "/items/0"],
+            &["'--compare-ignore", "\"/items/0\"", "`*`"],
+        ),
+        (
+            &compared,
+            &["--compare-unordered", "/a~b"],
+            &["'--compare-unordered", "\"/a~b\"", "`~0`"],
+        ),
+        (
+            &compared,
+            &["--compare-expect", "/a"],
+            &["'--compare-expect", "'/a'", "PATH=KIND"],
+        ),
+        (
+            &compared,
+            &["--compare-expect", "/a=new"],
+            &["'--compare-expect", "\"new\"", "added, removed"],
+        ),
+        (
+            &compared,
+            &["--compare-expect", ":statu=value"],
+            &["\":statu\"", "no place of an answer"],
+        ),
+        (
+            &compared,
+            &["--accept-excess", "1"],
+            &["'--accept-excess", "'1'", "at least 0 and below 1"],
+        ),
+        (
+            &compared,
+            &["--accept-excess", "-0.1"],
+            &["'--accept-excess", "-0.1", "at least 0"],
+        ),
+        (
+            &compared,
+            &["--accept-excess", "few"],
+            &["'--accept-excess", "'few'", "number"],
+        ),
+        (
+            &compared,
+            &["--accept-latency-p99", "0.9"],
+            &["'--accept-latency-p99", "'0.9'", "from 1 to 1000"],
+        ),
+        (
+            &compared,
+            &["--accept-latency-p99", "25%"],
+            &["'--accept-latency-p99", "'25%'", "number"],
+        ),
+        (
+            &compared,
+            &["--compare-methods", "post"],
+            &["'--compare-methods", "'post'", "capital letters"],
+        ),
+        (
+            &compared,
+            &["--compare-methods", "POST,"],
+            &["'--compare-methods", "''"],
+        ),
+        (&compared, &["--warm-up", "-1"], &["-1"]),
+        (
+            &compared,
+            &["--compare-block-ms", "0"],
+            &["'--compare-block-ms", "0", "1..=3600000"],
+        ),
+        (
+            &compared,
+            &["--body", "streaming"],
+            &["streams request bodies", "buffered"],
+        ),
+        (
+            &compared,
+            &["--safe-methods", "--compare-methods", "GET,PUT"],
+            &["PUT", "--safe-methods"],
+        ),
+    ] {
+        is_refused(&[base, more].concat(), reasons).await;
+    }
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named() {
     let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = holder.local_addr().unwrap().to_string();

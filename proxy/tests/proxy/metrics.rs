@@ -11,6 +11,7 @@ use crate::{
     promql::{Exported, check},
     split::split,
     upstream::Upstream,
+    within,
 };
 
 impl Proxy {
@@ -21,6 +22,20 @@ impl Proxy {
         assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
         Exported::read(&String::from_utf8_lossy(&answer.body))
     }
+
+    /// Waits until nothing is left to compare.
+    async fn has_compared(&self) {
+        within("the requests under way", async {
+            loop {
+                let verdict = self.get("/verdict").await;
+                let verdict: Value = serde_json::from_slice(&verdict.body).unwrap();
+                if verdict["open"] == 0 {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
 }
 
 /// The dashboard's or the alerts' text.
@@ -29,16 +44,20 @@ fn file(name: &str) -> String {
     fs::read_to_string(format!("{folder}/{name}")).unwrap()
 }
 
-/// A mirror and a split that have served ten requests.
+/// A mirror, a split and a comparison that have served ten requests.
 async fn after_some_traffic() -> Exported {
     let (v1, v2) = (Upstream::echo().await, Upstream::echo().await);
     let shadow = Upstream::echo().await;
-    let proxy = split([3, 1], [&v1, &v2], &["--shadow", &shadow.url()]).await;
+    let shadow_url = shadow.url();
+    let compare = ["--compare", "--compare-methods", "POST", "--warm-up", "0"];
+    let args = [&["--shadow", &shadow_url][..], &compare].concat();
+    let proxy = split([3, 1], [&v1, &v2], &args).await;
     let client = Client::http1();
     for _ in 0..10 {
         proxy.subset_of(&client, &[]).await;
     }
     proxy.settled().await;
+    proxy.has_compared().await;
     proxy.metrics().await
 }
 
@@ -58,6 +77,13 @@ async fn it_is_what_the_counters_say() {
         (r#"shadow_latency_seconds_count{mirror="mirror"}"#, 10.0),
         (r#"response_bytes_sum{mirror="mirror"}"#, 50.0),
         (r#"in_flight{mirror="mirror"}"#, 0.0),
+        (
+            r#"compared_total{mirror="mirror",route="POST *",result="equal"}"#,
+            10.0,
+        ),
+        (r#"not_compared_total{mirror="mirror",reason="busy"}"#, 0.0),
+        (r#"not_judged_total{mirror="mirror",route="POST *"}"#, 0.0),
+        (r#"verdict{mirror="mirror",verdict="inconclusive"}"#, 1.0),
         (r#"split_weight{split="proxy",subset="v1"}"#, 3.0),
     ] {
         assert_eq!(
@@ -77,6 +103,8 @@ async fn what_there_is_not_is_not_exported() {
     for (metrics, is_mirror) in [(split_alone, false), (mirror_alone, true)] {
         let series = r#"tower_mirror_paused{mirror="mirror"}"#;
         assert_eq!(metrics.value(series).is_some(), is_mirror);
+        let series = r#"tower_mirror_verdict{mirror="mirror",verdict="pass"}"#;
+        assert_eq!(metrics.value(series), None);
         let series = r#"tower_mirror_split_generation{split="proxy"}"#;
         assert_eq!(metrics.value(series).is_some(), !is_mirror);
     }
@@ -132,7 +160,7 @@ async fn the_alerts_are_of_what_is_exported() {
         }
         found.insert(text(&rule["alert"]), text(&rule["labels"]["severity"]));
     }
-    assert_eq!(found.len(), 9, "{found:?}");
+    assert_eq!(found.len(), 11, "{found:?}");
 }
 
 /// Whatever lies between such brackets.

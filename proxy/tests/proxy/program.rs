@@ -120,6 +120,33 @@ async fn it_logs_at_its_start_what_it_copies_where() {
         let mut proxy = Proxy::start_by_environment(args, &variables).await;
         assert_eq!(proxy.logs().await.as_deref(), Some(expected));
     }
+    let compared = [
+        LOOPBACK,
+        ADMIN,
+        with_primary,
+        ("TOWER_MIRROR_SHADOW", &shadow),
+        ("TOWER_MIRROR_COMPARE", "true"),
+        ("TOWER_MIRROR_COMPARE_METHODS", "POST,PUT"),
+    ];
+    for (baseline, expected) in [
+        ("", "; the answers are compared, without a baseline"),
+        (
+            "http://127.0.0.1:6",
+            "; the answers are compared, with 127.0.0.1:6 as the baseline",
+        ),
+    ] {
+        let variables = [&compared[..], &[("TOWER_MIRROR_BASELINE", baseline)]].concat();
+        let mut proxy = Proxy::start_by_environment(&[], &variables).await;
+        let line = proxy.logs().await.unwrap();
+        assert!(line.ends_with(expected), "{line}");
+        // The verdict is the last line.
+        proxy.signal(Signal::TERM);
+        let line = proxy.logs().await.unwrap();
+        assert!(
+            line.starts_with("mirror: INCONCLUSIVE: no request"),
+            "{line}"
+        );
+    }
     let variables = [LOOPBACK, ADMIN, with_subsets];
     let mut proxy = Proxy::start_by_environment(&[], &variables).await;
     let line = proxy.logs().await.unwrap();

@@ -1,6 +1,6 @@
 //! `Compare`: decides what is compared, with what, and how it is judged.
 
-use std::{error::Error, fmt, io, sync::Arc};
+use std::{error::Error, fmt, io, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use http::Method;
 
@@ -126,6 +126,16 @@ impl Compare {
         self
     }
 
+    /// The length of the blocks of time that count as evidence for FAIL, from 1 ms to one hour. Default: 10 s.
+    ///
+    /// FAIL needs at least six blocks in which the shadow differs more often than the baseline. Noise of one process that lasts longer than
+    /// a block, such as a stale cache or a pause of a garbage collector, counts against the shadow. Shorter blocks are for
+    /// tests and demonstrations. Without a baseline, blocks have no effect.
+    pub fn block(mut self, length: Duration) -> Self {
+        self.settings.block = length;
+        self
+    }
+
     /// The share of one processor core that the comparing thread may use, above 0 and at most 1. After each comparison the thread
     /// rests accordingly. Requests that come meanwhile wait; when 64 wait, further ones are not compared
     /// ([`Busy`](super::DropReason::Busy)). Default: 0.1.
@@ -156,7 +166,7 @@ impl Compare {
     ///
     /// # Errors
     ///
-    /// [`CompareError`] if the duty is not in its range, if what is accepted needs a baseline and there is none, if an in-process baseline is combined with an unsafe method, if a
+    /// [`CompareError`] if the duty or the length of a block is not in its range, if what is accepted needs a baseline and there is none, if an in-process baseline is combined with an unsafe method, if a
     /// mirror with [`BodyMode::Streaming`](crate::BodyMode::Streaming) has a baseline, or if no thread can be started.
     pub fn layer(self, mirror: MirrorBuilder) -> Result<CompareLayer, CompareError> {
         let Self { baseline, settings } = self;
@@ -170,10 +180,18 @@ impl Compare {
     }
 }
 
+/// The lengths that a block may have.
+const BLOCKS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3_600);
+
 fn validate(settings: &Settings, mirror: &MirrorBuilder) -> Result<(), CompareError> {
     if !(settings.duty > 0.0 && settings.duty <= 1.0) {
         return Err(CompareError::Duty {
             given: settings.duty,
+        });
+    }
+    if !BLOCKS.contains(&settings.block) {
+        return Err(CompareError::Block {
+            given: settings.block,
         });
     }
     let writes = |method: &&Method| !method.is_safe();
@@ -206,6 +224,12 @@ pub enum CompareError {
         /// The number that was given.
         given: f64,
     },
+    /// The length of a block is out of range.
+    #[non_exhaustive]
+    Block {
+        /// The length that was given.
+        given: Duration,
+    },
     /// The baseline is in this process, and a method that writes was named.
     #[non_exhaustive]
     UnsafeInProcess {
@@ -228,6 +252,10 @@ impl fmt::Display for CompareError {
             Self::Duty { given } => write!(
                 f,
                 "the duty of the comparing thread must be above 0 and at most 1, not {given}; 10 % of a core is 0.1"
+            ),
+            Self::Block { given } => write!(
+                f,
+                "a block must last from 1 ms to one hour, not {given:?}"
             ),
             Self::UnsafeInProcess { method } => write!(
                 f,

@@ -108,13 +108,15 @@ impl DropCounts {
         self.0[reason as usize].fetch_add(1, Relaxed);
     }
 
+    /// All reasons, also those that did not occur.
+    pub(super) fn all(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        let counts = DropReason::ALL.iter().zip(&self.0);
+        counts.map(|(reason, count)| (*reason, count.load(Relaxed)))
+    }
+
     /// Those that occurred.
     pub(super) fn snapshot(&self) -> Vec<(DropReason, u64)> {
-        let counts = DropReason::ALL.iter().zip(&self.0);
-        counts
-            .map(|(reason, count)| (*reason, count.load(Relaxed)))
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        self.all().filter(|(_, count)| *count > 0).collect()
     }
 
     pub(super) fn reset(&self) {

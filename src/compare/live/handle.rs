@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-#[cfg(feature = "metrics")]
-use super::drop_reason::DropReason;
 use super::{core::Core, difference::DifferenceReport, report::CompareReport};
+#[cfg(feature = "metrics")]
+use super::{drop_reason::DropReason, table::Totals};
 use crate::compare::Verdict;
 
 /// Reads and resets one comparison. Made by [`CompareLayer::handle`](super::CompareLayer::handle); clones read the same comparison.
@@ -79,9 +79,9 @@ impl CompareHandle {
         self.core.ledger.busy()
     }
 
-    /// By route: how many requests were compared with each [`Finding`](crate::compare::Finding), over all comparisons until now.
+    /// What was counted on each route, over all comparisons until now.
     #[cfg(feature = "metrics")]
-    pub(crate) fn totals(&self) -> Vec<(Arc<str>, [u64; 4])> {
+    pub(crate) fn totals(&self) -> Vec<(Arc<str>, Totals)> {
         let table = self.core.ledger.table();
         let totals = table.totals.iter();
         totals

@@ -18,7 +18,8 @@ impl CompareReport {
     /// The report as JSON, in the schema `tower-mirror/verdict/1`.
     ///
     /// `verdict` is `pass`, `fail` or `inconclusive`, and `compared` is the number of compared requests. `missing` is the number of requests
-    /// that PASS still needs, or null. Shares are from 0 to 1, evidence is in nats, times are in seconds, and points of time
+    /// that PASS still needs, or null. `since` is the time of the FAIL, or null. `n` is a short name of `compared`, and `v2_only` is one of
+    /// `shadow_only`. Shares are from 0 to 1, evidence is in nats, times are in seconds, and points of time
     /// are seconds since 1970.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -40,7 +41,8 @@ fn write_report(out: &mut String, report: &CompareReport) -> fmt::Result {
     json.field("verdict", Value::Text(report.verdict.as_str()))?;
     json.field("inconclusive_because", Value::MaybeText(why.as_deref()))?;
     json.field("text", Value::Text(&report.one_line()))?;
-    json.field("failed_at", Value::Number(report.failed_at.and_then(unix)))?;
+    // When the FAIL was found.
+    json.field("since", Value::Number(report.failed_at.and_then(unix)))?;
     json.field("began_at", Value::Number(unix(report.began_at)))?;
     let elapsed = report.elapsed.as_secs_f64();
     json.field("elapsed_seconds", Value::Number(Some(elapsed)))?;
@@ -81,6 +83,9 @@ fn write_route(json: &mut Object<'_>, route: &RouteReport) -> fmt::Result {
     let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64());
     json.field("route", Value::Text(&route.route))?;
     json.field("compared", Value::Count(Some(counts.compared())))?;
+    // The short names of the schema for the same two numbers.
+    json.field("n", Value::Count(Some(counts.compared())))?;
+    json.field("v2_only", Value::Count(Some(counts.shadow_only())))?;
     json.field("shadow_only", Value::Count(Some(counts.shadow_only())))?;
     json.field("baseline_only", Value::Count(Some(counts.baseline_only())))?;
     json.field("both", Value::Count(Some(route.both)))?;
@@ -120,6 +125,7 @@ fn write_in_common(json: &mut Object<'_>, common: &InCommon) -> fmt::Result {
 fn write_path(json: &mut Object<'_>, path: &PathReport) -> fmt::Result {
     json.field("path", Value::Text(&path.path))?;
     json.field("kind", Value::Text(path.kind))?;
+    json.field("v2_only", Value::Count(Some(path.shadow_only)))?;
     json.field("shadow_only", Value::Count(Some(path.shadow_only)))?;
     json.field("baseline_only", Value::Count(Some(path.baseline_only)))?;
     json.field("both", Value::Count(Some(path.both)))?;

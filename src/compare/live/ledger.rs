@@ -71,7 +71,7 @@ impl Ledger {
 
     #[cfg(feature = "metrics")]
     pub(super) fn dropped_totals(&self) -> Vec<(DropReason, u64)> {
-        self.dropped_totals.snapshot()
+        self.dropped_totals.all().collect()
     }
 
     pub(super) fn generation(&self) -> u64 {

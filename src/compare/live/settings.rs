@@ -1,9 +1,11 @@
 //! `Settings`: what was decided about a comparison, after it was validated.
 
+use std::time::Duration;
+
 use http::Method;
 
 use crate::{
-    compare::{Accept, Rules},
+    compare::{Accept, BlockCounter, Rules},
     sample::SampleRate,
 };
 
@@ -55,6 +57,7 @@ pub(super) struct Settings {
     /// Routes below this share of the compared requests pass together.
     pub(super) rare: SampleRate,
     pub(super) warm_up: u64,
+    pub(super) block: Duration,
     pub(super) duty: f64,
     pub(super) max_answer_bytes: usize,
     pub(super) max_held_bytes: usize,
@@ -70,6 +73,7 @@ impl Settings {
             accept: Accept::default(),
             rare: SampleRate::NONE,
             warm_up: 200,
+            block: BlockCounter::BLOCK,
             duty: 0.1,
             max_answer_bytes: 256 << 10,
             max_held_bytes: 16 << 20,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::compare::{
     Accept, BlockCounter, Finding, Kind, LatencyHistogram, LatencyTest, NoiseMask, PathId,
-    RouteCounts, Verdict, VerdictLatch, judge,
+    RouteCounts, Verdict, VerdictLatch, blocks::number_of, judge,
 };
 use crate::sample::SampleRate;
 
@@ -67,12 +67,21 @@ pub(super) struct Table {
     rare: SampleRate,
     /// The number of the block in which the verdict was looked at.
     looked_in: u64,
+    block: Duration,
     /// When the comparison was found to have failed.
     pub(super) failed_at: Option<SystemTime>,
     /// By route and finding, over all comparisons until now. A reset does not take them back.
-    pub(super) totals: HashMap<Arc<str>, [u64; 4]>,
+    pub(super) totals: HashMap<Arc<str>, Totals>,
     has_baseline: bool,
     latency: Option<LatencyTest>,
+}
+
+/// What was counted on one route over all comparisons.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    /// In the order of [`Finding::ALL`].
+    pub(crate) findings: [u64; 4],
+    pub(crate) not_judged: u64,
 }
 
 /// A method as a label: the few that have a meaning.
@@ -118,6 +127,7 @@ impl Table {
             accept: settings.accept,
             rare: settings.rare,
             looked_in: 0,
+            block: settings.block,
             failed_at: None,
             totals: HashMap::new(),
             has_baseline: !settings.is_alone(),
@@ -142,6 +152,7 @@ impl Table {
         self.warm_up_left = self.warm_up_left.saturating_sub(1);
         let place = self.place(method, route);
         let row = &mut self.routes[place];
+        let not_judged = row.not_judged;
         let finding = row.record(at, judged, is_warm_up);
         if !is_warm_up {
             let shown = match finding {
@@ -151,8 +162,9 @@ impl Table {
             row.both += u64::from(shown == Finding::Both);
             let totals = self.totals.entry(Arc::clone(&row.label)).or_default();
             if let Some(place) = Finding::ALL.iter().position(|known| *known == shown) {
-                totals[place] += 1;
+                totals.findings[place] += 1;
             }
+            totals.not_judged += row.not_judged - not_judged;
         }
         (Arc::clone(&row.label), finding)
     }
@@ -170,7 +182,8 @@ impl Table {
         };
         let place = self.routes.len();
         let (has_baseline, test) = (self.has_baseline, self.latency.clone());
-        self.routes.push(Route::new(text, has_baseline, test));
+        self.routes
+            .push(Route::new(text, has_baseline, self.block, test));
         if place < MOST_ROUTES {
             self.index.insert(key, place);
         }
@@ -179,7 +192,7 @@ impl Table {
 
     /// Looks at the verdict once in a block, so that a FAIL is found when it is due, also if no report is read.
     pub(super) fn look_once_in_a_block(&mut self, at: Duration) {
-        let block = at.as_secs() / BlockCounter::BLOCK.as_secs();
+        let block = number_of(at, self.block);
         if block > self.looked_in {
             self.looked_in = block;
             self.look(at);
@@ -211,11 +224,17 @@ impl Table {
 }
 
 impl Route {
-    fn new(label: Arc<str>, has_baseline: bool, test: Option<LatencyTest>) -> Self {
+    fn new(
+        label: Arc<str>,
+        has_baseline: bool,
+        block: Duration,
+        test: Option<LatencyTest>,
+    ) -> Self {
         let counter = match has_baseline {
             true => BlockCounter::paired(),
             false => BlockCounter::alone(),
         };
+        let counter = counter.with_block(block);
         Self {
             label,
             slow: test.is_some().then(|| counter.clone()),

@@ -6,7 +6,7 @@ use tower_mirror::{
     metrics::record_compare,
 };
 
-use super::rig::{App, Rig, get};
+use super::rig::{App, Rig, get, json};
 
 const V1: &str = r#"{"items": [1, 2]}"#;
 const V2: &str = r#"{"items": [1, 2], "image": "x.png"}"#;
@@ -52,6 +52,33 @@ async fn a_comparison_is_exported() {
         r#"tower_mirror_compared_total{mirror="catalog-v2",route="GET /items",result="shadow_only"} 205"#,
         r#"tower_mirror_not_compared_total{mirror="catalog-v2",reason="conditional"} 1"#,
         r#"tower_mirror_verdict{mirror="catalog-v2",verdict="inconclusive"} 1"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_judged_and_what_has_not_occurred_are_exported_too() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    // The bodies differ as wholes in every pair.
+    let text = |name: &'static str| {
+        App::at_once(move |_| {
+            let mut answer = json(name);
+            let text = "text/plain".parse().unwrap();
+            answer.headers_mut().insert("content-type", text);
+            answer
+        })
+    };
+    let rig = Rig::new(Compare::with_baseline(text("c")), text("a"), text("b"));
+    rig.ask_many(3).await;
+    rig.handle.reset();
+    rig.ask_many(2).await;
+    metrics::with_local_recorder(&recorder, || record_compare(&rig.handle));
+    let text = recorder.handle().render();
+    for line in [
+        r#"tower_mirror_compared_total{mirror="catalog-v2",route="GET /items",result="both"} 5"#,
+        r#"tower_mirror_not_judged_total{mirror="catalog-v2",route="GET /items"} 5"#,
+        r#"tower_mirror_not_compared_total{mirror="catalog-v2",reason="busy"} 0"#,
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }

@@ -401,7 +401,7 @@ async fn the_json_has_what_the_report_has() {
     assert_eq!(json["compared"], 200);
     assert_eq!(json["baseline"], "service");
     assert_eq!(json["tolerated"]["excess"], 0.05);
-    assert!(json["failed_at"].is_f64());
+    assert!(json["since"].is_f64());
     let route = &json["routes"][0];
     assert_eq!(route["route"], "GET /items");
     assert_eq!(

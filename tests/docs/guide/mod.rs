@@ -6,6 +6,8 @@
 mod body_mode;
 mod dashboard;
 mod drain;
+mod how_long;
+mod is_v2_right;
 mod observed;
 mod promote;
 mod ramp;
@@ -13,10 +15,18 @@ mod rollout;
 mod serve;
 
 /// The chapter, and the code of one of its blocks with tests.
-const SHOWN: [(&str, &str); 8] = [
+const SHOWN: [(&str, &str); 10] = [
     (
         include_str!("../../../docs/guide/body-mode.md"),
         include_str!("body_mode.rs"),
+    ),
+    (
+        include_str!("../../../docs/guide/is-v2-right.md"),
+        include_str!("how_long.rs"),
+    ),
+    (
+        include_str!("../../../docs/guide/is-v2-right.md"),
+        include_str!("is_v2_right.rs"),
     ),
     (
         include_str!("../../../docs/guide/outcomes.md"),
@@ -73,5 +83,5 @@ fn no_chapter_hides_lines() {
         }
         chapters += 1;
     }
-    assert_eq!(chapters, 9);
+    assert_eq!(chapters, 10);
 }
