@@ -44,13 +44,13 @@ semver:
 public-api:
     cargo public-api -p tower-mirror --all-features -sss
 
-# What is published of the library: at most 150 files.
+# What is published of the library: at most 220 files, without tests, examples and benches.
 package:
     #!/usr/bin/env bash
     set -euo pipefail
     files=$(cargo package --list --allow-dirty -p tower-mirror | wc -l)
     echo "$files files"
-    test "$files" -le 150
+    test "$files" -le 220
 
 # Install the proxy from this tree.
 install:
