@@ -240,7 +240,7 @@ async fn what_is_documented_is_what_is_exported() {
         })
         .collect();
     assert_eq!(exported, documented());
-    assert_eq!(exported.len(), 27);
+    assert_eq!(exported.len(), 28);
 }
 
 #[tokio::test(start_paused = true)]
