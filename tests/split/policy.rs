@@ -212,7 +212,7 @@ fn what_is_no_split_is_an_error_that_says_why() {
             error
                 .unwrap()
                 .to_string()
-                .contains(&format!("not {inner} times"))
+                .contains(&format!("it was called {inner} times"))
         );
     }
 }
