@@ -82,7 +82,7 @@ struct Change {
     paused: Option<bool>,
 }
 
-/// So that `null` is a bad value, and not one left out.
+/// Rejects `null`, which serde would treat as a missing field.
 fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

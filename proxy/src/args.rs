@@ -1,4 +1,4 @@
-//! What the proxy can be told.
+//! The command-line options of the proxy.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
@@ -24,7 +24,7 @@ use crate::{
     split::{Split, SplitArgs},
 };
 
-/// The library's default, which the shadow's pool must know too.
+/// The default of the library. The pool of the shadow needs it too.
 const MAX_IN_FLIGHT: usize = 128;
 
 const ENVIRONMENT: &str = "\
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
 
-    /// The server that answers, as http://host[:port]; several are `--subset`.
+    /// The server that answers all requests, as http://host[:port]. For several servers use `--subset`.
     #[arg(long, value_name = "URL")]
     primary: Option<HttpTargetBuilder>,
 
@@ -77,14 +77,14 @@ pub(crate) struct Args {
     compare: CompareArgs,
 }
 
-/// What answers.
+/// The backend: one primary, or a split.
 #[derive(Debug)]
 pub(crate) enum Backend {
     Primary(HttpTarget),
     Split(Split),
 }
 
-/// What is around it.
+/// The layer around the backend.
 #[derive(Debug)]
 pub(crate) enum Around {
     Nothing,
@@ -111,13 +111,13 @@ impl Around {
 }
 
 impl Args {
-    /// From the command line and the environment. Where these are invalid, the process ends as clap defines it.
+    /// Reads the command line and the environment. If they are invalid, the process ends as clap defines it.
     pub(crate) fn of_process() -> Self {
         let matches = with_environment(Self::command()).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// What answers, or, where the subsets do not fit together, what clap says of bad arguments.
+    /// The backend, or an error of clap if the subsets do not fit together.
     pub(crate) fn backend(&self) -> Result<Backend, clap::Error> {
         let backend = match &self.primary {
             Some(primary) => wide(primary, self.primary_http2)
@@ -128,9 +128,9 @@ impl Args {
         backend.map_err(|invalid| Self::command().error(ValueValidation, invalid))
     }
 
-    /// The layer, or why the options for it do not fit together.
+    /// The layer, or an error that says which of its options do not fit together.
     pub(crate) fn around(&self, failures: Failures) -> Result<Around, Invalid> {
-        // Only where somebody can read them.
+        // Samples are recorded only if the admin address serves them.
         let is_measured = self.admin.is_some();
         let Some(mirror) = self.mirror.builder(is_measured, failures)? else {
             return Ok(Around::Nothing);
@@ -154,7 +154,7 @@ impl Args {
     }
 }
 
-/// The values that leave a switch off: clap's, and none.
+/// The values that turn a switch off: those of clap, and the empty value.
 const FALSE: [&str; 7] = ["", "n", "no", "f", "false", "off", "0"];
 
 /// Adds the variable `TOWER_MIRROR_SOME_OPTION` to each `--some-option`.
@@ -180,7 +180,7 @@ fn with_environment(command: Command) -> Command {
     })
 }
 
-/// The start-up line: what answers, and what is copied where.
+/// The start-up line: which servers answer, and what is copied to which shadow.
 impl fmt::Display for Args {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.primary {
@@ -191,7 +191,7 @@ impl fmt::Display for Args {
     }
 }
 
-/// What means nothing without a shadow. Where an option is not given, the library's own default holds.
+/// Options that require `--shadow`. An option that is not set has the default of the library.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Mirroring")]
 pub(crate) struct MirrorArgs {

@@ -1,4 +1,4 @@
-//! What the proxy looks at of the fields that are meant for one connection. The target does not pass them on.
+//! The connection-specific header fields that the proxy itself reads. The target does not pass them on.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -29,7 +29,7 @@ pub(crate) fn is_chunked_only(headers: &HeaderMap) -> bool {
     codings.next().is_none_or(is_chunked) && codings.next().is_none()
 }
 
-/// Bytes, since one odd character must not keep the other tokens from being seen.
+/// Parses bytes, because one invalid character must not hide the other tokens.
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     value
         .as_bytes()

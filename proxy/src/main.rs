@@ -12,7 +12,7 @@
 //! curl -X PUT -d '{"percent": 12.5}' http://127.0.0.1:8081/mirror         # or {"paused": true}
 //! ```
 //!
-//! Without `--shadow` it is a plain proxy: the same code but for the layer, and so the baseline to compare with.
+//! Without `--shadow` it is a plain proxy: the same code without the layer, and so the reference for measurements.
 //!
 //! Instead of a primary it can have subsets, each with its weight, and with or without a shadow:
 //!
@@ -48,9 +48,10 @@
 //! and so on), and at the end how many failed. Each option has a variable in the environment: `--shadow` is
 //! `TOWER_MIRROR_SHADOW`.
 //!
-//! Once it listens it says so on standard output, with the port it got where it was told to choose. SIGTERM or Ctrl-C
-//! ends it: what is in flight, copies included, has `--drain-timeout-ms` to finish (a second signal cuts that short), a
-//! last line sums up, and the exit status is 0. It is 2 for bad arguments and for an address that cannot be had.
+//! When it listens, it prints its address to standard output; with port 0 this shows the port that the system chose.
+//! SIGTERM or Ctrl-C ends it: requests and copies in flight have `--drain-timeout-ms` to finish (a second signal ends
+//! this wait), a last line sums up, and the exit status is 0. It is 2 for bad arguments and for an address that is not
+//! available.
 
 mod admin;
 mod args;

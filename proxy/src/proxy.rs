@@ -24,7 +24,7 @@ use tower_mirror::{
 
 use crate::hop;
 
-/// More than the target's own default: a proxy should not be narrower than what it stands before.
+/// More than the target's own default: a proxy should permit as many connections as its backend.
 const MAX_CONNECTIONS: usize = 1024;
 
 const NO_TUNNEL: &str = "this proxy does not tunnel: it does not serve CONNECT\n";

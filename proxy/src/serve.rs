@@ -1,4 +1,4 @@
-//! Accepting connections, and letting go of them.
+//! Accepts connections, serves them, and closes them at the end.
 
 use std::{
     convert::Infallible,
@@ -25,7 +25,7 @@ use tower::{BoxError, Service};
 
 use crate::{say, stop::Stop};
 
-/// Serves until told to stop, then gives what is in flight `limit` to end. Returns what is left of it.
+/// Serves until `stop` is notified. Requests in flight then have `limit` to end. Returns the rest of `limit`.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -82,7 +82,7 @@ async fn connection<S, B>(
     let server = auto::Builder::new(TokioExecutor::new());
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    // How a connection ends is between it and its client.
+    // An error of one connection concerns its client only.
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = stop.changed() => connection.as_mut().graceful_shutdown(),
@@ -90,7 +90,7 @@ async fn connection<S, B>(
     let _ = connection.await;
 }
 
-/// The next connection, whatever becomes of others.
+/// Accepts the next connection. A failed `accept` does not end the loop.
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {

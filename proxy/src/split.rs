@@ -20,7 +20,7 @@ pub(crate) type Split = WeightedSplit<HttpTarget, Refuse>;
 
 type Refuse = fn(&Unavailable) -> Response<client::ResponseBody>;
 
-/// What means nothing without subsets, of which a primary is none.
+/// Options that require `--subset`. They cannot be used with `--primary`.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Splitting")]
 pub(crate) struct SplitArgs {
@@ -37,12 +37,11 @@ pub(crate) struct SplitArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "primary", value_parser = cookie)]
     sticky_cookie: Option<String>,
 
-    /// The subset that this header names serves the request, whatever its weight: for trying it out; trusts every
-    /// client.
+    /// The header that names the subset for a request, also one with weight 0. Every client can set it.
     #[arg(long, value_name = "NAME", conflicts_with = "primary")]
     force_header: Option<HeaderName>,
 
-    /// Where no connection to FROM is to be had within 1 s, its request goes to TO. Can be repeated.
+    /// If no connection to FROM is available within 1 s, the request goes to TO. Can be repeated.
     #[arg(long, value_name = "FROM=TO", conflicts_with = "primary", value_parser = fallback)]
     fallback: Vec<(String, String)>,
 }

@@ -1,8 +1,8 @@
-//! Being told to stop.
+//! `Stop`: waits for SIGTERM or Ctrl-C.
 
 use std::io;
 
-/// SIGTERM and Ctrl-C. From when it is made, they no longer kill the process.
+/// Waits for SIGTERM or Ctrl-C. From its creation on, these signals do not end the process.
 #[derive(Debug)]
 pub(crate) struct Stop {
     #[cfg(unix)]

@@ -9,13 +9,13 @@ use tower_mirror::metrics;
 
 use super::Handles;
 
-/// Those that OpenTelemetry advises for HTTP, and lower ones: what is mirrored here may be next door.
+/// The buckets that OpenTelemetry recommends for HTTP, and lower ones for services on the same network.
 const SECONDS: [f64; 17] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
     7.5, 10.0,
 ];
 const BYTES: [f64; 7] = [0.0, 256.0, 1024.0, 4096.0, 16384.0, 131_072.0, 1_048_576.0];
-/// The exporter keeps what histograms were told until it is asked; nobody may ever do.
+/// The exporter stores samples until a scrape. This period removes them if nothing scrapes it.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Installs the recorder, and serves what it and the handles know.

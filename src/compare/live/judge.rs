@@ -150,7 +150,7 @@ fn reason(reason: NotCompared) -> DropReason {
         NotCompared::Conditional => DropReason::Conditional,
         NotCompared::PrimaryRefused => DropReason::PrimaryRefused,
         NotCompared::TooCostly => DropReason::TooCostly,
-        // The primary's answer is complete, or it would not be here.
+        // Only complete answers of the primary reach this point.
         NotCompared::PrimaryIncomplete | NotCompared::Body(_) => DropReason::PrimaryFailed,
     }
 }

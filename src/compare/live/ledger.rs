@@ -109,7 +109,7 @@ impl Ledger {
         self.observers().push(observer);
     }
 
-    /// Observers are users' code: what they break stays with them.
+    /// Observers are code of the user, so their panics are caught.
     pub(super) fn tell(&self, difference: &DifferenceReport) {
         let observers = self.observers().clone();
         for observer in observers {

@@ -1,4 +1,4 @@
-//! Two objects: in step while their keys are, by sorted keys afterwards.
+//! Compares two objects: in parallel while their keys have the same order, then by sorted keys.
 
 use std::{borrow::Cow, cmp::Ordering};
 
