@@ -10,7 +10,7 @@
 //! blocks are those of the sums, minute by minute.
 //!
 //! `--start` is the time when v2 was deployed, in seconds since 1970. It must stay the same from one look to the next, since the blocks
-//! begin there. The exit status is 0 for PASS, 1 for FAIL, 2 if it is not decided and 3 for an error. Whoever acts on FAIL must
+//! begin there. The exit status is 0 for PASS, 1 for FAIL, 2 if it is not decided and 3 for an error. A caller that acts on FAIL must
 //! do so at the first one: this program remembers nothing between two looks. The latency is not judged.
 
 use std::{collections::BTreeMap, process::ExitCode, time::SystemTime};

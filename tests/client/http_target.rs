@@ -730,7 +730,7 @@ async fn a_refused_connection_fails_readiness() {
 
 #[tokio::test]
 async fn a_connection_that_takes_too_long_fails_readiness() {
-    // With the queue of a listener full, Linux ignores whoever else wants to connect.
+    // If the queue of a listener is full, Linux ignores further connection attempts.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -1255,7 +1255,7 @@ fn auto_traits() {
     assert_eq!(empty.size_hint().exact(), Some(0));
 }
 
-/// A reset is told from an end by `is_end_stream`, which layers around the server's body may not pass on: a request must
+/// `is_end_stream` distinguishes a reset from an end, and layers around the server's body may not pass it on: a request must
 /// not be refused for that.
 #[tokio::test]
 async fn a_whole_upload_over_http2_is_passed_on_whatever_body_it_comes_in() {

@@ -1,4 +1,4 @@
-//! Clients: hyper's, and one that writes what it is told to.
+//! Clients: hyper's, and one that writes the bytes of a test.
 
 use std::net::SocketAddr;
 

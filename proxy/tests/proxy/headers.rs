@@ -93,7 +93,7 @@ async fn of_answers_do_not_reach_the_client() {
     assert!(answer.ends_with("\r\n\r\nhi"), "{answer}");
 }
 
-/// Told two lengths, whoever comes after must not believe the other one.
+/// If a request has two lengths, the primary must not use the other one.
 #[tokio::test]
 async fn a_length_beside_a_transfer_coding_is_dropped() {
     let mut primary = Upstream::echo().await;

@@ -114,7 +114,7 @@ async fn a_primary_that_does_not_switch_answers_as_ever() {
     assert!(!primary.seen().await.headers.contains_key("upgrade"));
 }
 
-/// Writes this to whoever asks.
+/// Writes this to each client that connects.
 async fn saying(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -225,7 +225,7 @@ async fn an_expected_difference_is_counted_and_does_not_fail() {
 
 #[tokio::test(start_paused = true)]
 async fn no_order_of_the_copies_counts_against_a_side() {
-    // The world changes between any two requests, and whoever asks later sees more of it.
+    // The state changes between any two requests, and the later one sees the newer state.
     let world = Arc::new(AtomicU64::new(0));
     let app = || {
         let world = Arc::clone(&world);

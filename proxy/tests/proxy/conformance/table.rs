@@ -19,7 +19,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
     rest.split("\n## ").next().unwrap()
 }
 
-/// The cells of each row of its tables, but for what stands above them.
+/// The cells of each row of its tables, without the header rows.
 fn rows(section: &str) -> Vec<Vec<&str>> {
     let lines = section.lines().filter_map(|line| line.strip_prefix('|'));
     let rows = lines.map(|line| {
