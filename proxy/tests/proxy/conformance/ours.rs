@@ -29,7 +29,7 @@ fn arguments(setting: Setting) -> &'static [&'static str] {
         Setting::Keep => &["--preserve-host"],
         Setting::Literal => &["--host", "v2.internal:80"],
         Setting::Limit => &["--max-body-bytes", "65536"],
-        Setting::Omit => &["--body", "head-only"],
+        Setting::Heads => &["--body", "head-only"],
     }
 }
 
@@ -43,7 +43,7 @@ async fn ours(setting: Setting, body: &str) -> Ours {
     dead.bind(LOCAL).unwrap();
 
     let url = |address: SocketAddr| format!("http://{address}");
-    let mode = if setting == Setting::Omit {
+    let mode = if setting == Setting::Heads {
         &[][..]
     } else {
         &["--body", body]
@@ -66,7 +66,7 @@ async fn ours(setting: Setting, body: &str) -> Ours {
     }
     let bench = Bench {
         proxy: proxies.last().unwrap().address,
-        settled: Settled::Told(proxies.iter().map(Proxy::admin).collect()),
+        settled: Settled::Reported(proxies.iter().map(Proxy::admin).collect()),
         mark: Some("x-mirrored-by".to_owned()),
         served: 0.into(),
         primary,
@@ -85,7 +85,7 @@ async fn check(name: &str) {
     let case = cases().find(|case| case.name == name).unwrap();
     // The limit of a live copy is on the bytes that wait for the shadow, not on the length of a body.
     let modes: &[_] = match case.setting {
-        Setting::Limit | Setting::Omit => &["buffered"],
+        Setting::Limit | Setting::Heads => &["buffered"],
         _ => &["buffered", "streaming"],
     };
     for mode in modes {
