@@ -20,7 +20,7 @@ async fn the_release_shows_what_it_says() {
         "ok      its 244 users are back, and no other users",
         "ok      around: v2 received copies of all 3000 requests, and it served ",
         "ok      256 users moved to v2: 51.2%; previewed: 50.0%; moved back: 0",
-        "ok      v2 received 0 copies, for `catalog-shadow`, of what v1 served; of its own 3000, 0",
+        "ok      v2 received 0 copies of requests to v1, with the host `catalog-shadow`; of the 3000 that it served itself, 0",
         " that v2 served were not copied to it, and the others were",
         "ok      after the drain no copy is left, and no byte of one",
         "Every statement above was checked and holds",
