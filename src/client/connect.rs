@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use super::ending::UntilRead;
 use super::error::{Error, into_io};
-use super::http2::Opened;
+use super::http2::Sender as Http2Sender;
 use super::idle::Sender;
 use super::io::{Remote, Socket, Stream};
 use super::life::{Life, MaxStreams};
@@ -57,7 +57,7 @@ pub(super) struct Connector {
 /// A connection that is ready for its first request.
 pub(super) enum Dialled {
     Http1(Sender),
-    Http2(Opened),
+    Http2(Http2Sender),
 }
 
 impl Connector {
@@ -139,13 +139,8 @@ impl Connector {
             };
             // The requests are dispatched before the socket is read, see `Beside`.
             runtime.spawn(join(ends, beside.connection()));
-            return Ok(Dialled::Http2(Opened {
-                send,
-                using,
-                max_streams,
-                life,
-                ending,
-            }));
+            let sender = Http2Sender::new(send, using, max_streams, life, ending);
+            return Ok(Dialled::Http2(sender));
         }
         let mut http1 = http1::Builder::new();
         self.settings.max_response_head.set_http1(&mut http1);
