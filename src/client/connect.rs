@@ -167,7 +167,7 @@ impl Connector {
             // Without pings, the requests to a peer that does not answer any more would wait for ever.
             .keep_alive_interval(self.settings.ping_interval)
             .keep_alive_timeout(PING_TIMEOUT)
-            // The window of the connection never limits, so that a response that nobody reads does not delay the others.
+            // The window of the connection never limits, so that an unread response does not delay the others.
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(u32::MAX >> 1)
             // This holds until the peer has announced how many streams it admits.

@@ -77,7 +77,7 @@ enum Position {
     Waiting,
     /// Something has arrived, and there may be more.
     Ahead,
-    /// The response is complete, or nobody reads it any more.
+    /// The response is complete, or is not read any more.
     Done,
 }
 
@@ -254,7 +254,7 @@ impl<S> UntilRead<S> {
     }
 
     fn begin_end(&mut self, end: io::Result<()>) {
-        // A peer that takes nothing has had its time already.
+        // The limit for a peer that accepts nothing has passed already.
         if matches!(&end, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
             self.limit = self.limit.min(DELIVERY);
         }

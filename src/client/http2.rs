@@ -113,7 +113,7 @@ impl Sender {
             _life: self.life.begin(),
         };
         let request = Request::from_parts(head.clone(), body);
-        // At the end of this block hyper learns that nobody waits for the response.
+        // At the end of this block hyper learns that the caller no longer waits for the response.
         let answer = {
             let answer = pin!(self.send.try_send_request(request));
             match select(answer, self.ending.begins()).await {
