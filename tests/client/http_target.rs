@@ -974,8 +974,10 @@ async fn a_response_ahead_of_its_requests_end_brings_the_connection_back_after_i
     let mut next = target.clone();
     let mut next = task::spawn(async { send(&mut next, get("/")).await });
     assert_pending!(next.poll());
-    // Past the moment that a connection on its way back is waited for before one is dialled.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // The request waits a moment for a connection that returns, before it dials. Only the clock passes this moment.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(50)).await;
+    tokio::time::resume();
     assert_pending!(next.poll());
     upload.send(Bytes::from("late")).unwrap();
     drop(upload);
@@ -1061,8 +1063,12 @@ async fn a_peer_that_takes_nothing_loses_its_connection() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_reads_slowly_keeps_its_connection() {
+    // The peer moves the clock. During a blocking task, tokio does not move it to the next timer, and so no other timer
+    // decides while a socket is busy. If the test hangs, this one ends and the guard of `send` fails the test.
+    let (_moves_clock, ended) = mpsc::channel::<()>();
+    tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(30)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut target = HttpTarget::builder(&url)
@@ -1072,14 +1078,14 @@ async fn a_peer_that_reads_slowly_keeps_its_connection() {
     let peer = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut buffer = vec![0; 64 << 10];
-        // Slower than the limit allows for the whole, faster than it allows for any part.
+        // 8 MB a second: the whole takes longer than the limit, and each part takes less.
         let mut seen = Vec::new();
         while !seen.ends_with(b"0\r\n\r\n") {
-            tokio::time::sleep(Duration::from_millis(8)).await;
             let read = tokio::io::AsyncReadExt::read(&mut socket, &mut buffer)
                 .await
                 .unwrap();
             seen.extend_from_slice(&buffer[..read]);
+            tokio::time::advance(Duration::from_micros(read as u64 / 8)).await;
         }
         let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
         tokio::io::AsyncWriteExt::write_all(&mut socket, answer)
