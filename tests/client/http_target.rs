@@ -1,4 +1,4 @@
-//! `HttpTarget` against real servers on the loopback device. Nothing sleeps to wait: tests await what the server sees,
+//! `HttpTarget` against real servers on the loopback device. No test sleeps: tests await what the server sees,
 //! and the one clock is a guard against hanging.
 #![cfg(feature = "client")]
 
@@ -322,13 +322,13 @@ const HEADS: &[Head] = &[
         "/\nhost: a",
         "http://a/",
     ),
-    // What is no authority cannot be an `:authority`.
+    // An invalid authority cannot be an `:authority`.
     ("GET /", &[("host", "")], "/\nhost: ", "http://{own}/"),
     ("GET /", &[("host", "a b")], "/\nhost: a b", "http://{own}/"),
     ("GET /", &[("host", "u:p@a")], "/\nhost: u:p@a", "http://a/"),
     ("GET /", &[("host", ":80")], "/\nhost: :80", "http://{own}/"),
     ("OPTIONS *", &[("host", "a")], "*\nhost: a", "http://a*"),
-    // `TE` is HTTP/2's alone, the connection's own headers HTTP/1.1's.
+    // Only HTTP/2 keeps `TE`, and only HTTP/1.1 has fields for the connection.
     (
         "GET /",
         &[("host", "a"), ("te", "trailers")],
@@ -568,7 +568,7 @@ async fn of_twenty_thousand_callers_each_is_woken_once() {
     assert_eq!(server.accepted(), 1);
 }
 
-/// Responses that nobody reads hold all streams that the server admits, and other requests get another connection.
+/// Unread responses hold all streams that the server admits, and other requests get another connection.
 #[tokio::test]
 async fn a_full_http2_connection_is_joined_by_another() {
     const ADMITTED: u32 = 3;
@@ -754,8 +754,8 @@ async fn a_connection_that_takes_too_long_fails_readiness() {
     assert_eq!(target.connections(), 0);
 }
 
-/// A round each: accepts so many connections, answers one request on each, and closes them all when told to. After the
-/// last, it listens no more.
+/// In each round, it accepts this number of connections, answers one request on each, and closes them all when it gets a
+/// message. After the last round, it does not listen any more.
 fn closing_server(rounds: &'static [usize]) -> (SocketAddr, mpsc::Sender<()>, mpsc::Receiver<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -903,7 +903,7 @@ async fn who_gives_up_on_an_http2_connection_leaves_it_to_the_others() {
     assert_eq!(target.connections(), 1);
     assert_ready_ok!(poll_ready(&mut idle, &mut cx));
 
-    // With nobody left to wait for it, so is the dial.
+    // A dial is dropped with the last caller that waits for it.
     let target = server.builder().http2().build().unwrap();
     let mut only = target.clone();
     assert_pending!(poll_ready(&mut only, &mut cx));

@@ -1,7 +1,7 @@
 //! How an `HttpTarget` resolves its host: one lookup at a time, whose answer or error all dials share.
 //!
 //! Most tests run in paused time, where a timer that nothing else precedes fires at once. A dial that reaches a listener
-//! of this process, or a port that nobody listens on, needs no time.
+//! of this process, or a port without a listener, needs no time.
 
 use std::{
     convert::Infallible,
@@ -241,7 +241,7 @@ async fn a_renewed_answer_replaces_the_old_one() {
     names.answer(&["127.0.0.1:0"]);
     let target = names.target(port);
     let _held = ready(&target).await.unwrap();
-    // Nobody listens there.
+    // This port has no listener.
     names.answer(&["127.0.0.2:0"]);
     advance(Duration::from_secs(6)).await;
     let _held = (_held, ready(&target).await.unwrap());
@@ -429,7 +429,7 @@ async fn the_system_resolves_where_no_resolver_is_set() {
 
 // ===== Addresses =====
 
-/// A listener at this address whose queue is full: Linux answers nobody else who wants to connect.
+/// A listener at this address whose queue is full: Linux does not answer further clients.
 #[cfg(target_os = "linux")]
 fn unresponsive(address: &str, port: u16) -> impl Sized {
     use std::net::TcpStream;
@@ -490,7 +490,7 @@ async fn a_family_that_does_not_respond_is_raced_with_the_other() {
 #[tokio::test(start_paused = true)]
 async fn an_address_of_the_other_family_is_tried_too() {
     let (_listener, port) = listen().await;
-    // Nobody listens there, or there is no IPv6.
+    // This port has no listener, or there is no IPv6.
     let names = Names::new();
     names.answer(&[
         "[::1]:0",
