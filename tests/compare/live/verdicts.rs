@@ -115,6 +115,7 @@ async fn a_slower_shadow_fails() {
         App::new(move |_| {
             let at = requests.fetch_add(1, Relaxed) % 10;
             async move {
+                // In paused time: exact, and no test waits for it.
                 tokio::time::sleep(Duration::from_millis(millis + millis * at / 10)).await;
                 Ok(json(V1))
             }
@@ -410,6 +411,7 @@ async fn tools_read_the_verdict_over_http() {
 #[tokio::test(start_paused = true)]
 async fn the_json_has_what_the_report_has() {
     let v2 = App::new(async |_| {
+        // In paused time.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(json(V2))
     });
