@@ -81,7 +81,7 @@ impl Judge {
                 shadow: statuses[0],
                 baseline: statuses[1],
             };
-            ledger.tell(&report);
+            ledger.notify(&report);
         }
         Ok(())
     }

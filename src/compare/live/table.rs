@@ -212,7 +212,7 @@ impl Table {
         match judge(&pooled, &self.accept) {
             // Which routes are rare changes with the traffic, so only the routes themselves can fail.
             Verdict::Fail(_) => verdict,
-            verdict => verdict,
+            of_pooled => of_pooled,
         }
     }
 

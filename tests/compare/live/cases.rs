@@ -379,7 +379,7 @@ async fn an_upgrade_is_not_compared() {
         .headers_mut()
         .insert("connection", "upgrade".parse().unwrap());
     assert_dropped(&rig.report_of(request).await, DropReason::Upgrade);
-    // Nor is one that nobody asked for.
+    // An upgrade for which no client asked is dropped too.
     let rig = Rig::of(App::at_once(|_| status(101)), v1(), v1());
     assert_dropped(&rig.report_of(get("/chat")).await, DropReason::Upgrade);
 }
