@@ -84,6 +84,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "client",
         &[
             "BoxError",
+            "error",
             "guard",
             "headers",
             "marker",
