@@ -180,7 +180,7 @@ async fn a_request_that_is_being_decided_on_when_a_drain_begins_stays_outside() 
 /// A request that arrives while the drain begins either has a copy that the drain waits for, or has
 /// no copy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn nobody_slips_through_a_drain() {
+async fn no_copy_begins_after_a_drain() {
     for round in 0..30 {
         let mirror = to(Act::Hangs(Place::Call));
         let senders: Vec<_> = (0..3)
@@ -302,7 +302,7 @@ fn drained(mirror: &MirrorLayer, deadline: Duration) -> (u64, usize, Duration) {
 }
 
 #[test]
-fn a_drain_does_not_wait_for_a_runtime_that_nobody_drives() {
+fn a_drain_does_not_wait_for_a_runtime_that_is_not_driven() {
     for act in [
         Act::Hangs(Place::Ready),
         Act::Hangs(Place::Call),

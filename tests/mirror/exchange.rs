@@ -221,7 +221,7 @@ async fn the_report_waits_for_whichever_side_ends_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_outcome_is_counted_before_the_observer_is_told() {
+async fn the_outcome_is_counted_before_the_observer_is_called() {
     let (say, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let counted = std::sync::Arc::new(std::sync::OnceLock::new());
     let handle = std::sync::Arc::clone(&counted);

@@ -300,7 +300,7 @@ async fn a_client_that_goes_away_before_its_body_is_whole_aborts_the_copy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_upload_is_let_go_of_at_its_deadline_and_goes_on() {
+async fn the_copy_of_a_silent_upload_ends_at_its_deadline() {
     let told = Told::default();
     let mirror = recording()
         .capture_timeout(Duration::from_secs(7))

@@ -105,7 +105,7 @@ impl Observer for PanickingObserver {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panicking_observer_is_counted_and_the_others_are_told() {
+async fn a_panicking_observer_is_counted_and_the_others_are_called() {
     let told = Told::default();
     let mirror = recording()
         .observe_with(PanickingObserver)

@@ -191,15 +191,15 @@ fn only_of_others() -> Targets {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_that_nobody_wants_uses_nothing_up() {
+async fn a_line_without_a_subscriber_does_not_count() {
     let mirror = full();
     let (records, _guard) = Records::begin();
     let unwanted = [
         Dispatch::new(NoSubscriber::new()),
         Dispatch::new(tracing_subscriber::registry().with(only_of_others())),
     ];
-    for nobody in &unwanted {
-        dispatcher::with_default(nobody, || send(&mirror, 100));
+    for dispatch in &unwanted {
+        dispatcher::with_default(dispatch, || send(&mirror, 100));
     }
     send(&mirror, 10);
     assert_eq!(lines(&records, Outcome::InFlightLimit), vec![None; 10]);

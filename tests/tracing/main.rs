@@ -164,7 +164,7 @@ impl<S: tracing::Subscriber> Layer<S> for Breaks {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_panics_hurts_nobody() {
+async fn a_subscriber_that_panics_affects_no_request() {
     let subscriber = tracing_subscriber::registry().with(Breaks);
     let _guard = tracing::subscriber::set_default(subscriber);
     let mirror = MirrorLayer::new(TestShadow::recording());
@@ -201,7 +201,7 @@ impl tracing::Subscriber for BreaksWhenCloned {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_panics_at_a_clone_hurts_nobody() {
+async fn a_subscriber_that_panics_at_a_clone_affects_no_request() {
     let _guard = tracing::subscriber::set_default(BreaksWhenCloned);
     let mirror = MirrorLayer::new(TestShadow::recording());
     serve(&mirror, &Primary::reading(), get()).await.unwrap();
