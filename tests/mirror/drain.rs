@@ -97,10 +97,10 @@ async fn a_drain_gives_up_the_rest_at_its_deadline() {
         Act::KeepsBody,
     ] {
         let shadow = TestShadow::new(act);
-        let told = Told::default();
+        let observer = RecordingObserver::default();
         let mirror = MirrorLayer::builder(shadow.share())
             .timeout(60 * SECOND)
-            .observe_with(told.clone())
+            .observe_with(observer.clone())
             .build();
         send(&mirror, 3).await;
         // This copy is still being captured, and the upload continues.
@@ -131,7 +131,11 @@ async fn a_drain_gives_up_the_rest_at_its_deadline() {
         drop(feed);
         upload.await.unwrap().unwrap();
         assert_eq!(primary.one().1.bytes(), pattern(5));
-        let outcomes: Vec<_> = told.reports().iter().map(|report| report.outcome).collect();
+        let outcomes: Vec<_> = observer
+            .reports()
+            .iter()
+            .map(|report| report.outcome)
+            .collect();
         assert_eq!(outcomes, [Outcome::Aborted; 4]);
     }
 }
@@ -242,9 +246,9 @@ fn what_a_runtime_takes_with_it_is_aborted() {
             .build()
     };
     let shadow = TestShadow::new(Act::KeepsBody);
-    let told = Told::default();
+    let observer = RecordingObserver::default();
     let mirror = MirrorLayer::builder(shadow.share())
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let first = build().unwrap();
     first.block_on(send(&mirror, 2));
@@ -267,7 +271,7 @@ fn what_a_runtime_takes_with_it_is_aborted() {
     let second = build().unwrap();
     let stats = second.block_on(settled(&mirror.handle(), 3));
     assert_eq!(stats.outcome(Outcome::Aborted), 3);
-    assert_eq!(told.reports().len(), 3);
+    assert_eq!(observer.reports().len(), 3);
     second.block_on(async {
         send(&mirror, 1).await;
         let drained = mirror.handle().drain(Duration::ZERO).await;

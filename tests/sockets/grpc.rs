@@ -42,7 +42,7 @@ use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_mirror::{
     BodyMode, HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, sample,
 };
-use tower_mirror_testing::{Told, assert_only, settled};
+use tower_mirror_testing::{RecordingObserver, assert_only, settled};
 
 /// A limit for tests that would otherwise hang. A test that passes never waits for it.
 const HANG: Duration = Duration::from_secs(30);
@@ -375,7 +375,7 @@ struct Rig {
     copied: Recorder,
     handle: MirrorHandle,
     target: HttpTarget,
-    told: Told,
+    observer: RecordingObserver,
     /// This belongs to the primary.
     reporter: HealthReporter,
 }
@@ -386,11 +386,12 @@ async fn rig(configure: impl FnOnce(MirrorBuilder) -> MirrorBuilder) -> Rig {
 }
 
 async fn rig_to(shadow: Routes, configure: impl FnOnce(MirrorBuilder) -> MirrorBuilder) -> Rig {
-    let (asked, copied, told) = (Recorder::default(), Recorder::default(), Told::default());
+    let (asked, copied) = (Recorder::default(), Recorder::default());
+    let observer = RecordingObserver::default();
     let shadow = serve(copied.clone(), shadow).await;
     let target = HttpTarget::builder(&shadow).http2().build().unwrap();
     let builder = MirrorLayer::builder(target.clone()).name("v2");
-    let mirror = configure(builder.timeout(HANG).observe_with(told.clone())).build();
+    let mirror = configure(builder.timeout(HANG).observe_with(observer.clone())).build();
     let handle = mirror.handle();
     let (routes, reporter) = routes().await;
     let layers = tower::ServiceBuilder::new()
@@ -405,7 +406,7 @@ async fn rig_to(shadow: Routes, configure: impl FnOnce(MirrorBuilder) -> MirrorB
         copied,
         handle,
         target,
-        told,
+        observer,
         reporter,
     }
 }
@@ -533,7 +534,11 @@ async fn the_answers_of_a_server_stream_are_read_to_their_end() {
 
             rig.only(Outcome::Completed).await;
             rig.assert_exact(mode);
-            assert_eq!(rig.told.report().shadow.response_bytes, bytes, "{message}");
+            assert_eq!(
+                rig.observer.report().shadow.response_bytes,
+                bytes,
+                "{message}"
+            );
             // Nothing was reset: the only connection is still used.
             assert_eq!(rig.target.connections(), 1);
         }
@@ -594,7 +599,7 @@ async fn a_shadow_that_refuses_early_does_not_end_the_conversation() {
         converse(&rig, async |_| ()).await;
         rig.only(Outcome::Completed).await;
         // The error is in `grpc-status`. The HTTP status reports success.
-        assert_eq!(rig.told.report().shadow.status.unwrap(), 200);
+        assert_eq!(rig.observer.report().shadow.status.unwrap(), 200);
     }
 }
 
@@ -789,7 +794,7 @@ async fn a_watch_outlives_its_copy() {
         assert_eq!(within(watch.message()).await.unwrap().unwrap().status, 1);
         rig.only(Outcome::TimedOut).await;
         rig.assert_exact(mode);
-        assert_eq!(rig.told.report().shadow.status.unwrap(), 200);
+        assert_eq!(rig.observer.report().shadow.status.unwrap(), 200);
 
         let status = ServingStatus::NotServing;
         rig.reporter.set_service_status("test.Echo", status).await;

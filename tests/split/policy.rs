@@ -236,13 +236,13 @@ fn the_request_and_the_answer_name_the_subset() {
     for (turn, name) in ["v1", "v2"].into_iter().enumerate() {
         // A value that the client has sent has no influence.
         let answer = answer(&mut split, with(&[("x-served-by", "me")]));
-        let told = served(&answer);
+        let named = served(&answer);
         assert_eq!(
-            (&*told.split, &*told.subset, told.generation),
+            (&*named.split, &*named.subset, named.generation),
             ("catalog", name, 1)
         );
-        assert_eq!(told.reason, Reason::Weighted);
-        assert_eq!(lock(&SEEN)[turn], *told);
+        assert_eq!(named.reason, Reason::Weighted);
+        assert_eq!(lock(&SEEN)[turn], *named);
         assert_eq!(answer.headers()[&header], name);
     }
     let reasons = [Reason::Forced, Reason::Keyed, Reason::Weighted];

@@ -19,7 +19,7 @@ use tower_mirror::{MirrorLayer, Outcome};
 use tracing::{Dispatch, Level, dispatcher, subscriber::NoSubscriber};
 use tracing_subscriber::{Registry, filter::Targets, layer::Layered, prelude::*};
 
-use super::record::{Records, Told};
+use super::record::{RecordedEvent, Records};
 use tower_mirror_testing::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ fn send(mirror: &MirrorLayer, requests: usize) {
     }
 }
 
-fn omitted(line: &Told) -> Option<u64> {
+fn omitted(line: &RecordedEvent) -> Option<u64> {
     let omitted = line.fields.get("omitted");
     omitted.map(|omitted| omitted.parse().unwrap())
 }

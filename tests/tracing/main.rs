@@ -138,11 +138,14 @@ async fn the_shadow_and_the_rewrites_run_in_the_span() {
     settled(&mirror.handle(), 1).await;
     let copy = Some(records.copy().id);
     let events = records.events();
-    let told: Vec<_> = events
+    let found: Vec<_> = events
         .iter()
         .map(|event| (&*event.target, event.span))
         .collect();
-    assert_eq!(told, [("tower_mirror::test", copy), ("tower_mirror", copy)]);
+    assert_eq!(
+        found,
+        [("tower_mirror::test", copy), ("tower_mirror", copy)]
+    );
 }
 
 /// A subscriber that panics in every function.
