@@ -515,8 +515,8 @@ impl<B: Body> hedge::Policy<Request<BufferedBody<B>>> for Hedging {
     }
 }
 
-/// Hedges a service after 10 ms. Its first call takes a second, and the responses are the bodies of
-/// the calls.
+/// Hedges a service after 10 ms. Its first call takes a second of paused time, and the responses are
+/// the bodies of the calls.
 async fn hedged(
     script: Script,
     second: Result<(), &'static str>,
