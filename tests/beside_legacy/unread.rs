@@ -19,7 +19,7 @@ async fn large_responses() -> SocketAddr {
     address
 }
 
-/// The bodies that nobody reads, whose heads have arrived.
+/// Bodies that stay unread, whose heads have arrived.
 async fn unread(client: &Client, address: SocketAddr, count: usize) -> Vec<crate::clients::Body> {
     let mut unread = Vec::new();
     for _ in 0..count {

@@ -339,7 +339,7 @@ async fn a_peer_that_does_not_answer_pings_loses_its_connection() {
     compare("after the peer stopped answering", unanswered);
 }
 
-/// Row 9. The server sends as much of each large response as the window of its stream admits, and nobody reads it. A
+/// Row 9. The server sends as much of each large response as the window of its stream admits, and the client does not read it. A
 /// connection whose window is smaller than all of that would end with an error. Legacy waits in this case, see
 /// `beside_legacy/unread.rs`.
 #[tokio::test]

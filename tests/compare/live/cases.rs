@@ -422,6 +422,7 @@ async fn a_drain_drops_what_is_under_way() {
 async fn a_reset_drops_what_is_under_way() {
     let slow = || {
         App::new(async |_| {
+            // In paused time.
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok(json(V1))
         })
