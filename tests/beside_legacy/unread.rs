@@ -30,7 +30,7 @@ async fn unread(client: &Client, address: SocketAddr, count: usize) -> Vec<crate
 }
 
 #[tokio::test]
-async fn responses_that_nobody_reads_hold_up_no_other() {
+async fn responses_that_are_not_read_hold_up_no_other() {
     for count in [3, 8, 32] {
         let address = large_responses().await;
         let [ours, legacy] = both(address, Version::HTTP_2);

@@ -157,7 +157,7 @@ async fn a_fail_is_latched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fail_is_found_while_nobody_looks() {
+async fn a_fail_is_found_without_a_look_at_the_report() {
     let requests = AtomicU64::new(0);
     let v2 = App::at_once(move |_| match requests.fetch_add(1, Relaxed) {
         0..200 => json(V2),
