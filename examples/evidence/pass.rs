@@ -30,7 +30,7 @@ fn requests(table: &mut Table, runs: &Runs) {
             let clean = Counts::paired(*n, 0, 0).unwrap_or_default();
             clean.ln_e_below(tolerated) >= Confidence::default().ln_level()
         });
-        table.exact(name, &Expected::Exactly(exactly), first);
+        table.exact(name, exactly, first);
     }
     for (name, noise, tolerated, median) in [
         ("noise 0.1 %, tolerated 0.1 %", 0.001, 0.001, PASS_1),

@@ -6,14 +6,12 @@
 //! ```
 //!
 //! It speaks HTTP/1.1 and HTTP/2 (prior knowledge) on one port. With `--shadow` the application is mirrored, without it
-//! the same application is the baseline. `--record` appends one line of JSON for each request that a handler was given:
+//! the same application is the baseline. `--record` appends one line of JSON for each request that a handler gets:
 //! its head, the number and the CRC-32 of its body's bytes, its trailers, and how the body ended. `--drain` makes it a
 //! shadow: every request is read whole and answered with 200.
 //!
-//! Once it listens it prints the address. SIGTERM ends it: what is in flight, copies included, has ten seconds to
+//! Once it listens, it prints the address. SIGTERM and Ctrl-C end it: requests and copies in flight have ten seconds to
 //! finish, and the last line is a JSON object of the copies by outcome, in total and by the value of `x-case`.
-
-mod stop;
 
 mod handlers;
 mod record;
@@ -31,6 +29,7 @@ use std::{
 
 use axum::{Router, middleware};
 use clap::{Parser, ValueEnum};
+use futures_util::FutureExt;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_mirror::{
@@ -38,11 +37,11 @@ use tower_mirror::{
     client::{HttpTargetBuilder, InvalidUrl},
 };
 
-use crate::{record::Recorder, stop::Stop};
+use crate::record::Recorder;
 
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// A server to put clients, and other servers, to the test with.
+/// A server with which clients and other servers are tested.
 #[derive(Debug, Parser)]
 #[command(name = "interop")]
 struct Args {
@@ -50,7 +49,7 @@ struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// The file to append a line for each request to.
+    /// The file that gets a line for each request.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
@@ -105,24 +104,44 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         app = app.layer(mirror);
     }
 
-    let mut stop = Stop::new()?;
+    let stopped = stop()?.boxed().shared();
     let listener = TcpListener::bind(args.listen).await?;
     say(format_args!("listening on {}", listener.local_addr()?));
     let server = axum::serve(listener, app)
-        .with_graceful_shutdown(async move { stop.asked().await })
+        .with_graceful_shutdown(stopped.clone())
         .into_future();
     // A client that keeps an idle connection open must not keep the server from its last line.
     let mut server = tokio::spawn(server);
-    let mut later = Stop::new()?;
     tokio::select! {
         served = &mut server => served??,
-        () = async { later.asked().await; tokio::time::sleep(DRAIN).await } => server.abort(),
+        () = async { stopped.await; tokio::time::sleep(DRAIN).await } => server.abort(),
     }
     if let Some(handle) = handle {
         let aborted = handle.drain(DRAIN).await.aborted;
         say(summary(&handle, &counts, aborted));
     }
     Ok(())
+}
+
+/// Completes at SIGTERM or Ctrl-C, which do not end the process any more.
+#[cfg(unix)]
+fn stop() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Completes at Ctrl-C.
+#[cfg(not(unix))]
+fn stop() -> io::Result<impl Future<Output = ()> + Send> {
+    Ok(tokio::signal::ctrl_c().map(drop))
 }
 
 fn mirror(

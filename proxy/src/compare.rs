@@ -54,7 +54,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "N", requires = "compare")]
     warm_up: Option<u64>,
 
-    /// The length of the blocks of time, of which FAIL needs at least six; shorter ones are for tests [default: 10000]
+    /// The length of the blocks of time, of which FAIL needs about eight; shorter ones are for tests [default: 10000]
     #[arg(
         long,
         value_name = "N",

@@ -65,7 +65,7 @@ impl Charge {
         self.bytes
     }
 
-    /// Takes more. `false`: it does not fit, and nothing was taken.
+    /// Takes more bytes. If it returns `false`, they do not fit, and nothing was taken.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let is_taken = self.budget.try_take(bytes);
         if is_taken {

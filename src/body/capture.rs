@@ -33,11 +33,11 @@ pub(crate) fn begin_capture(
     live: Option<LagWindow>,
 ) -> (CaptureWriter, CaptureOwner) {
     let queue = Arc::new(Queue::new(Arc::clone(budget), live));
-    let capture = CaptureWriter {
+    let writer = CaptureWriter {
         queue: Arc::clone(&queue),
         progress: Progress::new(announced, max_bytes),
     };
-    (capture, CaptureOwner { queue })
+    (writer, CaptureOwner { queue })
 }
 
 /// The writing end, which the tee holds. If it is dropped before the end of the body, the copy is
@@ -163,7 +163,8 @@ impl CaptureOwner {
         }
     }
 
-    /// The same body for a second shadow, charged to `budget`. `None`: it does not fit, or the body is not captured whole.
+    /// Returns the same body for a second shadow, charged to `budget`. Returns `None` if it does not
+    /// fit, or if the body is not captured whole.
     #[cfg_attr(not(feature = "compare"), allow(dead_code))]
     pub(crate) fn twin(&self, budget: &Arc<Budget>) -> Option<Self> {
         let queue = self.queue.twin(budget)?;

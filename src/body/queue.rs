@@ -90,7 +90,8 @@ impl Queue {
         unpoisoned(self.state.lock())
     }
 
-    /// The same captured body, charged to `budget`. `None`: it does not fit, or it is not captured whole.
+    /// Returns a queue with the same captured body, charged to `budget`. Returns `None` if it does
+    /// not fit, or if the body is not captured whole.
     #[cfg_attr(not(feature = "compare"), allow(dead_code))]
     pub(super) fn twin(&self, budget: &Arc<Budget>) -> Option<Self> {
         let (frames, phase) = {

@@ -50,9 +50,9 @@ impl ShadowBody {
         Self { queue: None }
     }
 
-    pub(crate) fn of(recording: &CaptureOwner) -> Self {
+    pub(crate) fn of(capture: &CaptureOwner) -> Self {
         Self {
-            queue: Some(recording.queue()),
+            queue: Some(capture.queue()),
         }
     }
 }

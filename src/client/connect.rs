@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use super::ending::UntilRead;
 use super::error::{Error, into_io};
-use super::http2::Opened;
+use super::http2::Sender as Http2Sender;
 use super::idle::Sender;
 use super::io::{Remote, Socket, Stream};
 use super::life::{Life, MaxStreams};
@@ -57,7 +57,7 @@ pub(super) struct Connector {
 /// A connection that is ready for its first request.
 pub(super) enum Dialled {
     Http1(Sender),
-    Http2(Opened),
+    Http2(Http2Sender),
 }
 
 impl Connector {
@@ -139,13 +139,8 @@ impl Connector {
             };
             // The requests are dispatched before the socket is read, see `Beside`.
             runtime.spawn(join(ends, beside.connection()));
-            return Ok(Dialled::Http2(Opened {
-                send,
-                using,
-                max_streams,
-                life,
-                ending,
-            }));
+            let sender = Http2Sender::new(send, using, max_streams, life, ending);
+            return Ok(Dialled::Http2(sender));
         }
         let mut http1 = http1::Builder::new();
         self.settings.max_response_head.set_http1(&mut http1);
@@ -172,7 +167,7 @@ impl Connector {
             // Without pings, the requests to a peer that does not answer any more would wait for ever.
             .keep_alive_interval(self.settings.ping_interval)
             .keep_alive_timeout(PING_TIMEOUT)
-            // The window of the connection never limits, so that a response that nobody reads does not delay the others.
+            // The window of the connection never limits, so that an unread response does not delay the others.
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(u32::MAX >> 1)
             // This holds until the peer has announced how many streams it admits.

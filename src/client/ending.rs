@@ -7,9 +7,8 @@
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -78,7 +77,7 @@ enum Position {
     Waiting,
     /// Something has arrived, and there may be more.
     Ahead,
-    /// The response is complete, or nobody reads it any more.
+    /// The response is complete, or is not read any more.
     Done,
 }
 
@@ -255,7 +254,7 @@ impl<S> UntilRead<S> {
     }
 
     fn begin_end(&mut self, end: io::Result<()>) {
-        // A peer that takes nothing has had its time already.
+        // The limit for a peer that accepts nothing has passed already.
         if matches!(&end, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
             self.limit = self.limit.min(DELIVERY);
         }
@@ -347,16 +346,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for UntilRead<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if this.is_unwritable() {
-            return Poll::Ready(Ok(buf.len()));
-        }
-        Poll::Ready(
-            match ready!(Pin::new(&mut this.stream).poll_write(cx, buf)) {
-                Ok(bytes) => this.written(bytes),
-                Err(error) => this.pretend(cx, error, buf.len()),
-            },
-        )
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(

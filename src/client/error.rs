@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::BoxError;
+use crate::error::chain;
 use crate::marker::OversizedHead;
 
 /// Why a request to an [`HttpTarget`](super::HttpTarget) failed.
@@ -130,27 +131,13 @@ fn with_io_error(error: hyper::Error) -> Arc<dyn StdError + Send + Sync> {
 /// An `io::Error` with the kind of the first `io::Error` among the sources, or the kind `Other`.
 pub(super) fn into_io(error: impl Into<BoxError>) -> io::Error {
     let error = error.into();
-    let mut next: Option<&(dyn StdError + 'static)> = Some(&*error);
-    let mut kind = io::ErrorKind::Other;
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            kind = error.kind();
-            break;
-        }
-        next = error.source();
-    }
+    let found = chain(&*error).find_map(|error| error.downcast_ref::<io::Error>());
+    let kind = found.map_or(io::ErrorKind::Other, io::Error::kind);
     io::Error::new(kind, error)
 }
 
 fn has_source<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if error.is::<E>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
+    chain(error).skip(1).any(|source| source.is::<E>())
 }
 
 impl fmt::Display for Error {

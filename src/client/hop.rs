@@ -18,7 +18,7 @@ pub(super) struct Stripped {
     pub(super) is_chunked: bool,
 }
 
-/// A message has a transfer coding besides `chunked`. Without the name of the coding, nobody could decode the body.
+/// A message has a transfer coding besides `chunked`. Without the name of the coding, the body could not be decoded.
 #[derive(Debug)]
 pub(super) struct UnknownCoding;
 

@@ -17,7 +17,7 @@ use super::ending::{Ending, Reader};
 use super::error::{Error, Verdict};
 use super::idle::Lease;
 use super::life::{Life, MaxStreams, Use};
-use super::response::{self, HeadLimit};
+use super::response;
 use super::settings::Settings;
 use super::upload::{RequestBody, Upload, Using, UsingId, watch};
 use crate::guard::unpoisoned;
@@ -28,24 +28,12 @@ use crate::time::within;
 pub(super) struct Sender {
     send: SendRequest<RequestBody>,
     using: Using,
-    limit: Duration,
-    state: Weak<Mutex<State>>,
-    unanswered: Arc<AtomicUsize>,
     max_streams: MaxStreams,
     life: Life,
     ending: Ending,
-    /// Whether an idempotent request is sent again when it met the end of the connection.
-    retry: bool,
-    max_head: HeadLimit,
-}
-
-/// A connection that was just dialled.
-pub(super) struct Opened {
-    pub(super) send: SendRequest<RequestBody>,
-    pub(super) using: Using,
-    pub(super) max_streams: MaxStreams,
-    pub(super) life: Life,
-    pub(super) ending: Ending,
+    unanswered: Arc<AtomicUsize>,
+    /// The connections among which it is shared.
+    state: Weak<Mutex<State>>,
 }
 
 /// When this many requests in a row were dropped without a response, the peer is taken to be dead.
@@ -70,6 +58,25 @@ pub(super) struct Unprocessed {
 const LATE: Duration = Duration::from_secs(1);
 
 impl Sender {
+    /// A connection that was just dialled, and is not shared yet.
+    pub(super) fn new(
+        send: SendRequest<RequestBody>,
+        using: Using,
+        max_streams: MaxStreams,
+        life: Life,
+        ending: Ending,
+    ) -> Self {
+        Self {
+            send,
+            using,
+            max_streams,
+            life,
+            ending,
+            unanswered: Arc::default(),
+            state: Weak::new(),
+        }
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.send.is_closed() || self.ending.has_begun()
     }
@@ -88,24 +95,25 @@ impl Sender {
     pub(super) async fn send(
         mut self,
         request: Request<RequestBody>,
+        settings: &Settings,
     ) -> Result<(Response<Incoming>, Exchange), Failed> {
         let (head, body) = request.into_parts();
         // As over HTTP/1.1, the connection may have been ending when the request was sent. hyper can also lose a response that
         // arrives together with the end of the connection.
-        let may_repeat = self.retry && head.method.is_idempotent() && body.is_end_stream();
+        let may_repeat = settings.retry && head.method.is_idempotent() && body.is_end_stream();
         let reader = Reader::new(&self.ending);
         let (upload, body) = watch(body, reader.track());
         let mut exchange = Exchange {
             upload: Some(upload),
             using: self.using,
-            limit: self.limit,
+            limit: settings.write_timeout,
             state: self.state,
             unanswered: Some(self.unanswered),
             reader,
             _life: self.life.begin(),
         };
         let request = Request::from_parts(head.clone(), body);
-        // At the end of this block hyper learns that nobody waits for the response.
+        // At the end of this block hyper learns that the caller no longer waits for the response.
         let answer = {
             let answer = pin!(self.send.try_send_request(request));
             match select(answer, self.ending.begins()).await {
@@ -117,7 +125,8 @@ impl Sender {
         let (verdict, error) = match answer {
             Some(Ok(mut answer)) => {
                 exchange.answered();
-                response::fit(answer.headers_mut(), Version::HTTP_2, self.max_head)
+                let limit = settings.max_response_head;
+                response::fit(answer.headers_mut(), Version::HTTP_2, limit)
                     .map_err(Failed::Sent)?;
                 return Ok((answer, exchange));
             }
@@ -322,19 +331,8 @@ impl Shared {
     }
 
     /// Shares a new connection. Unless `is_wanted`, a free one is returned instead if there is one.
-    pub(super) fn adopt(&self, opened: Opened, is_wanted: bool, settings: &Settings) -> Sender {
-        let sender = Sender {
-            unanswered: Arc::default(),
-            max_streams: opened.max_streams,
-            life: opened.life,
-            ending: opened.ending,
-            send: opened.send,
-            using: opened.using,
-            limit: settings.write_timeout,
-            retry: settings.retry,
-            max_head: settings.max_response_head,
-            state: Arc::downgrade(&self.state),
-        };
+    pub(super) fn adopt(&self, mut sender: Sender, is_wanted: bool) -> Sender {
+        sender.state = Arc::downgrade(&self.state);
         let mut state = self.lock();
         let closed = state.take_closed();
         let shared = match state.free() {

@@ -19,6 +19,8 @@ use tokio::time::{Instant, Sleep};
 #[cfg(feature = "rustls")]
 use tokio_rustls::client::TlsStream;
 
+use crate::time::later;
+
 /// A TCP stream whose writes fail once they have made no progress for a while.
 ///
 /// The task of the connection owns the body of an aborted request until hyper could flush what it has read of the body. Without
@@ -148,7 +150,7 @@ impl Stall {
         });
         if !self.stalled {
             self.stalled = true;
-            timer.as_mut().reset(deadline(limit));
+            timer.as_mut().reset(later(Instant::now(), limit));
         }
         ready!(timer.as_mut().poll(cx));
         wire.set_broken(true);
@@ -157,13 +159,6 @@ impl Stall {
             format!("no write progress for {limit:?}"),
         )))
     }
-}
-
-/// `limit` from now, and at most 30 years.
-fn deadline(limit: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(limit)
-        .unwrap_or(now + Duration::from_secs(60 * 60 * 24 * 365 * 30))
 }
 
 impl AsyncRead for Socket {

@@ -136,7 +136,7 @@
 //!
 //! Fields that are meant for one connection (RFC 9110, section 7.6.1: `Connection` and the fields that it names, `Keep-Alive`,
 //! `Proxy-Connection`, `TE`, `Transfer-Encoding`, `Upgrade`) are removed in both directions; over HTTP/2, `TE: trailers` remains. A
-//! transfer coding besides `chunked` is an error, since its name would be lost, and then nobody could decode the body.
+//! transfer coding besides `chunked` is an error, since its name would be lost, and the body could then not be decoded.
 //!
 //! Informational responses (`103 Early Hints`) are dropped. With hyper 1.12 a client can see those of HTTP/1.1
 //! (`hyper::ext::on_informational`), but a server cannot send any, so they cannot be forwarded.
@@ -168,7 +168,7 @@
 //!
 //! A connection is closed when it was unused for [`idle_timeout`](HttpTargetBuilder::idle_timeout), and gets no new requests after
 //! [`max_age`](HttpTargetBuilder::max_age). An HTTP/2 peer that leaves a ping or three requests in a row unanswered loses its
-//! connection. The memory of a response that nobody reads is limited for each stream and not for the connection, so that it
+//! connection. The memory of an unread response is limited for each stream and not for the connection, so that it
 //! does not delay other responses.
 //!
 //! A request that was not sent, or that an HTTP/2 server declares unprocessed (`GOAWAY`, `REFUSED_STREAM`), is sent on another

@@ -110,9 +110,10 @@ impl Pool {
         mut sender: Sender,
         mut request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, Error> {
+        let settings = &self.connector.settings;
         let (mut tries, mut repeats) = (0, 0);
         loop {
-            let unprocessed = match sender.send(request).await {
+            let unprocessed = match sender.send(request, settings).await {
                 Ok((answer, exchange)) => {
                     return Ok(answer.map(|body| ResponseBody::http2(body, exchange)));
                 }
@@ -132,8 +133,7 @@ impl Pool {
                     let connection = lease.into_use().ok_or(error)?;
                     let request =
                         request::fit(request, Version::HTTP_11, &self.connector.endpoint)?;
-                    let sent = http1::send_again(connection, request, &self.connector.settings);
-                    return Ok(sent.await?);
+                    return Ok(http1::send_again(connection, request, settings).await?);
                 }
             }
         }
@@ -254,9 +254,8 @@ impl Pool {
                     let lease = pool.idle.lease(send);
                     Connection::Http1(pool, lease)
                 }
-                Dialled::Http2(opened) => {
-                    let settings = &connector.settings;
-                    let sender = pool.shared.adopt(opened, was_http2, settings);
+                Dialled::Http2(sender) => {
+                    let sender = pool.shared.adopt(sender, was_http2);
                     Connection::Http2(pool, sender)
                 }
             })

@@ -34,18 +34,19 @@ where
     B::Error: Into<BoxError>,
 {
     let (mut head, body) = request.into_parts();
-    let body = Whole::new(body, head.version);
+    let mut body = Whole::new(body, head.version);
     if version == Version::HTTP_2 {
         http2(&mut head, endpoint)?;
-        return Ok(Request::from_parts(head, RequestBody::new(body)));
+    } else {
+        let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
+        http1(&mut head, unknown_length, &endpoint.authority)?;
+        if head.extensions.get::<KeepTrailers>().is_some() {
+            let names = tokens(&head.headers, &TRAILER);
+            let names = names.filter_map(|name| HeaderName::from_bytes(name).ok());
+            body.trailers = Some(names.collect());
+        }
     }
-    let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
-    http1(&mut head, unknown_length, &endpoint.authority)?;
-    let body = match head.extensions.get::<KeepTrailers>() {
-        Some(KeepTrailers) => RequestBody::new(Declared::new(body, &head.headers)),
-        None => RequestBody::new(body),
-    };
-    Ok(Request::from_parts(head, body))
+    Ok(Request::from_parts(head, RequestBody::new(body)))
 }
 
 pub(super) fn refuse_connect(method: &Method) -> Result<(), Error> {
@@ -157,21 +158,26 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 pin_project! {
-    /// A body that ends with an error if its client has reset the stream. hyper reports a reset with `NO_ERROR` as an ordinary end, and
-    /// a proxy would forward a shorter body that looks complete.
+    /// A body that ends with an error where hyper would silently shorten it, so that a shorter body never looks complete. hyper
+    /// reports a reset with `NO_ERROR` by the client as an ordinary end, and over HTTP/1.1 it drops trailers that the head has not named.
     #[derive(Debug)]
-    pub(super) struct Whole<B> {
+    struct Whole<B> {
         #[pin]
         inner: B,
         says_end: bool,
+        // The trailers that may pass. `None` if all may.
+        trailers: Option<Vec<HeaderName>>,
     }
 }
 
 impl<B> Whole<B> {
     /// `version` is the version over which the request was received.
-    pub(super) fn new(inner: B, version: Version) -> Self {
-        let says_end = version == Version::HTTP_2 && says_end::<B>();
-        Self { inner, says_end }
+    fn new(inner: B, version: Version) -> Self {
+        Self {
+            inner,
+            says_end: version == Version::HTTP_2 && says_end::<B>(),
+            trailers: None,
+        }
     }
 }
 
@@ -188,72 +194,19 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        Poll::Ready(match ready!(this.inner.as_mut().poll_frame(cx)) {
-            Some(frame) => Some(frame.map_err(Into::into)),
-            None if *this.says_end && !this.inner.is_end_stream() => Some(Err(BrokenOff(
-                "its client reset the stream before the end of the body",
-            )
-            .into())),
-            None => None,
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-pin_project! {
-    /// A body that ends with an error if it would lose a trailer. Over HTTP/1.1 hyper sends only the trailers that the head has named,
-    /// and silently drops the others.
-    #[derive(Debug)]
-    pub(super) struct Declared<B> {
-        #[pin]
-        inner: B,
-        names: Vec<HeaderName>,
-    }
-}
-
-impl<B> Declared<B> {
-    /// Only the trailers that `headers` name may pass.
-    pub(super) fn new(inner: B, headers: &HeaderMap) -> Self {
-        let names = tokens(headers, &TRAILER)
-            .filter_map(|name| HeaderName::from_bytes(name).ok())
-            .collect();
-        Self { inner, names }
-    }
-}
-
-impl<B> Body for Declared<B>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.project();
-        let frame = match ready!(this.inner.poll_frame(cx)) {
-            Some(frame) => frame.map_err(Into::into),
+        let frame = match ready!(this.inner.as_mut().poll_frame(cx)) {
+            Some(frame) => frame.map_err(Into::into)?,
+            None if *this.says_end && !this.inner.is_end_stream() => {
+                return broken_off("its client reset the stream before the end of the body");
+            }
             None => return Poll::Ready(None),
         };
-        if let Some(trailers) = frame.as_ref().ok().and_then(Frame::trailers_ref) {
-            if !trailers.keys().all(|name| this.names.contains(name)) {
-                return Poll::Ready(Some(Err(BrokenOff(
-                    "the body ends in trailers that its head did not name",
-                )
-                .into())));
+        match (this.trailers, frame.trailers_ref()) {
+            (Some(named), Some(trailers)) if !trailers.keys().all(|name| named.contains(name)) => {
+                broken_off("the body ends in trailers that its head did not name")
             }
+            _ => Poll::Ready(Some(Ok(frame))),
         }
-        Poll::Ready(Some(frame))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -263,6 +216,10 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+fn broken_off<T>(why: &'static str) -> Poll<Option<Result<T, BoxError>>> {
+    Poll::Ready(Some(Err(BrokenOff(why).into())))
 }
 
 #[derive(Debug)]

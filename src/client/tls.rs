@@ -10,7 +10,7 @@ use tokio_rustls::rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use super::io::{Socket, Stream};
 
@@ -50,11 +50,8 @@ impl Tls {
     pub fn platform() -> Result<Self, InvalidTls> {
         let provider = provider();
         let verifier = Verifier::new(provider.clone()).map_err(InvalidTls::platform)?;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| InvalidTls::Provider(error.to_string()))?;
         // The verifier of the platform is not a part of rustls, and so it is a "custom" one.
-        let builder = builder.dangerous();
+        let builder = config(provider)?.dangerous();
         Ok(Self::new(
             builder.with_custom_certificate_verifier(Arc::new(verifier)),
         ))
@@ -77,10 +74,7 @@ impl Tls {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
                 .build()
                 .map_err(|error| InvalidTls::Roots(error.to_string()))?;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| InvalidTls::Provider(error.to_string()))?;
-        Ok(Self::new(builder.with_webpki_verifier(verifier)))
+        Ok(Self::new(config(provider)?.with_webpki_verifier(verifier)))
     }
 
     /// Sets the certificate for servers that ask for one. `chain` begins with the certificate, followed by its intermediates, and
@@ -187,6 +181,14 @@ fn provider() -> Arc<CryptoProvider> {
         Some(installed) => installed.clone(),
         None => Arc::new(ring::default_provider()),
     }
+}
+
+fn config(
+    provider: Arc<CryptoProvider>,
+) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, InvalidTls> {
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| InvalidTls::Provider(error.to_string()))
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -99,8 +99,8 @@ impl Tally {
         }
     }
 
-    /// One block that goes on: its requests count, but the block does not yet. Who looks at a moment of his choice would
-    /// otherwise choose the side of the block.
+    /// One block that goes on: its requests count, but the block does not yet. Otherwise a
+    /// reader who chooses the moment of a look would choose the side of the block.
     pub(super) fn of_open_block(requests: Counts) -> Self {
         let most = requests.shadow_only().saturating_add(CAP);
         Self {

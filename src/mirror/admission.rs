@@ -36,9 +36,9 @@ use crate::{
 pub(super) struct Admission {
     pub(super) shared: Arc<MirrorState>,
     shadow: Arc<dyn Launch>,
-    /// Looks at the responses, if anything does.
+    /// The code that follows copies and responses, if there is any.
     pub(super) follow: Option<Arc<dyn Follow>>,
-    /// Where the second copy of a followed request goes.
+    /// Sends the second copy of a followed request.
     pub(super) partner: Option<Arc<Partner>>,
 }
 

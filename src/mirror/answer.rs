@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use super::{follow::Side, span::CopySpan};
 use crate::observe::{Outcome, ShadowReport};
 
-/// Receives the head, the frames and the end of one response. What follows the copy sees them here.
+/// Receives the head, the frames and the end of one response, and passes them to the code that
+/// follows the copy.
 pub(super) struct Answer<'a> {
     report: &'a mut ShadowReport,
     side: Option<&'a mut Box<dyn Side>>,
@@ -49,7 +50,7 @@ impl<'a> Answer<'a> {
         }
         if let Some(side) = &mut self.side {
             match frame.into_data() {
-                // Of `Bytes` this is a reference count.
+                // For `Bytes`, this increments a reference count and copies nothing.
                 Ok(mut data) => side.data(data.copy_to_bytes(data.remaining())),
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {

@@ -321,7 +321,8 @@ impl MirrorBuilder {
         self
     }
 
-    /// Has copies and responses followed, and each followed request sent to `partner` too.
+    /// Configures the code that follows copies and responses. Each followed request is also sent to
+    /// `partner`.
     #[cfg(feature = "compare")]
     pub(crate) fn follow(mut self, follow: Arc<dyn Follow>, partner: Option<AnyShadow>) -> Self {
         self.follow = Some(follow);

@@ -232,7 +232,8 @@ where
     end_report(copy, outcome, Some(&watch), total)
 }
 
-/// The copy is complete as far as it will be before it is sent: prepares what follows it, and has a second copy sent.
+/// Prepares the code that follows the copy, if there is any, and sends the second copy. This runs
+/// before the head is finalized, and after the capture of a body that is sent whole.
 fn begin_side(copy: &mut PendingCopy) {
     let Some(side) = &mut copy.ticket.side else {
         return;

@@ -1,4 +1,5 @@
-//! What follows the copies of a mirror and the answers to them. The comparison of answers is such a follower.
+//! `Follow` and `Side`: the traits of code that sees the copies of a mirror and the shadow's
+//! responses. The comparison of answers implements them.
 
 use std::{any::Any, fmt, sync::Arc, task::Context, task::Poll};
 
@@ -7,9 +8,10 @@ use http::{HeaderMap, request, response};
 
 use crate::{observe::Outcome, request_head::RequestHead};
 
-/// Is asked about each request that is admitted, and about no other one.
+/// Decides for each admitted request whether it is followed. Other requests do not reach it.
 pub(crate) trait Follow: Send + Sync {
-    /// Begins to follow a request, or returns `None`. Runs on the primary's path and contains no code of a user.
+    /// Begins to follow a request, or returns `None`. This runs on the primary's path, outside
+    /// `catch_unwind`: an implementation must not call code of a user.
     fn begin(&self, head: &RequestHead<'_>, route: Option<&Arc<str>>) -> Option<Followed>;
 }
 
@@ -27,15 +29,16 @@ pub(crate) struct Followed {
     pub(crate) side: Box<dyn Side>,
 }
 
-/// What the layer around the mirror gets back of a followed request.
+/// The value that identifies a followed request for the layer around the mirror.
 pub(crate) type Token = Arc<dyn Any + Send + Sync>;
 
-/// Sees one copy from the end of its capture to its outcome. Dropped without an end, the copy was never sent.
+/// Sees one copy from the end of its capture to its outcome.
 pub(crate) trait Side: Send {
     /// The copy is complete and will be sent. `head` is not rewritten yet.
     fn prepare(&mut self, head: &mut request::Parts);
 
-    /// The side of a second copy, which the mirror's partner sends at the same time. `None` from the second call on.
+    /// Returns the side of a second copy, which the mirror's partner sends at the same time. The
+    /// first call may return a side; every further call returns `None`.
     fn second(&mut self) -> Option<Box<dyn Side>>;
 
     /// The shadow is ready. Waits until the copy may be sent.
@@ -44,13 +47,13 @@ pub(crate) trait Side: Send {
     /// The copy was handed to the shadow.
     fn called(&mut self);
 
-    /// The head of the shadow's answer.
+    /// The shadow has answered with this head.
     fn head(&mut self, head: &response::Parts);
 
-    /// A frame of the answer's body.
+    /// A frame of the response's body has arrived.
     fn data(&mut self, data: Bytes);
 
-    /// The trailers of the answer.
+    /// The trailers of the response have arrived.
     fn trailers(&mut self, trailers: HeaderMap);
 
     /// The copy has its outcome.

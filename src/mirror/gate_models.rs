@@ -88,7 +88,7 @@ fn the_last_to_leave_is_never_missed() {
 }
 
 #[test]
-fn every_copy_hears_of_its_abortion_and_is_reported_once() {
+fn every_copy_learns_of_its_abort_and_is_reported_once() {
     model(|| {
         let gate = Arc::new(Gate::new(2));
         assert_eq!((gate.enter(), gate.enter()), (Ok(()), Ok(())));

@@ -40,7 +40,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct MirrorHandle {
     shared: Arc<MirrorState>,
-    /// Where the second copies go, if there are any. They began before the first ones ended.
+    /// The state of the second copies, if there are any. A second copy begins before the first copy
+    /// of its request ends, so `wait_idle` waits for the second copies last.
     partner: Option<Arc<MirrorState>>,
 }
 

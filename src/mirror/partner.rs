@@ -1,4 +1,4 @@
-//! The partner of a mirror, to which a second copy of a request goes.
+//! `Partner`: sends the second copy of a request to another shadow.
 
 use std::sync::Arc;
 

@@ -93,7 +93,7 @@ where
 }
 
 impl<S> Mirror<S> {
-    /// Calls the primary as the service does, and returns the token of a request that something follows.
+    /// Calls the primary as the service does. If the request is followed, its token is returned.
     pub(crate) fn call_followed<B, R>(
         &mut self,
         mut request: Request<B>,

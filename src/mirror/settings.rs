@@ -10,10 +10,9 @@ use crate::{
     observe::Observer,
     request_head::RequestHead,
     rewrite::HostRewrite,
-    sample::Draw,
+    sample::{Draw, FilterFn},
 };
 
-pub(super) type FilterFn = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 pub(super) type RouteLabelFn = dyn Fn(&RequestHead<'_>) -> Option<Arc<str>> + Send + Sync;
 pub(super) type RewriteFn = dyn Fn(&mut request::Parts) + Send + Sync;
 /// Copies one extension of the request into the copy, if the request has it.

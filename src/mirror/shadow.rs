@@ -44,7 +44,7 @@ pub trait Shadow<R>: sealed::Erase<R> {}
 
 impl<S, R> Shadow<R> for S where S: sealed::Erase<R> {}
 
-/// A shadow of any type, for what is configured apart from the mirror.
+/// A shadow of any type, for a builder that is not generic over the shadow.
 #[cfg(feature = "compare")]
 pub(crate) use self::sealed::Erased as AnyShadow;
 

@@ -32,17 +32,17 @@ pub(super) struct Ticket {
     pub(super) head_charge: Option<Charge>,
     pub(super) report: ShadowReport,
     pub(super) span: CopySpan,
-    /// What follows the copy, if anything does.
+    /// The code that follows the copy, if there is any.
     pub(super) side: Option<Box<dyn Side>>,
-    /// Where the second copy of a followed request goes.
+    /// Sends the second copy of a followed request.
     pub(super) partner: Option<Arc<dyn SendSecond>>,
     outcome: Option<Outcome>,
 }
 
 /// Sends a second copy of a request, to another shadow.
 pub(super) trait SendSecond: fmt::Debug + Send + Sync {
-    /// Sends what `copy` is about to send. The second copy has its own slot, charge and outcome. The body is captured
-    /// already, so that both copies begin at the same moment.
+    /// Sends the same request as `copy`, which is about to be sent. The second copy has its own slot,
+    /// charge and outcome. Its body was captured already, so both copies begin at the same moment.
     fn send_second(&self, copy: &PendingCopy, side: Box<dyn Side>);
 }
 

@@ -11,9 +11,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{future::ResponseFuture, mirrored::Mirrored};
-use crate::{request_head::RequestHead, respond::MakeResponse};
-
-type FilterFn = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
+use crate::{request_head::RequestHead, respond::MakeResponse, sample::FilterFn};
 
 /// The rule that decides which requests are refused.
 #[derive(Clone)]

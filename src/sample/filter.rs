@@ -4,6 +4,9 @@ use http::Method;
 
 use crate::request_head::RequestHead;
 
+/// The type of all filters, and of the predicates that are like them.
+pub(crate) type FilterFn = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
+
 /// A filter that returns `true` for requests with one of these methods.
 ///
 /// # Example

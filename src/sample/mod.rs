@@ -47,4 +47,4 @@ pub use self::{
     key::Key,
     rate::{InvalidRate, SampleRate},
 };
-pub(crate) use self::{draw::Drawn, key::cookie};
+pub(crate) use self::{draw::Drawn, filter::FilterFn, key::cookie};

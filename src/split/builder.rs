@@ -94,6 +94,13 @@ macro_rules! settings {
         }
 
         impl<S, U> $builder<S, U> {
+            /// Adds a subset. `None` is the wrapped service.
+            fn push(mut self, name: impl Into<String>, weight: u32, subset: Option<S>) -> Self {
+                self.plan.declared.push((name.into(), weight));
+                self.subsets.push(subset);
+                self
+            }
+
             /// If `from` fails to become ready, or is not ready in time, its requests are moved to
             /// `to` before they are sent. `to` may have the weight 0. The fallback of `to` is not
             /// used for these requests. Without a fallback, no request is moved. Default: no
@@ -180,10 +187,8 @@ impl<S, U> WeightedSplitBuilder<S, U> {
     /// Adds a subset with this name and weight. Weights are relative: 9 and 1 are 90 % and 10 %. A
     /// subset with the weight 0 is never chosen by weight or key. All subsets have the same type;
     /// the [module](crate::split) shows how subsets of different types are boxed.
-    pub fn subset(mut self, name: impl Into<String>, weight: u32, service: S) -> Self {
-        self.plan.declared.push((name.into(), weight));
-        self.subsets.push(Some(service));
-        self
+    pub fn subset(self, name: impl Into<String>, weight: u32, service: S) -> Self {
+        self.push(name, weight, Some(service))
     }
 
     /// Creates the split.
@@ -219,10 +224,8 @@ where
 {
     /// Declares the name and the weight of the wrapped service, which is one of the subsets. This
     /// must be called exactly once.
-    pub fn inner(mut self, name: impl Into<String>, weight: u32) -> Self {
-        self.plan.declared.push((name.into(), weight));
-        self.subsets.push(None);
-        self
+    pub fn inner(self, name: impl Into<String>, weight: u32) -> Self {
+        self.push(name, weight, None)
     }
 
     /// Adds a subset with this name and weight beside the wrapped service. Weights are relative: 9
@@ -235,7 +238,7 @@ where
         S: Service<Request<B>, Response = Response<R>, Error = E> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
-        self.push(name.into(), weight, BoxedSubset::new(service))
+        self.push(name, weight, Some(BoxedSubset::new(service)))
     }
 
     /// Adds a subset whose errors have another type than those of the wrapped service. `on_error`
@@ -279,13 +282,7 @@ where
         F: Fn(S::Error) -> Response<R> + Clone + Send + Sync + 'static,
     {
         let subset = BoxedSubset::with_errors(service, on_error);
-        self.push(name.into(), weight, subset)
-    }
-
-    fn push(mut self, name: String, weight: u32, subset: BoxedSubset<B, R, E>) -> Self {
-        self.plan.declared.push((name, weight));
-        self.subsets.push(Some(subset));
-        self
+        self.push(name, weight, Some(subset))
     }
 
     /// Creates the layer.

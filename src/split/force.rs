@@ -7,7 +7,11 @@ use http::{
     header::{HOST, IntoHeaderName},
 };
 
-use crate::{headers::header_name, request_head::RequestHead, sample::cookie};
+use crate::{
+    headers::header_name,
+    request_head::RequestHead,
+    sample::{FilterFn, cookie},
+};
 
 /// Permits trusted requests to name the subset that serves them. The weight of the subset has no
 /// influence.
@@ -27,7 +31,7 @@ use crate::{headers::header_name, request_head::RequestHead, sample::cookie};
 #[derive(Clone)]
 pub struct Force {
     source: ForceSource,
-    trusted: Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>,
+    trusted: Arc<FilterFn>,
 }
 
 /// The place where a [`Force`] finds the name. [`when`](Self::when) creates the `Force`.

@@ -104,12 +104,12 @@ pub fn assert_only(stats: &MirrorStats, expected: Outcome) {
 
 /// An observer that records all its calls.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct RecordingObserver {
     reports: Arc<Mutex<Vec<Report>>>,
     skips: Arc<Mutex<Vec<(Outcome, String)>>>,
 }
 
-impl Told {
+impl RecordingObserver {
     pub fn reports(&self) -> Vec<Report> {
         lock(&self.reports).clone()
     }
@@ -126,7 +126,7 @@ impl Told {
     }
 }
 
-impl Observer for Told {
+impl Observer for RecordingObserver {
     fn on_report(&self, report: &Report) {
         lock(&self.reports).push(report.clone());
     }

@@ -19,7 +19,7 @@ async fn large_responses() -> SocketAddr {
     address
 }
 
-/// The bodies that nobody reads, whose heads have arrived.
+/// Bodies that stay unread, whose heads have arrived.
 async fn unread(client: &Client, address: SocketAddr, count: usize) -> Vec<crate::clients::Body> {
     let mut unread = Vec::new();
     for _ in 0..count {
@@ -30,7 +30,7 @@ async fn unread(client: &Client, address: SocketAddr, count: usize) -> Vec<crate
 }
 
 #[tokio::test]
-async fn responses_that_nobody_reads_hold_up_no_other() {
+async fn responses_that_are_not_read_hold_up_no_other() {
     for count in [3, 8, 32] {
         let address = large_responses().await;
         let [ours, legacy] = both(address, Version::HTTP_2);

@@ -515,8 +515,8 @@ impl<B: Body> hedge::Policy<Request<BufferedBody<B>>> for Hedging {
     }
 }
 
-/// Hedges a service after 10 ms. Its first call takes a second, and the responses are the bodies of
-/// the calls.
+/// Hedges a service after 10 ms. Its first call takes a second of paused time, and the responses are
+/// the bodies of the calls.
 async fn hedged(
     script: Script,
     second: Result<(), &'static str>,
@@ -712,7 +712,7 @@ async fn a_body_that_is_not_there_at_once_is_unread() {
 
 /// The body of the layer panics: only the copy is affected, even if the primary panics too.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_panics_when_it_is_let_go_of_is_unread() {
+async fn a_body_that_panics_when_it_is_dropped_is_unread() {
     for primary_panics in [false, true] {
         let mirror = MirrorLayer::new(TestShadow::recording());
         let service = ServiceBuilder::new()
@@ -738,7 +738,7 @@ async fn a_body_that_panics_when_it_is_let_go_of_is_unread() {
 /// A copy that is lost while the rest of its body is read drops its frames. A panic in their
 /// destructors does not reach the primary.
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_panics_when_it_is_let_go_of_is_nobodys_trouble() {
+async fn a_frame_that_panics_when_it_is_dropped_does_not_reach_the_primary() {
     let mirror = MirrorLayer::new(TestShadow::recording());
     let service = ServiceBuilder::new()
         .layer(RequestBodyBufferLayer::new())

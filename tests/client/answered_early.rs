@@ -161,7 +161,7 @@ async fn ready(target: &mut HttpTarget) {
 }
 
 #[tokio::test]
-async fn a_response_that_nobody_reads_keeps_its_connection_for_a_limited_time() {
+async fn a_response_that_is_not_read_keeps_its_connection_for_a_limited_time() {
     let (address, mut closes) = server(Then::Closes).await;
     let target = HttpTarget::builder(format!("http://{address}"))
         .http2()

@@ -1,4 +1,4 @@
-//! `HttpTarget` against real servers on the loopback device. Nothing sleeps to wait: tests await what the server sees,
+//! `HttpTarget` against real servers on the loopback device. No test sleeps: tests await what the server sees,
 //! and the one clock is a guard against hanging.
 #![cfg(feature = "client")]
 
@@ -322,13 +322,13 @@ const HEADS: &[Head] = &[
         "/\nhost: a",
         "http://a/",
     ),
-    // What is no authority cannot be an `:authority`.
+    // An invalid authority cannot be an `:authority`.
     ("GET /", &[("host", "")], "/\nhost: ", "http://{own}/"),
     ("GET /", &[("host", "a b")], "/\nhost: a b", "http://{own}/"),
     ("GET /", &[("host", "u:p@a")], "/\nhost: u:p@a", "http://a/"),
     ("GET /", &[("host", ":80")], "/\nhost: :80", "http://{own}/"),
     ("OPTIONS *", &[("host", "a")], "*\nhost: a", "http://a*"),
-    // `TE` is HTTP/2's alone, the connection's own headers HTTP/1.1's.
+    // Only HTTP/2 keeps `TE`, and only HTTP/1.1 has fields for the connection.
     (
         "GET /",
         &[("host", "a"), ("te", "trailers")],
@@ -568,7 +568,7 @@ async fn of_twenty_thousand_callers_each_is_woken_once() {
     assert_eq!(server.accepted(), 1);
 }
 
-/// Responses that nobody reads hold all streams that the server admits, and other requests get another connection.
+/// Unread responses hold all streams that the server admits, and other requests get another connection.
 #[tokio::test]
 async fn a_full_http2_connection_is_joined_by_another() {
     const ADMITTED: u32 = 3;
@@ -754,8 +754,8 @@ async fn a_connection_that_takes_too_long_fails_readiness() {
     assert_eq!(target.connections(), 0);
 }
 
-/// A round each: accepts so many connections, answers one request on each, and closes them all when told to. After the
-/// last, it listens no more.
+/// In each round, it accepts this number of connections, answers one request on each, and closes them all when it gets a
+/// message. After the last round, it does not listen any more.
 fn closing_server(rounds: &'static [usize]) -> (SocketAddr, mpsc::Sender<()>, mpsc::Receiver<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -903,7 +903,7 @@ async fn who_gives_up_on_an_http2_connection_leaves_it_to_the_others() {
     assert_eq!(target.connections(), 1);
     assert_ready_ok!(poll_ready(&mut idle, &mut cx));
 
-    // With nobody left to wait for it, so is the dial.
+    // A dial is dropped with the last caller that waits for it.
     let target = server.builder().http2().build().unwrap();
     let mut only = target.clone();
     assert_pending!(poll_ready(&mut only, &mut cx));
@@ -974,8 +974,10 @@ async fn a_response_ahead_of_its_requests_end_brings_the_connection_back_after_i
     let mut next = target.clone();
     let mut next = task::spawn(async { send(&mut next, get("/")).await });
     assert_pending!(next.poll());
-    // Past the moment that a connection on its way back is waited for before one is dialled.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // The request waits a moment for a connection that returns, before it dials. Only the clock passes this moment.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(50)).await;
+    tokio::time::resume();
     assert_pending!(next.poll());
     upload.send(Bytes::from("late")).unwrap();
     drop(upload);
@@ -1061,8 +1063,12 @@ async fn a_peer_that_takes_nothing_loses_its_connection() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_reads_slowly_keeps_its_connection() {
+    // The peer moves the clock. During a blocking task, tokio does not move it to the next timer, and so no other timer
+    // decides while a socket is busy. If the test hangs, this one ends and the guard of `send` fails the test.
+    let (_moves_clock, ended) = mpsc::channel::<()>();
+    tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(30)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut target = HttpTarget::builder(&url)
@@ -1072,14 +1078,14 @@ async fn a_peer_that_reads_slowly_keeps_its_connection() {
     let peer = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut buffer = vec![0; 64 << 10];
-        // Slower than the limit allows for the whole, faster than it allows for any part.
+        // 8 MB a second: the whole takes longer than the limit, and each part takes less.
         let mut seen = Vec::new();
         while !seen.ends_with(b"0\r\n\r\n") {
-            tokio::time::sleep(Duration::from_millis(8)).await;
             let read = tokio::io::AsyncReadExt::read(&mut socket, &mut buffer)
                 .await
                 .unwrap();
             seen.extend_from_slice(&buffer[..read]);
+            tokio::time::advance(Duration::from_micros(read as u64 / 8)).await;
         }
         let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
         tokio::io::AsyncWriteExt::write_all(&mut socket, answer)

@@ -1,7 +1,7 @@
 //! How an `HttpTarget` resolves its host: one lookup at a time, whose answer or error all dials share.
 //!
 //! Most tests run in paused time, where a timer that nothing else precedes fires at once. A dial that reaches a listener
-//! of this process, or a port that nobody listens on, needs no time.
+//! of this process, or a port without a listener, needs no time.
 
 use std::{
     convert::Infallible,
@@ -241,7 +241,7 @@ async fn a_renewed_answer_replaces_the_old_one() {
     names.answer(&["127.0.0.1:0"]);
     let target = names.target(port);
     let _held = ready(&target).await.unwrap();
-    // Nobody listens there.
+    // This port has no listener.
     names.answer(&["127.0.0.2:0"]);
     advance(Duration::from_secs(6)).await;
     let _held = (_held, ready(&target).await.unwrap());
@@ -429,7 +429,7 @@ async fn the_system_resolves_where_no_resolver_is_set() {
 
 // ===== Addresses =====
 
-/// A listener at this address whose queue is full: Linux answers nobody else who wants to connect.
+/// A listener at this address whose queue is full: Linux does not answer further clients.
 #[cfg(target_os = "linux")]
 fn unresponsive(address: &str, port: u16) -> impl Sized {
     use std::net::TcpStream;
@@ -490,7 +490,7 @@ async fn a_family_that_does_not_respond_is_raced_with_the_other() {
 #[tokio::test(start_paused = true)]
 async fn an_address_of_the_other_family_is_tried_too() {
     let (_listener, port) = listen().await;
-    // Nobody listens there, or there is no IPv6.
+    // This port has no listener, or there is no IPv6.
     let names = Names::new();
     names.answer(&[
         "[::1]:0",
@@ -505,24 +505,34 @@ async fn an_address_of_the_other_family_is_tried_too() {
 
 // ===== Runtimes =====
 
+fn patient(names: &Names, port: u16) -> HttpTarget {
+    let builder = names.builder(port);
+    builder
+        .connect_timeout(Duration::from_secs(30))
+        .build()
+        .unwrap()
+}
+
+/// A dial that waits on this runtime for the lookup, and is not polled again.
+fn waiting<'a>(
+    runtime: &Runtime,
+    target: &'a HttpTarget,
+) -> task::Spawn<impl Future<Output = Result<HttpTarget, Error>> + use<'a>> {
+    let mut dial = task::spawn(ready(target));
+    runtime.block_on(async {
+        assert_pending!(dial.poll());
+    });
+    dial
+}
+
 #[test]
 fn the_end_of_the_runtime_of_a_lookup_starts_another() {
     let (first, second) = (runtime(), runtime());
     let (_listener, port) = second.block_on(listen());
     let names = Names::new();
-    let target = names
-        .builder(port)
-        .connect_timeout(Duration::from_secs(30))
-        .build()
-        .unwrap();
-    let mut start = task::spawn(ready(&target));
-    first.block_on(async {
-        assert_pending!(start.poll());
-    });
-    let mut joined = task::spawn(ready(&target));
-    second.block_on(async {
-        assert_pending!(joined.poll());
-    });
+    let target = patient(&names, port);
+    let _start = waiting(&first, &target);
+    let mut joined = waiting(&second, &target);
     assert_eq!((names.started(), names.under_way()), (1, 1));
     drop(first);
     second.block_on(async {
@@ -539,15 +549,8 @@ fn a_runtime_that_is_not_driven_holds_no_dial_of_another_up() {
     let (still, driven) = (runtime(), runtime());
     let (_listener, port) = driven.block_on(listen());
     let names = Names::new();
-    let target = names
-        .builder(port)
-        .connect_timeout(Duration::from_secs(30))
-        .build()
-        .unwrap();
-    let mut start = task::spawn(ready(&target));
-    still.block_on(async {
-        assert_pending!(start.poll());
-    });
+    let target = patient(&names, port);
+    let _start = waiting(&still, &target);
     names.answer(&["127.0.0.1:0"]);
     driven.block_on(ready(&target)).unwrap();
     assert_eq!(names.started(), 1);

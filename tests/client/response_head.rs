@@ -148,7 +148,7 @@ async fn the_limit_is_the_same_over_both_versions() {
     }
 }
 
-/// Over HTTP/2 a head that is much larger cannot be told apart from a malformed one, and does not stay in memory.
+/// Over HTTP/2 a head that is much larger cannot be distinguished from a malformed one, and does not stay in memory.
 #[tokio::test]
 async fn a_head_far_above_the_limit_is_refused_as_it_comes_in() {
     let [http1, http2] = targets(64 * 1024).await;

@@ -48,6 +48,20 @@ fn no_data_is_never_pass() {
 }
 
 #[test]
+fn fail_of_one_route_needs_eight_blocks() {
+    // In each block all requests differ, so the blocks decide.
+    let fails = |blocks| {
+        let bad = row("a", blocks, 1_000, 1_000, 0);
+        let named = bad
+            .clone()
+            .path("/price", "value", tally(blocks, 1_000, 1_000, 0));
+        [bad, named].map(|row| judge(&[row], &Accept::default()).is_fail())
+    };
+    assert_eq!((fails(7), fails(8)), ([false; 2], [false, true]));
+    assert_eq!(fails(9), [true; 2]);
+}
+
+#[test]
 fn pass_needs_each_route() {
     let accept = Accept::default();
     let good = row("a", 10, 1_000, 0, 0);

@@ -107,7 +107,7 @@ async fn many_uploads_together_keep_to_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_bytes_of_a_copy_go_when_it_ends_whoever_holds_its_body() {
+async fn the_bytes_of_a_copy_are_freed_when_it_ends_even_if_its_body_is_kept() {
     for frames_read_before in [0, 1] {
         let shadow = TestShadow::new(Act::KeepsBody);
         let mirror = MirrorLayer::new(shadow.share());

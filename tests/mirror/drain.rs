@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full;
-use tokio::{runtime, time::Instant};
+use tokio::{runtime, task::JoinHandle, time::Instant};
 use tower::{Layer, Service, service_fn};
 use tower_mirror::{MirrorHandle, MirrorLayer, Outcome, ShadowBody};
 use tower_mirror_testing::*;
@@ -97,10 +97,10 @@ async fn a_drain_gives_up_the_rest_at_its_deadline() {
         Act::KeepsBody,
     ] {
         let shadow = TestShadow::new(act);
-        let told = Told::default();
+        let observer = RecordingObserver::default();
         let mirror = MirrorLayer::builder(shadow.share())
             .timeout(60 * SECOND)
-            .observe_with(told.clone())
+            .observe_with(observer.clone())
             .build();
         send(&mirror, 3).await;
         // This copy is still being captured, and the upload continues.
@@ -131,7 +131,11 @@ async fn a_drain_gives_up_the_rest_at_its_deadline() {
         drop(feed);
         upload.await.unwrap().unwrap();
         assert_eq!(primary.one().1.bytes(), pattern(5));
-        let outcomes: Vec<_> = told.reports().iter().map(|report| report.outcome).collect();
+        let outcomes: Vec<_> = observer
+            .reports()
+            .iter()
+            .map(|report| report.outcome)
+            .collect();
         assert_eq!(outcomes, [Outcome::Aborted; 4]);
     }
 }
@@ -177,28 +181,47 @@ async fn a_request_that_is_being_decided_on_when_a_drain_begins_stays_outside() 
     assert_eq!(mirror.handle().stats().admitted(), 0);
 }
 
+/// Three tasks that send requests until a drain has begun.
+struct Senders(Vec<JoinHandle<u64>>);
+
+impl Senders {
+    /// Begins to send, and waits until so many copies were admitted.
+    async fn until_admitted(mirror: &MirrorLayer, copies: u64) -> Self {
+        let sender = |_| {
+            let mirror = mirror.clone();
+            tokio::spawn(async move {
+                let mut sent = 0;
+                while mirror.handle().stats().outcome(Outcome::Draining) == 0 {
+                    send(&mirror, 1).await;
+                    sent += 1;
+                }
+                sent
+            })
+        };
+        let senders = (0..3).map(sender).collect();
+        while mirror.handle().stats().admitted() < copies {
+            tokio::task::yield_now().await;
+        }
+        Self(senders)
+    }
+
+    /// Waits until all tasks have ended, and returns the number of their requests.
+    async fn sent(self) -> u64 {
+        let mut sent = 0;
+        for sender in self.0 {
+            sent += sender.await.unwrap();
+        }
+        sent
+    }
+}
+
 /// A request that arrives while the drain begins either has a copy that the drain waits for, or has
 /// no copy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn nobody_slips_through_a_drain() {
+async fn no_copy_begins_after_a_drain() {
     for round in 0..30 {
         let mirror = to(Act::Hangs(Place::Call));
-        let senders: Vec<_> = (0..3)
-            .map(|_| {
-                let mirror = mirror.clone();
-                tokio::spawn(async move {
-                    let mut sent = 0;
-                    while mirror.handle().stats().outcome(Outcome::Draining) == 0 {
-                        send(&mirror, 1).await;
-                        sent += 1;
-                    }
-                    sent
-                })
-            })
-            .collect();
-        while mirror.handle().stats().admitted() < round {
-            tokio::task::yield_now().await;
-        }
+        let senders = Senders::until_admitted(&mirror, round).await;
         let drained = mirror.handle().drain(Duration::ZERO).await;
         let after = mirror.handle().stats();
         // On a busy machine some copies may be left. The drain then reports them.
@@ -206,11 +229,7 @@ async fn nobody_slips_through_a_drain() {
             let held = (after.in_flight(), after.buffered_bytes());
             assert_eq!(held, (0, 0), "{after}");
         }
-        let mut sent = 0;
-        for sender in senders {
-            sent += sender.await.unwrap();
-        }
-        let stats = settled(&mirror.handle(), sent).await;
+        let stats = settled(&mirror.handle(), senders.sent().await).await;
         assert_eq!(stats.admitted(), after.admitted(), "no copy began later");
         let later = mirror.handle().drain(Duration::ZERO).await;
         let aborted = drained.aborted + later.aborted;
@@ -242,9 +261,9 @@ fn what_a_runtime_takes_with_it_is_aborted() {
             .build()
     };
     let shadow = TestShadow::new(Act::KeepsBody);
-    let told = Told::default();
+    let observer = RecordingObserver::default();
     let mirror = MirrorLayer::builder(shadow.share())
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let first = build().unwrap();
     first.block_on(send(&mirror, 2));
@@ -267,7 +286,7 @@ fn what_a_runtime_takes_with_it_is_aborted() {
     let second = build().unwrap();
     let stats = second.block_on(settled(&mirror.handle(), 3));
     assert_eq!(stats.outcome(Outcome::Aborted), 3);
-    assert_eq!(told.reports().len(), 3);
+    assert_eq!(observer.reports().len(), 3);
     second.block_on(async {
         send(&mirror, 1).await;
         let drained = mirror.handle().drain(Duration::ZERO).await;
@@ -302,7 +321,7 @@ fn drained(mirror: &MirrorLayer, deadline: Duration) -> (u64, usize, Duration) {
 }
 
 #[test]
-fn a_drain_does_not_wait_for_a_runtime_that_nobody_drives() {
+fn a_drain_does_not_wait_for_a_runtime_that_is_not_driven() {
     for act in [
         Act::Hangs(Place::Ready),
         Act::Hangs(Place::Call),
@@ -476,22 +495,7 @@ async fn drains_under_load_report_each_copy_once() {
     for round in 0..30u64 {
         let (hangs, answers) = (to(Act::Hangs(Place::Call)), to(Act::Answers(200)));
         for mirror in [hangs, answers] {
-            let senders: Vec<_> = (0..3)
-                .map(|_| {
-                    let mirror = mirror.clone();
-                    tokio::spawn(async move {
-                        let mut sent = 0;
-                        while mirror.handle().stats().outcome(Outcome::Draining) == 0 {
-                            send(&mirror, 1).await;
-                            sent += 1;
-                        }
-                        sent
-                    })
-                })
-                .collect();
-            while mirror.handle().stats().admitted() < round {
-                tokio::task::yield_now().await;
-            }
+            let senders = Senders::until_admitted(&mirror, round).await;
             let drains: Vec<_> = (0..3)
                 .map(|at| {
                     let (handle, deadline) = (mirror.handle(), Duration::from_millis(at));
@@ -502,11 +506,7 @@ async fn drains_under_load_report_each_copy_once() {
             for drain in drains {
                 aborted += drain.await.unwrap().aborted;
             }
-            let mut sent = 0;
-            for sender in senders {
-                sent += sender.await.unwrap();
-            }
-            let stats = settled(&mirror.handle(), sent).await;
+            let stats = settled(&mirror.handle(), senders.sent().await).await;
             // The next drain reports the copies that a busy machine has left.
             aborted += mirror.handle().drain(Duration::ZERO).await.aborted;
             assert_eq!(aborted, stats.outcome(Outcome::Aborted), "{stats}");

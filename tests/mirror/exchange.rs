@@ -12,15 +12,15 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends one POST with five bytes to a shadow that behaves in this way.
 async fn sent_to(act: Act) -> Report {
-    let told = Told::default();
+    let observer = RecordingObserver::default();
     let mirror = MirrorLayer::builder(TestShadow::new(act))
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let primary = Primary::reading();
     let answer = serve(&mirror, &primary, post(Script::chunks([5]))).await;
     assert_eq!(answer.expect("an answer").status(), 200);
     let stats = settled(&mirror.handle(), 1).await;
-    let report = told.report();
+    let report = observer.report();
     assert_only(&stats, report.outcome);
     assert_eq!(report.primary.latency, Duration::ZERO);
     report
@@ -152,9 +152,9 @@ async fn the_deadline_of_the_exchange_begins_where_the_body_ends() {
         (seconds(5) + Duration::from_millis(1), Outcome::TimedOut),
     ];
     for (pause, outcome) in cases {
-        let told = Told::default();
+        let observer = RecordingObserver::default();
         let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAfter(pause)))
-            .observe_with(told.clone())
+            .observe_with(observer.clone())
             .build();
         let (feed, body) = Feed::new();
         let request = Request::post("/").body(body).unwrap();
@@ -164,7 +164,7 @@ async fn the_deadline_of_the_exchange_begins_where_the_body_ends() {
         answer.await.unwrap().unwrap();
         assert_only(&settled(&mirror.handle(), 1).await, outcome);
 
-        let report = told.report();
+        let report = observer.report();
         assert_eq!(report.primary.latency, seconds(29));
         assert_eq!(report.shadow.total, Some(pause.min(TIMEOUT)));
         let answered = (outcome == Outcome::Completed).then_some(pause);
@@ -192,23 +192,23 @@ async fn deadlines_without_end_are_allowed() {
 async fn the_report_waits_for_whichever_side_ends_last() {
     let seconds = Duration::from_secs;
     for (primary, shadow) in [(1, 3), (3, 1), (2, 2)] {
-        let told = Told::default();
+        let observer = RecordingObserver::default();
         let mirror = MirrorLayer::builder(TestShadow::new(Act::AnswersAfter(seconds(shadow))))
             .name("catalog-v2")
             .route_label(|head| Some(head.uri.path().to_owned()))
-            .observe_with(told.clone())
+            .observe_with(observer.clone())
             .build();
         let slow = Primary::new(Reads::All, Then::AnswersAfter(seconds(primary)));
         let begun = Instant::now();
         let answer = tokio::spawn(mirror.layer(slow).call(post(Script::chunks([5]))));
         let last = seconds(primary.max(shadow));
         tokio::time::sleep(last - Duration::from_millis(1)).await;
-        assert!(told.reports().is_empty());
+        assert!(observer.reports().is_empty());
         answer.await.unwrap().unwrap();
         settled(&mirror.handle(), 1).await;
         assert_eq!(begun.elapsed(), last);
 
-        let report = told.report();
+        let report = observer.report();
         assert_eq!(
             (&*report.mirror, report.route.as_deref()),
             ("catalog-v2", Some("/"))
@@ -221,7 +221,7 @@ async fn the_report_waits_for_whichever_side_ends_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_outcome_is_counted_before_the_observer_is_told() {
+async fn the_outcome_is_counted_before_the_observer_is_called() {
     let (say, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let counted = std::sync::Arc::new(std::sync::OnceLock::new());
     let handle = std::sync::Arc::clone(&counted);

@@ -161,7 +161,7 @@ async fn the_cap_on_a_body_is_exact() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_turns_out_too_large_is_let_go_of_midway() {
+async fn the_copy_of_a_body_that_turns_out_too_large_ends_midway() {
     let (shadow, primary) = (TestShadow::recording(), Primary::reading());
     let mirror = MirrorLayer::builder(shadow.share())
         .max_body_bytes(1000)

@@ -37,13 +37,13 @@ fn the_names_are_these() {
 
 #[tokio::test(start_paused = true)]
 async fn reasons_are_found_in_this_order_and_only_the_draw_advances_the_draw() {
-    let told = Told::default();
+    let observer = RecordingObserver::default();
     let mirror = recording()
         .filter(|head| !head.headers.contains_key("x-refused"))
         .sample_rate(SampleRate::percent(50.0).unwrap())
         .draw(Draw::sequence([u64::MAX, 0]))
         .max_in_flight(0)
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let handle = mirror.handle();
     let all = ["x-refused", "x-mirrored-by", "transfer-encoding"];
@@ -88,14 +88,14 @@ async fn reasons_are_found_in_this_order_and_only_the_draw_advances_the_draw() {
     drop(service.call(request(&[])));
     expected.extend([Outcome::Draining; 2]);
 
-    let skips: Vec<_> = told
+    let skips: Vec<_> = observer
         .skips()
         .into_iter()
         .map(|(outcome, _)| outcome)
         .collect();
     assert_eq!(skips, expected);
     assert_adds_up(&handle.stats(), expected.len() as u64);
-    assert_eq!(told.reports().len(), 0);
+    assert_eq!(observer.reports().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,19 +216,19 @@ async fn a_body_that_is_not_read_whole_has_no_copy() {
         ),
     ];
     for (script, reads, then, outcome) in cases {
-        let told = Told::default();
-        let mirror = recording().observe_with(told.clone()).build();
+        let observer = RecordingObserver::default();
+        let mirror = recording().observe_with(observer.clone()).build();
         let answer = serve(&mirror, &Primary::new(reads, then), post(script)).await;
         assert_only(&settled(&mirror.handle(), 1).await, outcome);
 
-        let report = told.report();
+        let report = observer.report();
         assert_eq!(report.outcome, outcome);
         assert_eq!(
             report.primary.status,
             answer.ok().map(|answer| answer.status())
         );
         assert_eq!(report.shadow.sent, outcome == Outcome::Completed);
-        assert_eq!(told.skips(), [], "the request was admitted");
+        assert_eq!(observer.skips(), [], "the request was admitted");
     }
 }
 
@@ -269,8 +269,8 @@ async fn a_client_that_goes_away_before_its_body_is_whole_aborts_the_copy() {
         .iter()
         .flat_map(|case| both.clone().map(move |offers| (case, offers)))
     {
-        let told = Told::default();
-        let mirror = recording().observe_with(told.clone()).build();
+        let observer = RecordingObserver::default();
+        let mirror = recording().observe_with(observer.clone()).build();
         let primary = Primary::new(*reads, Then::Hangs);
         let mut request = post(script.clone());
         if offers_upgrade {
@@ -284,7 +284,7 @@ async fn a_client_that_goes_away_before_its_body_is_whole_aborts_the_copy() {
                 .is_err()
         );
         assert_only(&settled(&mirror.handle(), 1).await, *outcome);
-        let report = told.report();
+        let report = observer.report();
         assert_eq!(report.primary.status, None);
         assert_eq!(report.primary.latency, Duration::from_secs(1));
     }
@@ -300,11 +300,11 @@ async fn a_client_that_goes_away_before_its_body_is_whole_aborts_the_copy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_upload_is_let_go_of_at_its_deadline_and_goes_on() {
-    let told = Told::default();
+async fn the_copy_of_a_silent_upload_ends_at_its_deadline() {
+    let observer = RecordingObserver::default();
     let mirror = recording()
         .capture_timeout(Duration::from_secs(7))
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let (feed, body) = Feed::new();
     let primary = Primary::reading();
@@ -315,25 +315,25 @@ async fn a_silent_upload_is_let_go_of_at_its_deadline_and_goes_on() {
 
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::TimedOut);
     assert_eq!(begun.elapsed(), Duration::from_secs(7));
-    assert!(told.reports().is_empty(), "the primary has not ended");
+    assert!(observer.reports().is_empty(), "the primary has not ended");
     feed.send(pattern(5)).unwrap();
     drop(feed);
     answer.await.unwrap().unwrap();
     assert_eq!(primary.one().1.bytes().len(), 10);
-    let shadow = told.report().shadow;
+    let shadow = observer.report().shadow;
     assert!(!shadow.sent && shadow.total.is_none() && shadow.status.is_none());
 }
 
 #[test]
 fn outside_a_runtime_there_is_no_copy() {
-    let told = Told::default();
-    let mirror = recording().observe_with(told.clone()).build();
+    let observer = RecordingObserver::default();
+    let mirror = recording().observe_with(observer.clone()).build();
     let (primary, body) = (Primary::reading(), Script::chunks([5]));
     let answer = serve(&mirror, &primary, post(body)).now_or_never();
     assert_eq!(answer.unwrap().unwrap().status(), 200);
     let stats = settled(&mirror.handle(), 1).now_or_never().unwrap();
     assert_only(&stats, Outcome::NoRuntime);
-    assert_eq!(told.skips(), [(Outcome::NoRuntime, "/".to_owned())]);
+    assert_eq!(observer.skips(), [(Outcome::NoRuntime, "/".to_owned())]);
     assert_eq!(primary.one().1.bytes().len(), 5);
 }
 

@@ -66,9 +66,9 @@ async fn a_panicking_policy_costs_the_copy_and_nothing_else() {
     ];
     for settings in policies {
         let is_bad = Arc::new(AtomicBool::new(true));
-        let told = Told::default();
+        let observer = RecordingObserver::default();
         let mirror = settings(recording().max_in_flight(1), Arc::clone(&is_bad))
-            .observe_with(told.clone())
+            .observe_with(observer.clone())
             .build();
         let primary = Primary::reading();
         for turn in 1..=2 {
@@ -83,7 +83,7 @@ async fn a_panicking_policy_costs_the_copy_and_nothing_else() {
         }
         // The only slot was released.
         is_bad.store(false, Relaxed);
-        assert_eq!((primary.seen().len(), told.skips().len()), (2, 2));
+        assert_eq!((primary.seen().len(), observer.skips().len()), (2, 2));
         serve(&mirror, &primary, get()).await.unwrap();
         let stats = settled(&mirror.handle(), 3).await;
         let served = stats.outcome(Outcome::Completed) + stats.outcome(Outcome::NotSampled);
@@ -105,11 +105,11 @@ impl Observer for PanickingObserver {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panicking_observer_is_counted_and_the_others_are_told() {
-    let told = Told::default();
+async fn a_panicking_observer_is_counted_and_the_others_are_called() {
+    let observer = RecordingObserver::default();
     let mirror = recording()
         .observe_with(PanickingObserver)
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let primary = Primary::reading();
     assert!(serve(&mirror, &primary, get()).await.is_ok());
@@ -119,7 +119,7 @@ async fn a_panicking_observer_is_counted_and_the_others_are_told() {
     let stats = settled(&mirror.handle(), 2).await;
     assert_eq!(stats.observer_panics(), 2);
     assert!(stats.to_string().contains("2  observer panics"));
-    assert_eq!((told.reports().len(), told.skips().len()), (1, 1));
+    assert_eq!((observer.reports().len(), observer.skips().len()), (1, 1));
 }
 
 /// A future that panics when it is dropped, at the deadline.

@@ -58,7 +58,7 @@ async fn a_response_says_nothing_by_default() {
 
 #[tokio::test(start_paused = true)]
 async fn a_report_has_the_method_and_the_template_and_nothing_else_of_the_target() {
-    let told = Told::default();
+    let observer = RecordingObserver::default();
     let mirror = MirrorLayer::builder(TestShadow::recording())
         .route_label(|head| {
             head.uri
@@ -66,7 +66,7 @@ async fn a_report_has_the_method_and_the_template_and_nothing_else_of_the_target
                 .starts_with("/users/")
                 .then_some("/users/{name}")
         })
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let methods = ["GET", "PATCH", "A-METHOD-OF-MORE-THAN-15-BYTES"];
     for (at, method) in methods.into_iter().enumerate() {
@@ -77,7 +77,7 @@ async fn a_report_has_the_method_and_the_template_and_nothing_else_of_the_target
         answer.expect("an answer");
         settled(&mirror.handle(), at as u64 + 1).await;
     }
-    let reports = told.reports();
+    let reports = observer.reports();
     assert_eq!(reports.len(), methods.len());
     for (report, method) in reports.iter().zip(methods) {
         assert_eq!(report.method, method);

@@ -97,27 +97,21 @@ where
     );
 }
 
+fn echo_router() -> Router {
+    Router::new().route("/echo", post(echo))
+}
+
 #[tokio::test]
 async fn axum_router_layer() {
     let mut rig = Rig::new();
-    assert_echoes(
-        Router::new()
-            .route("/echo", post(echo))
-            .layer(rig.layer.clone()),
-    )
-    .await;
+    assert_echoes(echo_router().layer(rig.layer.clone())).await;
     rig.copied("hello").await;
 }
 
 #[tokio::test]
 async fn axum_route_layer() {
     let mut rig = Rig::new();
-    assert_echoes(
-        Router::new()
-            .route("/echo", post(echo))
-            .route_layer(rig.layer.clone()),
-    )
-    .await;
+    assert_echoes(echo_router().route_layer(rig.layer.clone())).await;
     rig.copied("hello").await;
 }
 
@@ -139,7 +133,7 @@ async fn axum_handler_layer() {
 #[tokio::test]
 async fn around_a_whole_axum_router() {
     let mut rig = Rig::new();
-    let app = Router::new().route("/echo", post(echo));
+    let app = echo_router();
     assert_echoes(rig.layer.layer(app)).await;
     rig.copied("hello").await;
 
@@ -176,7 +170,7 @@ async fn an_axum_router_as_the_shadow() {
 #[tokio::test]
 async fn among_tower_http_layers() {
     let mut rig = Rig::new();
-    let app = Router::new().route("/echo", post(echo)).layer(
+    let app = echo_router().layer(
         ServiceBuilder::new()
             .layer(TraceLayer::new_for_http())
             .layer(rig.layer.clone())
@@ -353,7 +347,7 @@ async fn tonic_routes() {
 #[tokio::test]
 async fn nested_routers_give_the_copy_a_shortened_path_unless_the_original_is_carried() {
     let nest = |layer: MirrorLayer| {
-        let inner = Router::new().route("/echo", post(echo)).layer(layer);
+        let inner = echo_router().layer(layer);
         Router::new().nest("/api", inner)
     };
     let request = || {

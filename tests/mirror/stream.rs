@@ -544,8 +544,8 @@ async fn a_copy_that_has_been_answered_whole_is_complete_although_its_upload_doe
         (reading_bytes(5), body(3), Outcome::TimedOut, IDLE, IDLE),
     ];
     for (mirror, body, outcome, total, after) in cases {
-        let told = Told::default();
-        let mirror = mirror.observe_with(told.clone()).build();
+        let observer = RecordingObserver::default();
+        let mirror = mirror.observe_with(observer.clone()).build();
         let request = Request::post("/").header("content-length", "5");
         let request = request.body(body).unwrap();
         let begun = Instant::now();
@@ -563,6 +563,6 @@ async fn a_copy_that_has_been_answered_whole_is_complete_although_its_upload_doe
         assert!(!answer.is_finished(), "the primary still waits");
         answer.abort();
         let _ = answer.await;
-        assert_eq!(told.report().shadow.total, Some(total));
+        assert_eq!(observer.report().shadow.total, Some(total));
     }
 }

@@ -73,7 +73,7 @@ async fn what_is_kept_alone_leaves_a_whole_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_kept_alone_leaves_mark_and_framing_whatever_their_names() {
+async fn an_allow_list_leaves_mark_and_framing_with_any_names() {
     let mark = HeaderName::from_static("x-copy");
     let request = upload(Script::chunks([3]).then(Step::Trailers(trailers(&[("x-sum", "7")]))));
     let (_, copy) = both(request, |mirror| {

@@ -106,17 +106,17 @@ async fn silent_uploads_cost_copies_for_a_while_and_the_primary_nothing() {
 /// An error is one line, for any text that the other side has put into it.
 #[tokio::test(start_paused = true)]
 async fn an_error_is_one_line_in_a_log() {
-    let told = Told::default();
+    let observer = RecordingObserver::default();
     let failing = service_fn(async |_: Request<ShadowBody>| {
         Err::<http::Response<String>, BoxError>("bad\r\n[info] forged \u{1b}[2J".into())
     });
     let mirror = MirrorLayer::builder(failing)
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let answer = serve(&mirror, &Primary::reading(), get()).await;
     answer.expect("an answer");
     assert_only(&settled(&mirror.handle(), 1).await, Outcome::FailedService);
-    let error = told.report().shadow.error.expect("an error");
+    let error = observer.report().shadow.error.expect("an error");
     assert!(
         error.contains("forged") && !error.contains(char::is_control),
         "{error:?}"

@@ -21,7 +21,7 @@ use tower_mirror::{
     buffer, client, rewrite::set_header,
 };
 
-use tower_mirror_testing::{Told, lock};
+use tower_mirror_testing::{RecordingObserver, lock};
 
 /// The secret, which is in headers, queries, trailers and bodies.
 const SECRET: &str = "hunter2";
@@ -88,13 +88,13 @@ impl<B> Service<Request<B>> for Keeps<B> {
 
 #[tokio::test(start_paused = true)]
 async fn mirrors_and_what_they_hold() {
-    let told = Told::default();
+    let observer = RecordingObserver::default();
     let (shadow, primary) = (
         Keeps::<ShadowBody>::default(),
         Keeps::<TeeBody<Full<Bytes>>>::default(),
     );
     let mirror = MirrorLayer::builder(shadow.clone())
-        .observe_with(told.clone())
+        .observe_with(observer.clone())
         .build();
     let mut service = mirror.layer(primary.clone());
     hides(&RequestHead::of(&full()));
@@ -117,7 +117,7 @@ async fn mirrors_and_what_they_hold() {
 
     drop(answer);
     let _ = mirror.handle().drain(std::time::Duration::ZERO).await;
-    hides(&told.report());
+    hides(&observer.report());
     hides(&(service, copy));
 }
 

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,8 +22,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
-    time::timeout,
+    sync::{Notify, mpsc, watch},
 };
 use tonic::{
     Code, Status, Streaming,
@@ -40,16 +40,13 @@ use tonic_health::{
 };
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_mirror::{
-    BodyMode, HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, sample,
+    BodyMode, HttpTarget, MirrorBuilder, MirrorHandle, MirrorLayer, Outcome, ShadowBody, sample,
 };
-use tower_mirror_testing::{Told, assert_only, settled};
-
-/// A limit for tests that would otherwise hang. A test that passes never waits for it.
-const HANG: Duration = Duration::from_secs(30);
-
-async fn within<F: Future>(test: F) -> F::Output {
-    timeout(HANG, test).await.expect("the test hangs")
-}
+use tower_mirror_testing::{
+    RecordingObserver, assert_only,
+    server::{Clock, HANG, within},
+    settled,
+};
 
 const UNARY: &str = "/test.Echo/Unary";
 const COLLECT: &str = "/test.Echo/Collect";
@@ -375,7 +372,9 @@ struct Rig {
     copied: Recorder,
     handle: MirrorHandle,
     target: HttpTarget,
-    told: Told,
+    observer: RecordingObserver,
+    /// Is notified when the shadow's client has received the head of a response.
+    shadow_answered: Arc<Notify>,
     /// This belongs to the primary.
     reporter: HealthReporter,
 }
@@ -386,11 +385,18 @@ async fn rig(configure: impl FnOnce(MirrorBuilder) -> MirrorBuilder) -> Rig {
 }
 
 async fn rig_to(shadow: Routes, configure: impl FnOnce(MirrorBuilder) -> MirrorBuilder) -> Rig {
-    let (asked, copied, told) = (Recorder::default(), Recorder::default(), Told::default());
+    let (asked, copied) = (Recorder::default(), Recorder::default());
+    let observer = RecordingObserver::default();
     let shadow = serve(copied.clone(), shadow).await;
     let target = HttpTarget::builder(&shadow).http2().build().unwrap();
-    let builder = MirrorLayer::builder(target.clone()).name("v2");
-    let mirror = configure(builder.timeout(HANG).observe_with(told.clone())).build();
+    let shadow_answered = Arc::new(Notify::new());
+    let answered = Arc::clone(&shadow_answered);
+    let shadow = ServiceExt::<Request<ShadowBody>>::map_response(target.clone(), move |response| {
+        answered.notify_one();
+        response
+    });
+    let builder = MirrorLayer::builder(shadow).name("v2");
+    let mirror = configure(builder.timeout(HANG).observe_with(observer.clone())).build();
     let handle = mirror.handle();
     let (routes, reporter) = routes().await;
     let layers = tower::ServiceBuilder::new()
@@ -405,7 +411,8 @@ async fn rig_to(shadow: Routes, configure: impl FnOnce(MirrorBuilder) -> MirrorB
         copied,
         handle,
         target,
-        told,
+        observer,
+        shadow_answered,
         reporter,
     }
 }
@@ -533,7 +540,11 @@ async fn the_answers_of_a_server_stream_are_read_to_their_end() {
 
             rig.only(Outcome::Completed).await;
             rig.assert_exact(mode);
-            assert_eq!(rig.told.report().shadow.response_bytes, bytes, "{message}");
+            assert_eq!(
+                rig.observer.report().shadow.response_bytes,
+                bytes,
+                "{message}"
+            );
             // Nothing was reset: the only connection is still used.
             assert_eq!(rig.target.connections(), 1);
         }
@@ -594,7 +605,7 @@ async fn a_shadow_that_refuses_early_does_not_end_the_conversation() {
         converse(&rig, async |_| ()).await;
         rig.only(Outcome::Completed).await;
         // The error is in `grpc-status`. The HTTP status reports success.
-        assert_eq!(rig.told.report().shadow.status.unwrap(), 200);
+        assert_eq!(rig.observer.report().shadow.status.unwrap(), 200);
     }
 }
 
@@ -779,17 +790,24 @@ async fn tonics_health_service_is_mirrored_like_any_other() {
 
 /// The responses of the method never end, so the copy ends at its deadline, but the client's stream
 /// does not.
-#[tokio::test]
+///
+/// The clock is paused, and is held until the shadow has answered, so that this does not depend on the
+/// speed of the machine.
+#[tokio::test(start_paused = true)]
 async fn a_watch_outlives_its_copy() {
     for mode in [BodyMode::Buffered, BodyMode::Streaming] {
+        let clock = Clock::held();
         let rig = rig(|mirror| mirror.body_mode(mode).timeout(Duration::from_millis(50))).await;
         let mut client = HealthClient::new(rig.channel.clone());
         let watch = within(client.watch(asking(check("test.Echo")))).await;
         let mut watch = watch.unwrap().into_inner();
         assert_eq!(within(watch.message()).await.unwrap().unwrap().status, 1);
+        within(rig.shadow_answered.notified()).await;
+        drop(clock);
         rig.only(Outcome::TimedOut).await;
+        let _clock = Clock::held();
         rig.assert_exact(mode);
-        assert_eq!(rig.told.report().shadow.status.unwrap(), 200);
+        assert_eq!(rig.observer.report().shadow.status.unwrap(), 200);
 
         let status = ServingStatus::NotServing;
         rig.reporter.set_service_status("test.Echo", status).await;

@@ -83,7 +83,7 @@ async fn copies_pass_by_safe_methods_alone_and_others_by_all() {
 }
 
 #[tokio::test]
-async fn whatever_the_mark_says_it_is_one() {
+async fn a_mark_with_any_value_is_recognised() {
     let odd: [&[u8]; 4] = [b"", b" ", b"\xff\x80", b"a, b"];
     for value in odd {
         let value = HeaderValue::from_bytes(value).unwrap();

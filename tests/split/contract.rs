@@ -74,7 +74,7 @@ async fn only_the_chosen_clone_is_readied_and_not_before_its_future_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_split_is_ready_whatever_its_subsets_are() {
+async fn a_split_is_ready_even_if_its_subsets_are_not() {
     for readiness in [Readiness::Never, Readiness::Fails, Readiness::After(HALF)] {
         let subset = |name| Strict::new(name, readiness);
         let mut split = builder(subset("v1"), subset("v2"), [0]).build().unwrap();
@@ -118,7 +118,7 @@ async fn an_idle_clone_holds_no_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_let_go_of_while_it_waits_releases_its_permit() {
+async fn a_request_that_is_dropped_while_it_waits_releases_its_permit() {
     let permits = Arc::new(Semaphore::new(1));
     let subset = |name, readiness| {
         ConcurrencyLimit::with_semaphore(Strict::new(name, readiness), Arc::clone(&permits))
@@ -144,7 +144,7 @@ async fn a_request_that_is_let_go_of_while_it_waits_releases_its_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subset_that_fails_or_hangs_is_nobody_elses_trouble() {
+async fn a_subset_that_fails_or_hangs_does_not_affect_another() {
     for readiness in [Readiness::Fails, Readiness::Never] {
         let stable = Strict::new("v1", Readiness::AtOnce);
         let canary = Strict::new("v2", readiness);

@@ -133,7 +133,7 @@ fn golden_vectors_pin_who_is_where() {
 }
 
 #[test]
-fn scaling_and_reordering_move_nobody() {
+fn scaling_and_reordering_move_no_key() {
     let before = places(&mut keyed(&[("v1", 90), ("v2", 10)]), USERS);
     assert_share(count(&before, "v2"), before.len(), 0.1);
     for scaled in [
@@ -146,7 +146,7 @@ fn scaling_and_reordering_move_nobody() {
 }
 
 #[test]
-fn a_ramp_moves_the_difference_and_nobody_back() {
+fn a_ramp_moves_only_the_difference() {
     let mut split = keyed(&[("v1", 100), ("v2", 0)]);
     assert_eq!(count(&places(&mut split, 1000), "v2"), 0);
     let mut before = vec!["v1"; USERS as usize];

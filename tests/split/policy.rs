@@ -124,7 +124,7 @@ fn who_is_trusted_may_name_a_subset() {
 }
 
 #[test]
-fn a_policy_that_panics_costs_nobody_a_request() {
+fn a_policy_that_panics_fails_no_request() {
     let key = Key::from_fn(|head| match head.headers.get("x-user") {
         Some(user) if user == "bad" => panic!("a key that panics"),
         user => user.map(|user| user.as_bytes().to_vec()),
@@ -218,7 +218,7 @@ fn what_is_no_split_is_an_error_that_says_why() {
 }
 
 #[test]
-fn the_request_and_the_answer_are_told_who_serves() {
+fn the_request_and_the_answer_name_the_subset() {
     static SEEN: LazyLock<Mutex<Vec<ServedBy>>> = LazyLock::new(Mutex::default);
     let subset = service_fn(async |request: Request<String>| {
         lock(&SEEN).push(request.extensions().get::<ServedBy>().unwrap().clone());
@@ -236,13 +236,13 @@ fn the_request_and_the_answer_are_told_who_serves() {
     for (turn, name) in ["v1", "v2"].into_iter().enumerate() {
         // A value that the client has sent has no influence.
         let answer = answer(&mut split, with(&[("x-served-by", "me")]));
-        let told = served(&answer);
+        let named = served(&answer);
         assert_eq!(
-            (&*told.split, &*told.subset, told.generation),
+            (&*named.split, &*named.subset, named.generation),
             ("catalog", name, 1)
         );
-        assert_eq!(told.reason, Reason::Weighted);
-        assert_eq!(lock(&SEEN)[turn], *told);
+        assert_eq!(named.reason, Reason::Weighted);
+        assert_eq!(lock(&SEEN)[turn], *named);
         assert_eq!(answer.headers()[&header], name);
     }
     let reasons = [Reason::Forced, Reason::Keyed, Reason::Weighted];
@@ -260,7 +260,7 @@ fn the_request_and_the_answer_are_told_who_serves() {
 }
 
 #[test]
-fn nobody_is_told_who_serves_where_it_is_not_wanted() {
+fn without_served_by_only_the_header_names_the_subset() {
     let subset = service_fn(async |request: Request<String>| {
         assert_eq!(request.extensions().get::<ServedBy>(), None);
         Ok::<_, Infallible>(Response::new("a subset"))

@@ -323,10 +323,10 @@ fn a_split_is_a_subset_like_any_other() {
     for _ in 0..2000 {
         let answer = answer(&mut outer, request());
         // The subset's request names the inner split; the client's response names the outer split.
-        let told = served(&answer);
+        let named = served(&answer);
         let of_v2 = ["a", "b"].contains(answer.body());
-        assert_eq!((&*told.split, &*told.subset == "v2"), ("outer", of_v2));
-        assert_eq!(answer.headers()[&header], *told.subset);
+        assert_eq!((&*named.split, &*named.subset == "v2"), ("outer", of_v2));
+        assert_eq!(answer.headers()[&header], *named.subset);
         *found.entry(answer.into_body()).or_default() += 1;
     }
     let near = |name, expected| found[name].abs_diff(expected) <= 50;

@@ -339,11 +339,11 @@ async fn a_peer_that_does_not_answer_pings_loses_its_connection() {
     compare("after the peer stopped answering", unanswered);
 }
 
-/// Row 9. The server sends as much of each large response as the window of its stream admits, and nobody reads it. A
+/// Row 9. The server sends as much of each large response as the window of its stream admits, and the client does not read it. A
 /// connection whose window is smaller than all of that would end with an error. Legacy waits in this case, see
 /// `beside_legacy/unread.rs`.
 #[tokio::test]
-async fn responses_that_nobody_reads_delay_no_other() {
+async fn responses_that_are_not_read_delay_no_other() {
     const UNREAD: usize = 8;
     const WINDOW: usize = 1 << 20;
     let (filled, mut fills) = mpsc::unbounded_channel();

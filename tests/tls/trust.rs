@@ -16,7 +16,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn the_name_asked_for_is_the_urls_unless_told() {
+async fn by_default_the_name_asked_for_is_that_of_the_url() {
     let authority = Authority::new();
     for (host, name, asked_for) in [
         // Clients send only names in SNI, but an address must also be in the certificate.

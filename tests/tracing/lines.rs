@@ -19,7 +19,7 @@ use tower_mirror::{MirrorLayer, Outcome};
 use tracing::{Dispatch, Level, dispatcher, subscriber::NoSubscriber};
 use tracing_subscriber::{Registry, filter::Targets, layer::Layered, prelude::*};
 
-use super::record::{Records, Told};
+use super::record::{RecordedEvent, Records};
 use tower_mirror_testing::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ fn send(mirror: &MirrorLayer, requests: usize) {
     }
 }
 
-fn omitted(line: &Told) -> Option<u64> {
+fn omitted(line: &RecordedEvent) -> Option<u64> {
     let omitted = line.fields.get("omitted");
     omitted.map(|omitted| omitted.parse().unwrap())
 }
@@ -191,15 +191,15 @@ fn only_of_others() -> Targets {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_that_nobody_wants_uses_nothing_up() {
+async fn a_line_without_a_subscriber_does_not_count() {
     let mirror = full();
     let (records, _guard) = Records::begin();
     let unwanted = [
         Dispatch::new(NoSubscriber::new()),
         Dispatch::new(tracing_subscriber::registry().with(only_of_others())),
     ];
-    for nobody in &unwanted {
-        dispatcher::with_default(nobody, || send(&mirror, 100));
+    for dispatch in &unwanted {
+        dispatcher::with_default(dispatch, || send(&mirror, 100));
     }
     send(&mirror, 10);
     assert_eq!(lines(&records, Outcome::InFlightLimit), vec![None; 10]);

@@ -138,11 +138,14 @@ async fn the_shadow_and_the_rewrites_run_in_the_span() {
     settled(&mirror.handle(), 1).await;
     let copy = Some(records.copy().id);
     let events = records.events();
-    let told: Vec<_> = events
+    let found: Vec<_> = events
         .iter()
         .map(|event| (&*event.target, event.span))
         .collect();
-    assert_eq!(told, [("tower_mirror::test", copy), ("tower_mirror", copy)]);
+    assert_eq!(
+        found,
+        [("tower_mirror::test", copy), ("tower_mirror", copy)]
+    );
 }
 
 /// A subscriber that panics in every function.
@@ -164,7 +167,7 @@ impl<S: tracing::Subscriber> Layer<S> for Breaks {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_panics_hurts_nobody() {
+async fn a_subscriber_that_panics_affects_no_request() {
     let subscriber = tracing_subscriber::registry().with(Breaks);
     let _guard = tracing::subscriber::set_default(subscriber);
     let mirror = MirrorLayer::new(TestShadow::recording());
@@ -201,7 +204,7 @@ impl tracing::Subscriber for BreaksWhenCloned {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_panics_at_a_clone_hurts_nobody() {
+async fn a_subscriber_that_panics_at_a_clone_affects_no_request() {
     let _guard = tracing::subscriber::set_default(BreaksWhenCloned);
     let mirror = MirrorLayer::new(TestShadow::recording());
     serve(&mirror, &Primary::reading(), get()).await.unwrap();

@@ -31,7 +31,7 @@ pub(crate) struct Span {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct RecordedEvent {
     pub(crate) target: String,
     pub(crate) level: Level,
     pub(crate) span: Option<u64>,
@@ -41,7 +41,7 @@ pub(crate) struct Told {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records {
     spans: Arc<Mutex<Vec<Span>>>,
-    events: Arc<Mutex<Vec<Told>>>,
+    events: Arc<Mutex<Vec<RecordedEvent>>>,
 }
 
 impl Records {
@@ -73,7 +73,7 @@ impl Records {
     }
 
     /// Returns the events of this crate so far.
-    pub(crate) fn events(&self) -> Vec<Told> {
+    pub(crate) fn events(&self) -> Vec<RecordedEvent> {
         let events = lock(&self.events);
         events
             .iter()
@@ -123,14 +123,14 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Records {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut told = Told {
+        let mut recorded = RecordedEvent {
             target: event.metadata().target().to_owned(),
             level: *event.metadata().level(),
             span: context.event_span(event).map(|span| span.id().into_u64()),
             fields: Fields::new(),
         };
-        event.record(&mut Write(&mut told.fields));
-        lock(&self.events).push(told);
+        event.record(&mut Write(&mut recorded.fields));
+        lock(&self.events).push(recorded);
     }
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::{
     answer::{Answer, End},
     body,
-    found::{Entry, Found},
+    found::{Entry, Found, Mark},
     head,
     json::TooCostly,
     kind::Kind,
@@ -67,6 +67,9 @@ pub struct Compared {
     pub expected: Vec<(PathId, Kind)>,
     /// Why only the heads were compared.
     pub not_judged: Option<NotJudged>,
+    /// Whether no value of the bodies could have shown a difference: only the heads were compared, or a copy has no equal value,
+    /// message or part in its body, so that at most the shapes were compared.
+    pub is_blind: bool,
 }
 
 impl Comparer {
@@ -96,8 +99,10 @@ impl Comparer {
         let copies = [Some(shadow), baseline].into_iter().flatten();
         let not_judged = copies.clone().find_map(|copy| not_judged(primary, copy));
         let mut pairs = Vec::with_capacity(2);
+        let mut is_blind = not_judged.is_some();
         for copy in copies {
-            let found = pair(primary, copy, &self.rules, &self.names, not_judged)?;
+            let (found, mark) = pair(primary, copy, &self.rules, &self.names, not_judged)?;
+            is_blind |= found.is_blind(mark);
             pairs.push(found.into_entries());
         }
         let moved = self.names.record(pairs.iter().flatten().collect());
@@ -117,6 +122,7 @@ impl Comparer {
                 .collect(),
             expected: shadow.expected,
             not_judged,
+            is_blind,
         })
     }
 
@@ -204,19 +210,22 @@ pub(super) fn not_judged(a: &Answer, b: &Answer) -> Option<NotJudged> {
     }
 }
 
+/// The differences, and where those of the bodies begin.
 pub(super) fn pair<'n>(
     primary: &Answer,
     copy: &Answer,
     rules: &'n Rules,
     names: &'n Names,
     not_judged: Option<NotJudged>,
-) -> Result<Found<'n>, NotCompared> {
+) -> Result<(Found<'n>, Mark), NotCompared> {
     let mut found = Found::new(names, &rules.expected);
+    let mark = found.mark();
     if copy.end == End::NoAnswer {
         found.report(&Path::fixed(":no answer"), Kind::Removed);
-        return Ok(found);
+        return Ok((found, mark));
     }
     head::compare(primary, copy, rules, &mut found);
+    let mut mark = found.mark();
     match copy.end {
         End::Cut => found.report(&Path::fixed(":cut"), Kind::Removed),
         End::TooLong => found.report(&Path::fixed(":too long"), Kind::Length),
@@ -224,10 +233,11 @@ pub(super) fn pair<'n>(
         _ => {
             if body::has_grpc(primary) {
                 head::grpc_status(primary, copy, &mut found);
+                mark = found.mark();
             }
             let compared = body::compare(primary, copy, rules, &mut found);
             compared.map_err(|TooCostly| NotCompared::TooCostly)?;
         }
     }
-    Ok(found)
+    Ok((found, mark))
 }

@@ -52,7 +52,8 @@ pub fn differences(rules: &Rules, a: &Answer, b: &Answer) -> Result<Vec<Differen
         return Err(NotCompared::Body(reason));
     }
     let names = Names::new();
-    let entries = pair(a, b, rules, &names, None)?.into_entries();
+    let (found, _) = pair(a, b, rules, &names, None)?;
+    let entries = found.into_entries();
     let differences = entries.iter().map(|entry| Difference {
         path: named(&entry.segments),
         kind: entry.kind,

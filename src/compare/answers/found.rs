@@ -19,6 +19,15 @@ pub(super) struct Found<'n> {
     entries: Vec<Entry>,
     index: HashSet<(PathId, Kind, bool)>,
     reports: u64,
+    /// Some part of the two bodies is equal, so it could have shown a difference.
+    has_equal: bool,
+}
+
+/// What was found until a moment.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    entries: usize,
+    has_equal: bool,
 }
 
 /// One path with one kind of difference. It has no value of any answer.
@@ -37,6 +46,7 @@ impl<'n> Found<'n> {
             entries: Vec::new(),
             index: HashSet::new(),
             reports: 0,
+            has_equal: false,
         }
     }
 
@@ -75,14 +85,30 @@ impl<'n> Found<'n> {
         self.reports
     }
 
+    /// A value, a message or a part is equal in both answers. Not for what the rules ignore.
+    pub(super) const fn equal(&mut self) {
+        self.has_equal = true;
+    }
+
+    /// Whether the bodies differ and no part of them is equal, where the mark is that before the bodies. A wanted difference is not
+    /// counted.
+    pub(super) fn is_blind(&self, mark: Mark) -> bool {
+        let mut of_bodies = self.entries.iter().skip(mark.entries);
+        !self.has_equal && of_bodies.any(|entry| !entry.is_expected)
+    }
+
     /// For [`take_back`](Self::take_back).
-    pub(super) fn mark(&self) -> usize {
-        self.entries.len()
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            entries: self.entries.len(),
+            has_equal: self.has_equal,
+        }
     }
 
     /// Removes what was found first after the mark.
-    pub(super) fn take_back(&mut self, mark: usize) {
-        for entry in self.entries.drain(mark.min(self.entries.len())..) {
+    pub(super) fn take_back(&mut self, mark: Mark) {
+        self.has_equal = mark.has_equal;
+        for entry in self.entries.drain(mark.entries.min(self.entries.len())..) {
             self.index
                 .remove(&(entry.id, entry.kind, entry.is_expected));
         }

@@ -110,7 +110,7 @@ impl<R> fmt::Debug for ComparedBody<R> {
     }
 }
 
-/// Keeps what passes by. DropCounts before the end, the client is gone.
+/// Keeps the frames that pass. If it is dropped before the end, the client has gone.
 struct Tap {
     /// `None` after the end only.
     triple: Option<Arc<Triple>>,

@@ -128,8 +128,9 @@ impl Compare {
 
     /// The length of the blocks of time that count as evidence for FAIL, from 1 ms to one hour. Default: 10 s.
     ///
-    /// FAIL needs at least six blocks in which the shadow differs more often than the baseline. Noise of one process that lasts longer than
-    /// a block, such as a stale cache or a pause of a garbage collector, counts against the shadow. Shorter blocks are for
+    /// With one route and the default confidence, FAIL needs at least eight blocks in which the shadow differs more often than the
+    /// baseline. More routes share the evidence, so that one bad route among them needs more blocks. Noise of one process that lasts
+    /// longer than a block, such as a stale cache or a pause of a garbage collector, counts against the shadow. Shorter blocks are for
     /// tests and demonstrations. Without a baseline, blocks have no effect.
     pub fn block(mut self, length: Duration) -> Self {
         self.settings.block = length;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     body::Charge,
-    compare::{Answer, Compared, Comparer, Difference, Finding, NotCompared},
+    compare::{Answer, Compared, Comparer, Difference, NotCompared},
     guard::drop_guarded,
 };
 
@@ -24,9 +24,6 @@ use crate::{
 pub(super) struct Judge {
     comparer: Comparer,
 }
-
-/// The paths that stand for a whole body. Where such a difference is cancelled, nothing of the body was compared.
-const WHOLE: [&str; 4] = [":body", ":no answer", ":cut", ":too long"];
 
 impl Judge {
     pub(super) fn new(settings: &Settings) -> Self {
@@ -84,7 +81,7 @@ impl Judge {
                 shadow: statuses[0],
                 baseline: statuses[1],
             };
-            ledger.tell(&report);
+            ledger.notify(&report);
         }
         Ok(())
     }
@@ -98,7 +95,7 @@ impl Judge {
             found.collect()
         };
         Judged {
-            is_without_body: compared.not_judged.is_some(),
+            is_blind: compared.is_blind,
             shadow_only: found(&compared.shadow_only),
             baseline_only: found(&compared.baseline_only),
             both: found(&compared.both),
@@ -106,13 +103,6 @@ impl Judge {
             latencies,
             features: Features::default(),
         }
-    }
-}
-
-impl Found {
-    /// Whether the bodies differ as wholes, so that nothing else of them was compared.
-    pub(super) fn is_body(&self) -> bool {
-        WHOLE.contains(&self.path.as_str())
     }
 }
 
@@ -153,18 +143,4 @@ fn reason(reason: NotCompared) -> DropReason {
         // Only complete answers of the primary reach this point.
         NotCompared::PrimaryIncomplete | NotCompared::Body(_) => DropReason::PrimaryFailed,
     }
-}
-
-/// Whether nothing of the bodies is left to judge: they are not comparable, or their only difference is that they differ, which is
-/// cancelled or masked.
-pub(super) fn is_blind(
-    judged: &Judged,
-    finding: Finding,
-    is_masked: impl Fn(&PathKey) -> bool,
-) -> bool {
-    let is_hidden = |found: &&Found| found.is_body() && is_masked(&found.key);
-    let sides = judged.shadow_only.iter().chain(&judged.baseline_only);
-    let is_body_hidden =
-        judged.both.iter().any(Found::is_body) || sides.clone().any(|found| is_hidden(&found));
-    finding == Finding::Equal && (judged.is_without_body || is_body_hidden)
 }

@@ -110,7 +110,7 @@ impl Ledger {
     }
 
     /// Observers are code of the user, so their panics are caught.
-    pub(super) fn tell(&self, difference: &DifferenceReport) {
+    pub(super) fn notify(&self, difference: &DifferenceReport) {
         let observers = self.observers().clone();
         for observer in observers {
             if guarded(|| observer.on_difference(difference)).is_none() {

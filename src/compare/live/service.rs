@@ -106,7 +106,7 @@ pin_project! {
     }
 }
 
-/// The triple until the primary has answered. DropCounts before that, the client is gone.
+/// Holds the triple until the primary has answered. If it is dropped before, the client has gone.
 #[derive(Debug)]
 struct Waiting(Option<Arc<Triple>>);
 

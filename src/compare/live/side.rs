@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{mirror::Side, observe::Outcome};
 
-/// One of the two copies. DropCounts without an end, it was aborted.
+/// One of the two copies. If it is dropped without an end, it was aborted.
 #[derive(Debug)]
 pub(super) struct CopySide {
     triple: Arc<Triple>,

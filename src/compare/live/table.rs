@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::{
     features::{FeatureCounts, Features},
-    judge::is_blind,
     rare::pooled,
     settings::Settings,
 };
@@ -42,8 +41,8 @@ pub(super) struct Judged {
     pub(super) both: Vec<Found>,
     /// Wanted differences of the shadow.
     pub(super) expected: Vec<Found>,
-    /// Only the heads were judged.
-    pub(super) is_without_body: bool,
+    /// Nothing of the bodies could have shown a difference.
+    pub(super) is_blind: bool,
     /// Of the shadow and of the baseline, as far as they gave a whole answer.
     pub(super) latencies: [Option<Duration>; 2],
     pub(super) features: Features,
@@ -213,7 +212,7 @@ impl Table {
         match judge(&pooled, &self.accept) {
             // Which routes are rare changes with the traffic, so only the routes themselves can fail.
             Verdict::Fail(_) => verdict,
-            verdict => verdict,
+            of_pooled => of_pooled,
         }
     }
 
@@ -276,9 +275,8 @@ impl Route {
         }
         self.whole.record(at, finding);
         self.expected += u64::from(!judged.expected.is_empty());
-        let mask = &self.mask;
-        let is_blind = is_blind(judged, finding, |key| mask.is_masked(key));
-        self.not_judged += u64::from(is_blind);
+        // What showed a difference was judged, whatever it was.
+        self.not_judged += u64::from(judged.is_blind && finding == Finding::Equal);
         let is_failing = matches!(finding, Finding::ShadowOnly | Finding::Both);
         self.features.record(&judged.features, is_failing);
         self.record_paths(at, judged);

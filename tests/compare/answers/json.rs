@@ -109,7 +109,7 @@ fn an_array_of_another_length_is_one_difference() {
             r#"{"a":[{"b":3}],"c":2}"#,
             "/a length, /c value",
         ),
-        // What an inner array had is taken back with it, and what was found before is not.
+        // The differences of an inner array are discarded with it, and earlier ones are kept.
         (r#"[[1,2],[3]]"#, r#"[[1],[3],[4]]"#, ":body length"),
         (
             r#"{"a":[{"b":1}],"c":[{"b":1},2]}"#,

@@ -260,6 +260,98 @@ fn a_body_that_cannot_be_judged_is_judged_on_neither_side() {
     assert!(compared.shadow_only.is_empty() && compared.baseline_only.is_empty());
 }
 
+#[test]
+fn bodies_without_an_equal_value_are_blind() {
+    let rules = || {
+        let json = Json::new().ignore("/i").shape("/s").unordered("/u");
+        let rules = Rules::builder().json(json).expect("/e", Kind::Value);
+        rules.build().expect("valid rules")
+    };
+    let is_blind = |[primary, shadow, baseline]: [Answer; 3]| {
+        let mut comparer = Comparer::new(rules());
+        let compared = comparer.compare(&primary, &shadow, Some(&baseline));
+        compared.expect("comparable").is_blind
+    };
+    for (bodies, blind) in [
+        // The same bytes, or one value that is the same.
+        ([r#"{"a":1}"#, r#"{"a":1}"#, r#"{"a":1}"#], false),
+        (
+            [
+                r#"{"a":1,"b":[5]}"#,
+                r#"{"a":2,"b":[5]}"#,
+                r#"{"a":3,"b":[5]}"#,
+            ],
+            false,
+        ),
+        (
+            [
+                r#"{"a":1,"b":{}}"#,
+                r#"{"a":2,"b":{}}"#,
+                r#"{"a":3,"b":{}}"#,
+            ],
+            false,
+        ),
+        // Also where the keys have another order, and for elements in another order.
+        (
+            [r#"{"a":1,"b":5}"#, r#"{"b":5,"a":2}"#, r#"{"b":5,"a":3}"#],
+            false,
+        ),
+        (["[[1],[2]]", "[[2],[1]]", "[[2],[1]]"], false),
+        (
+            [
+                r#"{"a":1,"u":[1,2]}"#,
+                r#"{"a":2,"u":[2,1]}"#,
+                r#"{"a":3,"u":[2,1]}"#,
+            ],
+            false,
+        ),
+        // Only noise.
+        (["1", "2", "3"], true),
+        (
+            [
+                r#"{"a":1,"b":["x"]}"#,
+                r#"{"a":2,"b":["y"]}"#,
+                r#"{"a":3,"b":["z"]}"#,
+            ],
+            true,
+        ),
+        // The elements of arrays with different lengths are not aligned.
+        ([r#"{"a":[1]}"#, r#"{"a":[1,2]}"#, r#"{"a":[1,3]}"#], true),
+        // A value that the rules hide cannot show a difference.
+        (
+            [
+                r#"{"a":1,"i":5,"s":5}"#,
+                r#"{"a":2,"i":5,"s":5}"#,
+                r#"{"a":3,"i":5,"s":5}"#,
+            ],
+            true,
+        ),
+        (
+            [
+                r#"{"a":1,"i":5,"s":5}"#,
+                r#"{"i":5,"s":5,"a":2}"#,
+                r#"{"i":5,"s":5,"a":3}"#,
+            ],
+            true,
+        ),
+        // One copy that shares no value is enough.
+        ([r#"{"a":1}"#, r#"{"a":1}"#, r#"{"a":2}"#], true),
+        ([r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":1}"#], true),
+        // A wanted difference and an ignored one are not noise.
+        ([r#"{"e":1}"#, r#"{"e":2}"#, r#"{"e":1}"#], false),
+        ([r#"{"i":1}"#, r#"{"i":2}"#, r#"{"i":3}"#], false),
+    ] {
+        assert_eq!(is_blind(bodies.map(json)), blind, "{bodies:?}");
+    }
+    let lines =
+        |bodies: [&str; 3]| is_blind(bodies.map(|body| answer("application/x-ndjson", body)));
+    assert!(!lines(["1\n2\n", "1\n3\n", "1\n4\n"]));
+    assert!(lines(["1\n2\n", "2\n3\n", "3\n4\n"]));
+    let text = |bodies: [&str; 3]| is_blind(bodies.map(|body| answer("text/plain", body)));
+    assert!(text(["a", "b", "c"]));
+    assert!(is_blind([json("1"), Answer::missing(), json("1")]));
+}
+
 fn text() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just("1"),

@@ -379,7 +379,7 @@ async fn an_upgrade_is_not_compared() {
         .headers_mut()
         .insert("connection", "upgrade".parse().unwrap());
     assert_dropped(&rig.report_of(request).await, DropReason::Upgrade);
-    // Nor is one that nobody asked for.
+    // An upgrade for which no client asked is dropped too.
     let rig = Rig::of(App::at_once(|_| status(101)), v1(), v1());
     assert_dropped(&rig.report_of(get("/chat")).await, DropReason::Upgrade);
 }
@@ -422,6 +422,7 @@ async fn a_drain_drops_what_is_under_way() {
 async fn a_reset_drops_what_is_under_way() {
     let slow = || {
         App::new(async |_| {
+            // In paused time.
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok(json(V1))
         })

@@ -227,7 +227,7 @@ async fn the_thread_ends_with_the_last_handle() {
     assert_eq!(report.compared, 1, "{report}");
     assert!(alive.upgrade().is_some());
     drop(rig);
-    // The thread holds the last reference, until it has seen that nobody is left.
+    // The thread holds the last reference until it notices that all handles are dropped.
     let deadline = Instant::now() + HANG;
     while alive.upgrade().is_some() {
         assert!(Instant::now() < deadline, "the thread goes on");

@@ -115,6 +115,7 @@ async fn a_slower_shadow_fails() {
         App::new(move |_| {
             let at = requests.fetch_add(1, Relaxed) % 10;
             async move {
+                // In paused time: exact, and no test waits for it.
                 tokio::time::sleep(Duration::from_millis(millis + millis * at / 10)).await;
                 Ok(json(V1))
             }
@@ -156,7 +157,7 @@ async fn a_fail_is_latched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fail_is_found_while_nobody_looks() {
+async fn a_fail_is_found_without_a_look_at_the_report() {
     let requests = AtomicU64::new(0);
     let v2 = App::at_once(move |_| match requests.fetch_add(1, Relaxed) {
         0..200 => json(V2),
@@ -270,6 +271,27 @@ async fn a_pass_without_anything_judged_is_inconclusive() {
         report.to_string().contains("nothing left to judge"),
         "{report}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_by_the_shape_of_noisy_json_is_inconclusive() {
+    // No two answers have the same number, whichever of them is asked first.
+    let numbers = Arc::new(AtomicU64::new(0));
+    let noisy = |rest: &'static str| {
+        let numbers = Arc::clone(&numbers);
+        App::at_once(move |_| {
+            let number = numbers.fetch_add(1, Relaxed);
+            json(format!(r#"{{"id": {number}{rest}}}"#))
+        })
+    };
+    // Only the keys are the same. Then there is one value that v1 repeats, which is enough to judge.
+    for (rest, verdict, not_judged) in [("", "inconclusive", 200), (r#", "name": "a""#, "pass", 0)]
+    {
+        let rig = Rig::new(compare(noisy(rest)), noisy(rest), noisy(rest));
+        let report = rig.ask_in_blocks(10, 20).await;
+        assert_eq!(report.verdict.as_str(), verdict, "{report}");
+        assert_eq!(report.routes[0].not_judged, not_judged, "{report}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -389,6 +411,7 @@ async fn tools_read_the_verdict_over_http() {
 #[tokio::test(start_paused = true)]
 async fn the_json_has_what_the_report_has() {
     let v2 = App::new(async |_| {
+        // In paused time.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(json(V2))
     });

@@ -7,7 +7,7 @@ use http::Version;
 use tokio::time::advance;
 use tower_mirror::{BodyMode, Outcome};
 
-use super::rig::{Rig, WAYS, Way};
+use super::rig::{Ended, Received, Rig, WAYS, Way};
 use tower_mirror_testing::{by_hand::*, server::within};
 
 /// Three primaries: one reads the whole body, one stops after five bytes, and one is an HTTP/1.1
@@ -32,6 +32,18 @@ async fn each(paths: &[&'static str], test: impl AsyncFn(Rig, Client, &str, Way,
     }
 }
 
+/// Waits until no copy is in flight and the connection of the client is closed.
+async fn ended(rig: Rig, client: Client) -> Ended {
+    rig.handle.wait_idle().await;
+    client.closed().await;
+    rig.end().await
+}
+
+fn assert_has_the_sum(copy: &Received, case: &str) {
+    assert_eq!(copy.bytes, b"hello", "{case}");
+    assert_eq!(copy.trailer("x-sum"), Some("42"), "{case}");
+}
+
 /// The time at which the client sends the end of its body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ends {
@@ -51,10 +63,7 @@ async fn ends(ends: Ends, paths: &[&'static str]) {
         if ends == Ends::AfterAnswer {
             client.write(&[end()]).await;
         }
-        rig.handle.wait_idle().await;
-        client.closed().await;
-
-        let ended = rig.end().await;
+        let ended = ended(rig, client).await;
         for forwarded in &ended.forwarded {
             assert_eq!(forwarded.bytes, b"hello", "{case}");
             assert!(forwarded.is_whole, "{case}");
@@ -91,11 +100,7 @@ async fn announced_trailers_are_read_on_for() {
             .write(&[head, data(b"hello"), trailers(&[SUM])])
             .await;
         assert_eq!(client.status().await, Ok(200), "{case}");
-        rig.handle.wait_idle().await;
-        client.closed().await;
-        let copy = rig.end().await.completed(case);
-        assert_eq!(copy.bytes, b"hello", "{case}");
-        assert_eq!(copy.trailer("x-sum"), Some("42"), "{case}");
+        assert_has_the_sum(&ended(rig, client).await.completed(case), case);
     })
     .await;
 }
@@ -109,11 +114,7 @@ async fn announced_trailers_that_come_after_the_answer_are_copied() {
         // The primary does not wait for the end.
         assert_eq!(client.status().await, Ok(200), "{case}");
         client.write(&[trailers(&[SUM])]).await;
-        rig.handle.wait_idle().await;
-        client.closed().await;
-        let copy = rig.end().await.completed(case);
-        assert_eq!(copy.bytes, b"hello", "{case}");
-        assert_eq!(copy.trailer("x-sum"), Some("42"), "{case}");
+        assert_has_the_sum(&ended(rig, client).await.completed(case), case);
     })
     .await;
 }
@@ -124,9 +125,7 @@ async fn announced_trailers_that_do_not_come_are_no_obstacle_to_an_end() {
         let head = head("POST", path, &[FIVE, TRAILER]);
         client.write(&[head, data(b"hello"), end()]).await;
         assert_eq!(client.status().await, Ok(200), "{case}");
-        rig.handle.wait_idle().await;
-        client.closed().await;
-        let copy = rig.end().await.completed(case);
+        let copy = ended(rig, client).await.completed(case);
         assert_eq!(copy.bytes, b"hello", "{case}");
         assert_eq!(copy.trailers, None, "{case}");
     })
@@ -163,18 +162,14 @@ async fn trailers_that_nothing_announced_are_copied_or_follow_what_was_complete(
             .write(&[head, data(b"hello"), trailers(&[SUM])])
             .await;
         assert_eq!(client.status().await, Ok(200), "{case}");
-        rig.handle.wait_idle().await;
-        client.closed().await;
-        let ended = rig.end().await;
+        let ended = ended(rig, client).await;
         if way.mode == BodyMode::Streaming && !way.is_http2 {
             // The copy's head was sent before the trailers arrived, and HTTP/1.1 has no trailers
             // after a body with a length.
             assert_eq!(ended.outcomes, [Outcome::FailedTransport], "{case}");
             return;
         }
-        let copy = ended.completed(case);
-        assert_eq!(copy.bytes, b"hello", "{case}");
-        assert_eq!(copy.trailer("x-sum"), Some("42"), "{case}");
+        assert_has_the_sum(&ended.completed(case), case);
     })
     .await;
 }
@@ -194,9 +189,7 @@ async fn a_declared_length_of_zero_is_complete_from_the_start() {
                 if ends == Ends::AfterAnswer {
                     client.write(&[end()]).await;
                 }
-                rig.handle.wait_idle().await;
-                client.closed().await;
-                let copy = rig.end().await.completed(case);
+                let copy = ended(rig, client).await.completed(case);
                 assert_eq!(copy.bytes, b"", "{case} {ends:?}");
                 assert_eq!(copy.header("content-length"), Some("0"), "{case} {ends:?}");
             },
@@ -213,9 +206,7 @@ async fn a_request_without_a_body_may_say_so_in_a_frame_of_its_own() {
             async |rig, mut client, path, _, case| {
                 client.write(&[head(method, path, &[]), end()]).await;
                 assert_eq!(client.status().await, Ok(200), "{case}");
-                rig.handle.wait_idle().await;
-                client.closed().await;
-                let copy = rig.end().await.completed(case);
+                let copy = ended(rig, client).await.completed(case);
                 assert_eq!(
                     (&copy.method.as_str(), &copy.bytes[..]),
                     (&method, &b""[..]),

@@ -34,7 +34,9 @@ pub(super) fn compare([mut a, mut b]: [&[u8]; 2], found: &mut Found<'_>) {
         _ => {}
     }
     while let (Some((first, rest)), Some((second, other))) = (message(a), message(b)) {
-        if first != second {
+        if first == second {
+            found.equal();
+        } else {
             let kind = match first.len() == second.len() {
                 true => Kind::Value,
                 false => Kind::Length,

@@ -25,7 +25,9 @@ pub(super) fn compare(bodies: [&[u8]; 2], boundaries: [Option<&str>; 2], found: 
         if name(head) != name(other_head) {
             found.report(&path.then(Step::Fixed(":name")), Kind::Value);
         }
-        if body != other_body {
+        if body == other_body {
+            found.equal();
+        } else {
             found.report(&path, Kind::Value);
         }
     }

@@ -27,6 +27,10 @@ impl Walk<'_, '_> {
                     self.values(a, b, &child)?;
                     differing += usize::from(self.found.reports() != reports);
                 }
+                (false, false) if is_first => {
+                    self.found.equal();
+                    break;
+                }
                 (false, false) => break,
                 (has_more, _) => {
                     self.rest(if has_more { a } else { b }, &child)?;
@@ -44,6 +48,7 @@ impl Walk<'_, '_> {
         // both services write JSON in the same way; so most arrays do not pay for the hashes.
         if differing > 1 && lengths[0] == lengths[1] && self.is_permuted(starts, place)? {
             self.found.take_back(mark);
+            self.found.equal();
             self.found.report(&place.path, Kind::Order);
         }
         Ok(())
@@ -93,6 +98,8 @@ impl Walk<'_, '_> {
             }
         } else if first != second {
             self.found.report(&place.element().path, Kind::Value);
+        } else {
+            self.found.equal();
         }
         Ok(())
     }

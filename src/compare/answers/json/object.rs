@@ -44,7 +44,12 @@ impl Walk<'_, '_> {
                     self.values(a, b, &place.key(key))?;
                     walked += 1;
                 }
-                (None, None) => break true,
+                (None, None) => {
+                    if is_first {
+                        self.found.equal();
+                    }
+                    break true;
+                }
                 _ => break false,
             }
         };
@@ -134,7 +139,13 @@ impl Walk<'_, '_> {
             self.found.report(&child.path, Kind::DuplicateKey);
         }
         let is_walked = a.last.index < walked && b.last.index < walked;
-        if is_walked || a.last.text == b.last.text {
+        if is_walked {
+            return Ok(());
+        }
+        if a.last.text == b.last.text {
+            if !child.is_shape && !child.is_ignored() {
+                self.found.equal();
+            }
             return Ok(());
         }
         self.values(&mut a.last.value.clone(), &mut b.last.value.clone(), &child)

@@ -137,7 +137,13 @@ pub(in crate::compare::answers) fn compare(
         is_shape: rule.is_some_and(|rule| rule.is_shape),
         depth: MOST_DEPTH,
     };
-    if a == b || place.is_ignored() {
+    if place.is_ignored() {
+        return Ok(());
+    }
+    if a == b {
+        if !place.is_shape {
+            found.equal();
+        }
         return Ok(());
     }
     let mark = found.mark();
@@ -209,8 +215,10 @@ impl Walk<'_, '_> {
             Type::Bool | Type::Null => a.literal()? == b.literal()?,
         };
         self.fuel.spend(a.at() + b.at() - start)?;
-        if !is_same && !place.is_shape {
-            self.found.report(&place.path, Kind::Value);
+        match (place.is_shape, is_same) {
+            (true, _) => {}
+            (false, true) => self.found.equal(),
+            (false, false) => self.found.report(&place.path, Kind::Value),
         }
         Ok(())
     }
