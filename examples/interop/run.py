@@ -6,7 +6,7 @@ docs/conformance.md as well.
     python3 examples/interop/run.py --write
 
 Clients send the cases of `plan.py` to the application of the `interop` example, without the mirror, with it in mode tee
-and with it in mode stream. Servers stand behind the proxy, as its primary and as its shadow. Where something is
+and with it in mode streaming. Servers stand behind the proxy, as its primary and as its shadow. Where something is
 not installed it says so, and how to install it. All traffic is on the loopback device, on free ports;
 whatever is started is ended. It leaves logs and records in target/interop.
 """
@@ -174,7 +174,7 @@ def failed_of(verdict):
 
 def row(title, verdicts):
     """One line of the table, and the reasons for what is not as it should be."""
-    buffered, streaming = verdicts["buffered"], verdicts["stream"]
+    buffered, streaming = verdicts["buffered"], verdicts["streaming"]
     failed = " / ".join(failed_of(verdicts[mode]) for mode in MODES)
     lost = f"{sum(buffered.lost.values())} / {sum(streaming.lost.values())}"
     wrong = f"{sum(buffered.wrong.values())} / {sum(streaming.wrong.values())}"

@@ -7,7 +7,7 @@
 `--tonic` and `--axum` are work trees of https://github.com/hyperium/tonic and https://github.com/tokio-rs/axum. They are left
 as they are: copies of them, in target/interop/suites, get a few lines that put the mirror of `mirrored.rs` around what they
 serve. tonic needs `protoc` (apt-get install protobuf-compiler). Each suite runs without the mirror, with it in mode buffered and in
-mode stream. All traffic is on the loopback device; whatever is started is ended.
+mode streaming. All traffic is on the loopback device, and all started programs are ended.
 """
 
 import argparse
