@@ -48,7 +48,10 @@ async fn main() -> Result<(), BoxError> {
         println!("{item}: {price}");
         assert_eq!(price, format!("v1's price of {item}"));
     }
-    println!("\n{} copies still wait for v2", handle.stats().in_flight());
+    println!(
+        "\ncopies that still wait for v2: {}",
+        handle.stats().in_flight()
+    );
 
     handle.wait_idle().await;
     let stats = handle.stats();

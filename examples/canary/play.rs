@@ -152,7 +152,7 @@ fn copied_by_v1_alone(seen: &Seen, facts: &mut Facts) {
     facts.check(
         all_of_v1 && hosts && seen.served_twice() == 0 && copies.len() == seen.by(V1).count(),
         format_args!(
-            "v2 received {} copies, for `catalog-shadow`, of what v1 served; of its own {}, {}",
+            "v2 received {} copies of v1's requests (`catalog-shadow`); copies of its own {}: {}",
             copies.len(),
             served.len(),
             seen.served_twice()

@@ -21,7 +21,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PRIMARY, SHADOW, SECOND, DEAD = (f"127.0.0.1:{port}" for port in range(19001, 19005))
-SETTINGS = ["all", "none", "tenth", "fifth", "third", "half", "keep", "literal", "limit", "omit", "two", "dead"]
+SETTINGS = ["all", "none", "tenth", "fifth", "third", "half", "keep", "literal", "limit", "heads", "two", "dead"]
 OURS = {
     "none": ["--percent", "0"],
     "tenth": ["--percent", "10"],
@@ -77,7 +77,7 @@ def ours(body, only):
     with Started() as started:
 
         def proxy(setting, primary, shadow):
-            options = OURS.get(setting, []) + ["--body", "head-only" if setting == "omit" else body]
+            options = OURS.get(setting, []) + ["--body", "head-only" if setting == "heads" else body]
             sides = ["--primary", f"http://{primary}", "--shadow", f"http://{shadow}"]
             listen = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--drain-timeout-ms", "0"]
             program = ROOT / "target/debug/tower-mirror-proxy"
@@ -86,17 +86,17 @@ def ours(body, only):
 
         settings, admins = [], []
         for setting in SETTINGS:
-            if body == "streaming" and setting in ("limit", "omit"):
+            if body == "streaming" and setting in ("limit", "heads"):
                 continue
             address, admin = proxy(setting, PRIMARY, DEAD if setting == "dead" else SHADOW)
             admins.append((setting, admin))
             if setting == "two":
-                # The example has one shadow; two of them in a row have two.
+                # The proxy has one shadow, so that two proxies in a row are needed for two shadows.
                 address, admin = proxy(setting, address, SECOND)
                 admins.append((setting, admin))
             settings.append((setting, address))
-        told = [word for setting, admin in admins for word in ("--admin", f"{setting}=http://{admin}")]
-        return conformance(settings, *told, "--mark", "x-mirrored-by", "--only", only)
+        admin_options = [word for setting, admin in admins for word in ("--admin", f"{setting}=http://{admin}")]
+        return conformance(settings, *admin_options, "--mark", "x-mirrored-by", "--only", only)
 
 
 def listens(port):
@@ -104,7 +104,7 @@ def listens(port):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.1)
-    raise SystemExit(f"nobody listens on {port}")
+    raise SystemExit(f"no server listens on port {port}")
 
 
 def other(command, first, without, only):
@@ -148,7 +148,7 @@ def main():
     if args.envoy:
         number = version([args.envoy, "--version"], r"/(\d+\.\d+\.\d+)/")
         command = [args.envoy, "--concurrency", "1", "-c", str(HERE / "envoy.yaml"), "--use-dynamic-base-id"]
-        columns[f"Envoy {number}"] = other(command, 19200, {"limit", "omit"}, args.only)
+        columns[f"Envoy {number}"] = other(command, 19200, {"limit", "heads"}, args.only)
     if args.nginx:
         number = version([args.nginx, "-v"], r"nginx/(\S+)")
         with tempfile.TemporaryDirectory() as prefix:

@@ -17,7 +17,7 @@
 //! | `keep` | leaves `Host` unchanged |
 //! | `literal` | sends copies with `Host: v2.internal:80` |
 //! | `limit` | copies bodies of up to 64 KiB |
-//! | `omit` | copies no bodies |
+//! | `heads` | copies heads without bodies |
 //! | `two` | mirrors to both shadows |
 //! | `dead` | mirrors to an address where nothing listens |
 //!
@@ -109,14 +109,16 @@ async fn run(args: Args) -> io::Result<bool> {
         shadow: upstream("v2", args.shadow).await?,
         second: upstream("v3", args.second).await?,
         proxy: args.proxy[0].1,
-        settled: Settled::Told(Vec::new()),
+        settled: Settled::Reported(Vec::new()),
         mark: args.mark,
         served: 0.into(),
     };
     let mut is_good = true;
     for case in cases().filter(|case| case.name.contains(&args.only)) {
         let said = match proxies.get(&case.setting) {
-            None => Verdict::DoesNotApply(format!("no proxy for {}", case.setting.name())),
+            None => {
+                Verdict::DoesNotApply(format!("no proxy has the setting {}", case.setting.name()))
+            }
             Some(proxy) => {
                 bench.proxy = *proxy;
                 let admins = args.admin.iter().filter(|one| one.0 == case.setting);
@@ -124,7 +126,7 @@ async fn run(args: Args) -> io::Result<bool> {
                 let overtaken = proxies.get(&Setting::All).unwrap_or(proxy);
                 bench.settled = match admins.is_empty() {
                     true => Settled::Overtaken(*overtaken),
-                    false => Settled::Told(admins),
+                    false => Settled::Reported(admins),
                 };
                 match bench.run(case).await {
                     Ok(()) => {

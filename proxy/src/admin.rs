@@ -1,4 +1,4 @@
-//! Reading and steering the mirror and the split while they run.
+//! The routes of the admin address, which read and change the mirror, the split and the comparison.
 
 mod compare;
 mod metrics;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tokio::net::TcpListener;
 use tower_mirror::{MirrorHandle, MirrorStats, SampleRate, SplitHandle, compare::CompareHandle};
 
-/// What there is to read and to change.
+/// The handles of the layers that are configured.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Handles {
     pub(crate) mirror: Option<MirrorHandle>,
@@ -40,15 +40,18 @@ pub(crate) fn router(handles: Handles) -> io::Result<Router> {
             .route("/stats", get(stats))
             .route("/mirror", put(change))
             .with_state(mirror),
-        None => absent(["/stats", "/mirror"], "there is no mirror: no --shadow\n"),
+        None => absent(
+            ["/stats", "/mirror"],
+            "nothing is mirrored without --shadow\n",
+        ),
     };
     let split = match split {
         Some(split) => split::router(split),
-        None => absent(["/split"], "there is no split: no --subset\n"),
+        None => absent(["/split"], "nothing is split without --subset\n"),
     };
     let compare = match compare {
         Some(compare) => compare::router(compare),
-        None => absent(compare::PATHS, "nothing is compared: no --compare\n"),
+        None => absent(compare::PATHS, "nothing is compared without --compare\n"),
     };
     let health = Router::new().route("/healthz", get(async || "ok\n"));
     Ok(metrics
@@ -91,7 +94,7 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// How the mirror is set now.
+/// The settings of the mirror after a change.
 #[derive(Serialize)]
 struct MirrorView {
     percent: f64,
@@ -100,7 +103,7 @@ struct MirrorView {
 
 type Refusal = (StatusCode, String);
 
-/// Changes all that is given, or, where any of it is bad, nothing.
+/// Applies all changes, or none if one of them is invalid.
 async fn change(
     State(mirror): State<MirrorHandle>,
     body: Bytes,

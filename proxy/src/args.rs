@@ -42,7 +42,7 @@ not set.";
     group = ArgGroup::new("steered").args(["shadow", "subset"]).multiple(true),
 )]
 pub(crate) struct Args {
-    /// Where to listen; port 0 lets the system choose.
+    /// The address on which clients connect. With port 0 the system chooses the port.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
 
@@ -54,16 +54,16 @@ pub(crate) struct Args {
     #[arg(long)]
     primary_http2: bool,
 
-    /// Where to serve `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /compare` and `DELETE /compare`,
+    /// The address that serves `GET /stats` and `PUT /mirror`, `GET /split` and `PUT /split`, `GET /compare` and `DELETE /compare`,
     /// `GET /verdict`, `GET /metrics`, `GET /healthz`.
     #[arg(long, value_name = "ADDR", requires = "steered")]
     pub(crate) admin: Option<SocketAddr>,
 
-    /// How long requests and copies in flight may take to finish at the end.
+    /// The time in milliseconds that requests and copies in flight have to finish when the program ends.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     drain_timeout_ms: u64,
 
-    /// Threads that serve.
+    /// The number of threads that serve requests.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: u16,
 
@@ -195,7 +195,7 @@ impl fmt::Display for Args {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Mirroring")]
 pub(crate) struct MirrorArgs {
-    /// The server that gets copies, as http://host[:port]. Without it, a plain proxy.
+    /// The server that gets copies, as http://host[:port]. Without this option nothing is copied.
     #[arg(long, value_name = "URL")]
     shadow: Option<HttpTargetBuilder>,
 
@@ -203,7 +203,7 @@ pub(crate) struct MirrorArgs {
     #[arg(long, value_name = "P", requires = "shadow", value_parser = percent, allow_negative_numbers = true)]
     percent: Option<SampleRate>,
 
-    /// Appended to the host name on copies [default: -shadow]
+    /// The suffix that copies have after the host name [default: -shadow]
     #[arg(
         long,
         value_name = "S",
@@ -214,7 +214,7 @@ pub(crate) struct MirrorArgs {
     )]
     host_suffix: Option<HostRewrite>,
 
-    /// The host on all copies.
+    /// The host that all copies have.
     #[arg(
         long,
         value_name = "NAME",
@@ -228,11 +228,11 @@ pub(crate) struct MirrorArgs {
     #[arg(long, requires = "shadow", group = "rewrite")]
     preserve_host: bool,
 
-    /// What body copies have [default: buffered]
+    /// Which body a copy has [default: buffered]
     #[arg(long, requires = "shadow")]
     body: Option<Body>,
 
-    /// Copy only GET, HEAD, OPTIONS and TRACE requests. Without it, the shadow repeats every write.
+    /// Copy only GET, HEAD, OPTIONS and TRACE requests. Without this option, the shadow repeats every write.
     #[arg(long, requires = "shadow")]
     safe_methods: bool,
 
@@ -244,25 +244,25 @@ pub(crate) struct MirrorArgs {
     #[arg(long, requires = "shadow")]
     shadow_http2: bool,
 
-    /// The largest body that is copied [default: 2 MiB]
+    /// The bytes of the largest body that is copied [default: 2 MiB]
     #[arg(long, value_name = "N", requires = "shadow")]
     max_body_bytes: Option<u64>,
 
-    /// The most copies in flight [default: 128]
+    /// The number of copies that may be in flight [default: 128]
     #[arg(long, value_name = "N", requires = "shadow")]
     max_in_flight: Option<usize>,
 
-    /// The most bytes that all copies together may hold [default: 16 MiB]
+    /// The bytes that all copies together may hold [default: 16 MiB]
     #[arg(long, value_name = "N", requires = "shadow")]
     max_buffered_bytes: Option<usize>,
 
-    /// How long the shadow may take for its answer [default: 5000]
+    /// The time in milliseconds that the shadow has for its answer [default: 5000]
     #[arg(long, value_name = "N", requires = "shadow")]
     timeout_ms: Option<u64>,
 }
 
 impl MirrorArgs {
-    /// The mirror, where there is a shadow.
+    /// The mirror, if there is a shadow.
     fn builder(
         &self,
         is_measured: bool,
@@ -312,7 +312,7 @@ impl MirrorArgs {
             true => target.clone().http2(),
             false => target.clone(),
         };
-        // Over HTTP/1.1 each copy in flight has a connection of its own, worth keeping for the next.
+        // Over HTTP/1.1 each copy in flight has its own connection, which is kept for the next copy.
         let copies = self.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
         target.max_connections(copies).max_idle(copies).build()
     }
@@ -349,11 +349,11 @@ impl fmt::Display for MirrorArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Body {
-    /// The request's own, sent once it is whole.
+    /// The whole body, sent after the primary has read it.
     Buffered,
-    /// The request's own, relayed as it comes.
+    /// The body as it arrives.
     Streaming,
-    /// None: the head alone.
+    /// No body: only the head is copied.
     HeadOnly,
 }
 

@@ -5,8 +5,8 @@ use http::{
     header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
-/// Removes the fields that `Connection` names, so that none of them selects a subset. `Host` says where the request
-/// goes, and the target knows what to do with the other two.
+/// Removes the fields that `Connection` names, so that none of them selects a subset. `Host` must
+/// stay in every request. The target handles `Connection`, `TE` and `Upgrade` itself.
 pub(crate) fn remove_named(headers: &mut HeaderMap) {
     if !headers.contains_key(CONNECTION) {
         return;

@@ -17,12 +17,12 @@ use tokio::{
 };
 use tower_mirror::{MirrorStats, Outcome, Report, RequestHead, observe::Observer};
 
-/// Lines that wait to be written. A line that finds no place is dropped.
+/// The number of lines that can wait to be written. Further lines are dropped.
 const WAITING: usize = 64;
-/// How long the end of the program waits for a standard error that nobody reads.
+/// The time that the end of the program waits if no process reads standard error.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Writes lines to standard error, and never makes its user wait.
+/// Writes lines to standard error, and never blocks its caller.
 #[derive(Debug)]
 pub(crate) struct Log {
     lines: Sender<Entry>,
@@ -55,7 +55,7 @@ impl Log {
         }
     }
 
-    /// Writes what waits, for a second at most.
+    /// Writes the lines that wait, for at most one second.
     pub(crate) async fn finish(self) {
         let written = async {
             let _ = self.lines.send(Entry::End).await;
@@ -159,7 +159,7 @@ fn is_failure(outcome: Outcome) -> bool {
     )
 }
 
-/// How many copies failed, by reason; nothing where none did.
+/// How many copies failed, by reason, or `None` if no copy failed.
 pub(crate) fn total(stats: &MirrorStats) -> Option<String> {
     let failed = || {
         let outcomes = stats.outcomes();

@@ -1,4 +1,4 @@
-//! A reverse proxy that mirrors and splits: to try the crate with, and to measure it by.
+//! A reverse proxy that mirrors and splits traffic.
 //!
 //! ```text
 //! cargo run --release -p tower-mirror-proxy -- \
@@ -6,7 +6,7 @@
 //!     --percent 10 --admin 127.0.0.1:8081
 //!
 //! curl http://127.0.0.1:8080/                                             # through the proxy
-//! curl http://127.0.0.1:8081/stats                                        # what became of the copies
+//! curl http://127.0.0.1:8081/stats                                        # how the copies ended
 //! curl http://127.0.0.1:8081/healthz                                      # 200 for as long as the process lives
 //! curl http://127.0.0.1:8081/metrics                                      # the same and more, for Prometheus
 //! curl -X PUT -d '{"percent": 12.5}' http://127.0.0.1:8081/mirror         # or {"paused": true}
@@ -22,8 +22,8 @@
 //!     --sticky-header x-user --sticky-cookie uid --fallback v2=v1 --admin 127.0.0.1:8081
 //!
 //! curl -i http://127.0.0.1:8080/                                          # `x-served-by` names the subset
-//! curl http://127.0.0.1:8081/split                                        # what each has served
-//! curl -X PUT -d '{"v1": 50, "v2": 50}' http://127.0.0.1:8081/split       # a name left out keeps its weight
+//! curl http://127.0.0.1:8081/split                                        # how many requests each subset served
+//! curl -X PUT -d '{"v1": 50, "v2": 50}' http://127.0.0.1:8081/split       # a missing name keeps its weight
 //! ```
 //!
 //! With `--compare`, and in most cases `--baseline`, the answers of the shadow are compared with those of the primary:
@@ -36,17 +36,21 @@
 //!
 //! `dashboards/grafana.json` is a dashboard of these metrics, `dashboards/alerts.yaml` are alerts for Prometheus.
 //!
-//! `--help` lists what else can be set. It speaks HTTP/1.1 and HTTP/2 (prior knowledge) to clients, and HTTP/1.1 to the
-//! primary, or HTTP/2 with `--primary-http2`, as gRPC needs. The `Host` that the client sent goes to the primary as it
-//! is. An offer to upgrade (WebSocket) is passed on over HTTP/1.1, except for one of h2c or TLS, whose request is served as an ordinary one; a
-//! connection that has switched ends with the process, without a drain. `CONNECT` and transfer codings besides
-//! `chunked` are answered with 501. When the primary cannot be reached or breaks off, the client gets a 502 with the
-//! reason in one line; when the request is at fault, its body breaking off say, a 400; when no subset has weight, or the
-//! chosen one is not ready in time, a 503.
+//! `--help` lists all options. The proxy speaks HTTP/1.1 and HTTP/2 (prior knowledge) to clients, and HTTP/1.1 to the
+//! primary, or HTTP/2 with `--primary-http2`, as gRPC needs. The `Host` that the client sent goes to the primary without
+//! a change. An offer to upgrade (WebSocket) is passed on over HTTP/1.1. A request that offers h2c or TLS is served as an
+//! ordinary request. A connection that has switched protocols ends with the process, without a drain.
 //!
-//! It writes to standard error what it copies where, the first copy that failed for each reason (then the 2nd, 4th, 8th
-//! and so on), and at the end how many failed. Each option has a variable in the environment: `--shadow` is
-//! `TOWER_MIRROR_SHADOW`.
+//! | case | status, with the reason in one line |
+//! |---|---|
+//! | `CONNECT`, and transfer codings except `chunked` | 501 |
+//! | the primary cannot be reached, or breaks off | 502 |
+//! | the request is the cause, for example because its body broke off | 400 |
+//! | no subset has weight, or the chosen subset is not ready in time | 503 |
+//!
+//! It writes to standard error which requests it copies to which shadow, the first copy that failed for each reason
+//! (then the 2nd, 4th, 8th and so on), and at the end how many failed. Each option has a variable in the environment:
+//! `--shadow` is `TOWER_MIRROR_SHADOW`.
 //!
 //! When it listens, it prints its address to standard output; with port 0 this shows the port that the system chose.
 //! SIGTERM or Ctrl-C ends it: requests and copies in flight have `--drain-timeout-ms` to finish (a second signal ends
@@ -87,7 +91,7 @@ use crate::{
     stop::Stop,
 };
 
-/// A proxy allocates a few dozen times a request. This costs a fifteenth less CPU than glibc's.
+/// A proxy allocates a few dozen times for each request. With this allocator it uses a fifteenth less CPU time than with glibc's.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -114,7 +118,7 @@ fn block_on(
     workers: u16,
     run: impl Future<Output = io::Result<()>> + Send + 'static,
 ) -> io::Result<()> {
-    // One worker needs no scheduler that hands tasks from thread to thread.
+    // One worker needs no scheduler that moves tasks between threads.
     let mut runtime = match workers {
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
@@ -123,14 +127,14 @@ fn block_on(
         .worker_threads(workers.into())
         .enable_all()
         .build()?;
-    // On a worker, like everything else; `block_on` itself would run it beside them.
+    // The spawned task runs on a worker thread. `block_on` would run the future on this thread, beside the workers.
     let outcome = runtime.block_on(runtime.spawn(run));
     // Does not wait for a name that is still being resolved.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
 }
 
-/// Serves with this backend, which `split` steers if it is one.
+/// Serves with this backend. If it is a split, `split` is its handle.
 async fn run<S>(args: Args, backend: S, split: Option<SplitHandle>) -> io::Result<()>
 where
     S: Forward<Incoming> + Forward<TeeBody<Incoming>>,
@@ -231,7 +235,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Prints a line, and goes on where nobody reads it any more.
+/// Prints a line. An error is ignored, because the program goes on if its output is closed.
 fn say(line: impl fmt::Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

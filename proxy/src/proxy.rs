@@ -28,12 +28,12 @@ use crate::hop;
 const MAX_CONNECTIONS: usize = 1024;
 
 const NO_TUNNEL: &str = "this proxy does not tunnel: it does not serve CONNECT\n";
-const NO_CODING: &str = "this proxy knows no transfer coding but chunked\n";
+const NO_CODING: &str = "this proxy knows no transfer coding except chunked\n";
 
-/// The primary's body, or one line of the proxy's own.
+/// The body of the primary's response, or one line by the proxy itself.
 pub(crate) type ProxyBody = Either<client::ResponseBody, Full<Bytes>>;
 
-/// What requests are forwarded to. It answers and fails as a target does, be it one or a split of several.
+/// The backend: one target, or a split of several targets. Both have the response and the error of a target.
 pub(crate) trait Forward<B>:
     Service<
         Request<B>,
@@ -56,7 +56,7 @@ where
 {
 }
 
-/// The target with room for all that a proxy may forward to it.
+/// The target, with as many connections as the proxy may need.
 pub(crate) fn wide(target: &HttpTargetBuilder, is_http2: bool) -> Result<HttpTarget, InvalidUrl> {
     let target = target.clone().max_connections(MAX_CONNECTIONS);
     match is_http2 {
@@ -73,7 +73,7 @@ pub(crate) fn authority(target: &HttpTargetBuilder) -> String {
     }
 }
 
-/// Sends every request to the backend and never fails: what that cannot answer is a response of its own.
+/// Sends every request to the backend. It never fails: if the backend fails, the proxy creates the response.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy<S> {
     backend: S,
@@ -99,8 +99,8 @@ impl<B, S: Forward<B>> Service<Request<B>> for Proxy<S> {
     type Error = Infallible;
     type Future = Forwarding<S::Future>;
 
-    /// Always ready: the target obtains its connection in the call, so that a primary that is down is a request
-    /// answered with 502, seen by the layers around like any other. A split is always ready too.
+    /// Always ready: the target obtains its connection in the call, so that the layers around the
+    /// proxy see a request to a primary that is down, and its response 502, like any other request. A split is always ready too.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
@@ -122,7 +122,7 @@ impl<B, S: Forward<B>> Service<Request<B>> for Proxy<S> {
 }
 
 pin_project! {
-    /// The answer to come.
+    /// The future of the response.
     #[project = ForwardingProjection]
     #[derive(Debug)]
     pub(crate) enum Forwarding<F> {
@@ -142,7 +142,7 @@ where
             ForwardingProjection::Refused { reason } => line(StatusCode::NOT_IMPLEMENTED, *reason),
             ForwardingProjection::Sent { answer } => match ready!(answer.poll(cx)) {
                 Ok(answer) => pass_on(answer),
-                // The client's own fault: its body broke off, or its target cannot be sent.
+                // The client caused this: its body broke off, or its target cannot be sent.
                 Err(error) if error.is_request() => {
                     line(StatusCode::BAD_REQUEST, describe(&error) + "\n")
                 }

@@ -64,9 +64,9 @@ where
     }
 }
 
-/// Serves one connection, until it ends or switches protocols. `stop` says to end it with what is in flight.
+/// Serves one connection, until it ends or switches protocols. After a change of `stop` it ends with the requests in flight.
 ///
-/// hyper-util's `GracefulShutdown` knows no connections that can switch.
+/// hyper-util's `GracefulShutdown` does not support connections that can switch protocols.
 async fn connection<S, B>(
     stream: TcpStream,
     service: TowerToHyperService<S>,
@@ -95,13 +95,13 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Without it a small answer waits for the acknowledgement of the last one.
+                // Without this option a small answer waits for the acknowledgement of the answer before it.
                 let _ = stream.set_nodelay(true);
                 return stream;
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                // Mostly out of descriptors: accepting at once would fail at once.
+                // In most cases no descriptor is left, so that an immediate second attempt would fail too.
                 let _ = writeln!(io::stderr(), "cannot accept a connection: {error}");
                 sleep(Duration::from_millis(250)).await;
             }

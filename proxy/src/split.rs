@@ -1,4 +1,4 @@
-//! The subsets, where there are several servers to answer.
+//! The options of a split, and the split that they configure.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use tower_mirror::{
 
 use crate::proxy::{authority, wide};
 
-/// Its name, which is the salt of its keys: proxies with the same subsets keep a user in the same one.
+/// The name of the split. It is the salt of its keys, so that all proxies with the same subsets choose the same one for a user.
 const NAME: &str = "proxy";
 const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 
@@ -24,8 +24,8 @@ type Refuse = fn(&Unavailable) -> Response<client::ResponseBody>;
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Splitting")]
 pub(crate) struct SplitArgs {
-    /// One of several servers that answer, in place of --primary: its name, its weight relative to the others', its
-    /// http://host[:port]. To be repeated. `x-served-by` in answers is the name.
+    /// One of several servers that answer, instead of `--primary`: its name, its weight relative to the other weights, and its
+    /// URL as http://host[:port]. Can be repeated. The header `x-served-by` of an answer is the name.
     #[arg(long, value_name = "NAME=WEIGHT=URL", value_parser = subset)]
     subset: Vec<Subset>,
 
@@ -33,7 +33,7 @@ pub(crate) struct SplitArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "primary")]
     sticky_header: Option<HeaderName>,
 
-    /// The same by a cookie, for requests without the header.
+    /// Requests with the same value of this cookie stay with one subset. A sticky header has precedence.
     #[arg(long, value_name = "NAME", conflicts_with = "primary", value_parser = cookie)]
     sticky_cookie: Option<String>,
 
@@ -104,9 +104,9 @@ impl fmt::Display for SplitArgs {
     }
 }
 
-/// Says why, in one line.
+/// The answer if no subset can serve: one line with the reason.
 fn refuse(why: &Unavailable) -> Response<client::ResponseBody> {
-    let mut answer = Response::new(format!("no subset to answer: {why}\n").into());
+    let mut answer = Response::new(format!("no subset can answer: {why}\n").into());
     *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     answer
 }

@@ -22,7 +22,7 @@ impl Stop {
         })
     }
 
-    /// Waits for the next of either.
+    /// Waits for the next of these signals.
     pub(crate) async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

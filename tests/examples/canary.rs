@@ -8,7 +8,7 @@ const WIDTH: usize = 100;
 async fn the_release_shows_what_it_says() {
     let facts = [
         "ok      3000 correct answers: 3000 by v1 and 0 by v2, as the split counted",
-        "ok      v2 received 3000 copies, for `catalog-shadow`, of what v1 served",
+        "ok      v2 received 3000 copies of v1's requests (`catalog-shadow`); copies of its own 0: 0",
         "ok      v2 answered every copy, with 2xx if v1 answered with 2xx",
         // Keys are the same on every machine.
         "ok      with a cookie: 42 of 500 users on v2; configured: 10.0%; no user on both",
@@ -20,7 +20,7 @@ async fn the_release_shows_what_it_says() {
         "ok      its 244 users are back, and no other users",
         "ok      around: v2 received copies of all 3000 requests, and it served ",
         "ok      256 users moved to v2: 51.2%; previewed: 50.0%; moved back: 0",
-        "ok      v2 received 0 copies, for `catalog-shadow`, of what v1 served; of its own 3000, 0",
+        "ok      v2 received 0 copies of v1's requests (`catalog-shadow`); copies of its own 3000: 0",
         " that v2 served were not copied to it, and the others were",
         "ok      after the drain no copy is left, and no byte of one",
         "Every statement above was checked and holds",

@@ -33,12 +33,12 @@ pub(super) fn router(compare: CompareHandle) -> Router {
     report.merge(verdicts.with_state(verdict))
 }
 
-/// A report takes some milliseconds, which would be a pause of the proxy on the thread that serves.
 async fn report(State(compare): State<CompareHandle>, headers: HeaderMap) -> Response {
     let is_json = wants_json(&headers);
     show(compare, is_json).await
 }
 
+/// Renders the report on a blocking thread: it takes some milliseconds, in which the thread that serves would pause.
 async fn show(compare: CompareHandle, is_json: bool) -> Response {
     let text = spawn_blocking(move || match is_json {
         true => compare.report().to_json(),
@@ -64,7 +64,7 @@ async fn reset(State(compare): State<CompareHandle>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// For tools that only know POST. Flagger takes 204 as a refusal, and Argo Rollouts reads JSON.
+/// For tools that only send POST. Flagger treats 204 as a refusal, and Argo Rollouts reads JSON.
 async fn reset_for_tools(State(compare): State<CompareHandle>) -> Response {
     compare.reset();
     show(compare, true).await
@@ -83,7 +83,7 @@ async fn answer_verdict(State(verdict): State<VerdictService>, request: Request)
     }
 }
 
-/// Whether JSON is preferred to text (RFC 9110, section 12.5.1). Where both are equally good, people read text.
+/// Whether JSON is preferred to text (RFC 9110, section 12.5.1). If both have the same quality, the report is text.
 fn wants_json(headers: &HeaderMap) -> bool {
     let fields = headers.get_all(ACCEPT).iter();
     let fields: Vec<_> = fields.filter_map(|field| field.to_str().ok()).collect();

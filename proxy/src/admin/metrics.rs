@@ -18,7 +18,7 @@ const BYTES: [f64; 7] = [0.0, 256.0, 1024.0, 4096.0, 16384.0, 131_072.0, 1_048_5
 /// The exporter stores samples until a scrape. This period removes them if nothing scrapes it.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Installs the recorder, and serves what it and the handles know.
+/// Installs the recorder, and serves its metrics and those of the handles.
 pub(super) fn router(handles: Handles) -> io::Result<Router> {
     let prometheus = recorder().map_err(io::Error::other)?;
     tokio::spawn(upkeep(prometheus.clone()));
@@ -30,7 +30,7 @@ pub(super) fn router(handles: Handles) -> io::Result<Router> {
             metrics::record_split(split);
         }
         if let Some(compare) = handles.compare.clone() {
-            // It takes some milliseconds, which would be a pause of the proxy on the thread that serves.
+            // This takes some milliseconds, in which the thread that serves would pause.
             let _ = spawn_blocking(move || metrics::record_compare(&compare)).await;
         }
         let kind = (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");

@@ -25,7 +25,7 @@ async fn stats(State(split): State<SplitHandle>) -> Json<SplitStats> {
     Json(split.stats())
 }
 
-/// Changes all weights that are given, or, where any of it is bad, none.
+/// Changes all given weights, or none if one of them is invalid.
 async fn change(
     State(split): State<SplitHandle>,
     body: Bytes,
@@ -49,7 +49,7 @@ fn weight((name, value): (String, Value)) -> Result<(String, u32), Refusal> {
     }
 }
 
-/// All pairs of an object: a map would keep the last of two weights that one name is given.
+/// All pairs of an object. A map would keep only the last weight of a name that occurs twice.
 struct Change(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Change {

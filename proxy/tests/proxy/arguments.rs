@@ -1,4 +1,4 @@
-//! What it refuses to start with.
+//! Command lines that the proxy refuses.
 
 use tokio::net::TcpListener;
 

@@ -388,6 +388,6 @@ async fn without_compare_there_is_no_verdict() {
     ] {
         let answer = proxy.get(path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
-        assert_eq!(answer.body, "nothing is compared: no --compare\n");
+        assert_eq!(answer.body, "nothing is compared without --compare\n");
     }
 }

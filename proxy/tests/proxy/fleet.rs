@@ -140,7 +140,8 @@ impl Replicas {
                 return rows;
             }
             assert_eq!(verdict.as_str(), "inconclusive", "{verdict}");
-            // A block must end, which takes time.
+            // A block ends by the clock of Prometheus, another process, so that paused time cannot help. No result depends on
+            // the length of this sleep: it only limits the number of queries.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("not decided after {ROUNDS} rounds");
@@ -184,6 +185,7 @@ async fn three_replicas_have_one_verdict() {
         let own = replicas.own().await;
         within("the last scrape", async {
             while sums(&replicas.fleet.look().await.unwrap().0) != own {
+                // The next scrape is at a time of Prometheus' own.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         })

@@ -1,4 +1,4 @@
-//! What a plain proxy does.
+//! A proxy without a shadow and without subsets.
 
 use bytes::Bytes;
 use http::{Request, Response};

@@ -1,4 +1,4 @@
-//! The proxy, run as the program it is, over loopback.
+//! Tests of the proxy, which run the program on the loopback device.
 
 #![cfg(unix)] // signals
 #![allow(clippy::unwrap_used)]

@@ -1,4 +1,4 @@
-//! `GET /metrics`, and the dashboard and alerts that are made of it.
+//! `GET /metrics`, and the dashboard and the alerts that use these metrics.
 
 use std::{collections::BTreeMap, fs};
 
@@ -163,7 +163,7 @@ async fn the_alerts_are_of_what_is_exported() {
     assert_eq!(found.len(), 11, "{found:?}");
 }
 
-/// Whatever lies between such brackets.
+/// Each text between this opening and this closing text.
 fn between(text: &str, open: &str, close: &str) -> Vec<String> {
     let parts = text.split(open).skip(1);
     parts

@@ -1,4 +1,4 @@
-//! What the shadow gets.
+//! The copies that the shadow receives.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Whether a query asks for something that there is.
+//! Checks that each metric and each label of a query exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,7 +121,7 @@ impl ExprVisitor for Checks<'_> {
     }
 }
 
-/// The labels that the result has. Whatever is summed by must be among those of what is summed.
+/// The labels that the result has. A label of `by` must be a label of the summed series.
 fn result(expression: &Expr, exported: &Exported) -> BTreeSet<String> {
     let of_name = |selector: &VectorSelector| {
         let labels = exported.labels(selector.name.as_deref().unwrap());

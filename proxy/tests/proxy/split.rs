@@ -1,4 +1,4 @@
-//! Subsets in place of a primary: which of them answers.
+//! Subsets instead of a primary, and the choice between them.
 
 use http::{Request, Response};
 use http_body_util::Full;
@@ -105,7 +105,7 @@ async fn users_stay_where_they_are() {
         let home = both.subset_of(&client, &[("x-user", &user)]).await;
         users[usize::from(home == "v2")] += 1;
         for other in 0..20 {
-            // The header counts, whatever the cookie says.
+            // The header has precedence over the cookie.
             let other = format!("uid=u{other}");
             let headers = [("cookie", &*other), ("x-user", &*user)];
             assert_eq!(both.subset_of(&client, &headers).await, home);
@@ -172,7 +172,7 @@ async fn what_a_plain_proxy_refuses_and_removes_holds_for_subsets() {
     let tunnel = "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nConnection: close\r\n\r\n";
     let answer = raw(proxy.address, tunnel).await;
     assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
-    // What is meant for this connection alone does not choose.
+    // A field that is meant for this connection only does not select a subset.
     let hop = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: x-version, close\r\nX-Version: v2\r\n\r\n";
     let answer = raw(proxy.address, hop).await;
     assert!(answer.contains("\r\nx-served-by: v1\r\n"), "{answer}");

@@ -10,7 +10,7 @@ use crate::{
     upstream::Upstream,
 };
 
-/// Where nobody listens, for as long as it is kept.
+/// An address where no process listens while this value lives.
 struct Dead(TcpSocket);
 
 impl Dead {
@@ -78,7 +78,7 @@ async fn without_weight_it_is_a_503_of_one_line() {
     for n in 1..=2 {
         let answer = Client::http1().post(&proxy.url("/"), "hello").await;
         assert_eq!(answer.status, 503);
-        is_one_line(&answer, "no subset to answer: all weights are zero");
+        is_one_line(&answer, "no subset can answer: all weights are zero");
         assert_eq!(proxy.split().await["no_weight"], n);
     }
     assert_eq!([v1.unread(), v2.unread()], [0, 0]);

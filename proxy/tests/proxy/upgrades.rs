@@ -1,4 +1,4 @@
-//! WebSockets through the proxy, with a client and a server that know nothing of it.
+//! WebSockets through the proxy, with a client and a server that are not configured for it.
 
 use futures_util::{SinkExt, StreamExt};
 use rustix::process::Signal;
@@ -141,7 +141,7 @@ async fn a_primary_that_switches_unasked_is_a_502() {
     assert_eq!(get(&proxy.url("/")).await.status, 502);
 }
 
-/// A tunnel is no request in flight, and does not hold the process.
+/// A tunnel is not a request in flight, and the process does not wait for it.
 #[tokio::test]
 async fn a_tunnel_ends_with_the_process() {
     let primary = echo("v1").await;

@@ -1,4 +1,4 @@
-//! A server that tells what reached it.
+//! `Upstream`: a server that records the requests that it receives.
 
 use std::{future::Future, net::SocketAddr, sync::Arc};
 

@@ -27,7 +27,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> Ch
 #[derive(Clone, Debug)]
 pub enum Settled {
     /// The proxies report the number of copies in flight at `/stats`.
-    Told(Vec<SocketAddr>),
+    Reported(Vec<SocketAddr>),
     /// Copies of later requests have arrived, through a proxy that mirrors all requests.
     Overtaken(SocketAddr),
 }
@@ -85,7 +85,7 @@ impl Bench {
     /// Waits until no further copy will arrive.
     pub async fn settle(&self) -> Checked {
         match &self.settled {
-            Settled::Told(proxies) => {
+            Settled::Reported(proxies) => {
                 for proxy in proxies {
                     within("the copies in flight", none_in_flight(*proxy)).await??;
                 }

@@ -15,7 +15,7 @@ cases! {
     traefik_8045_empty_of_unknown_length(All): "Traefik issues 8045 and 12079",
     traefik_46_at_the_limit(Limit): "Traefik, parapet: a body of exactly the limit is mirrored",
     envoy_19_over_the_limit(Limit): "Envoy, ShadowRequestOverBufferLimit; Traefik: limit + 1",
-    traefik_46_omitted(Omit): "Traefik, mirrorBody=false; issue 13292: framing of a body that is left out",
+    traefik_46_omitted(Heads): "Traefik, mirrorBody=false; issue 13292: framing of a body that is left out",
     envoy_43_trailers(All): "Envoy: trailers are copied",
     rfc9110_10_1_1_expect(All): "RFC 9110, 10.1.1; parapet drops Expect",
 }

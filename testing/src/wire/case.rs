@@ -24,8 +24,8 @@ pub enum Setting {
     Literal,
     /// Copies bodies of up to 64 KiB.
     Limit,
-    /// Copies no bodies.
-    Omit,
+    /// Copies heads without bodies.
+    Heads,
     /// Mirrors to two shadows.
     Two,
     /// Mirrors to an address where no server listens.
@@ -43,7 +43,7 @@ impl Setting {
         Self::Keep,
         Self::Literal,
         Self::Limit,
-        Self::Omit,
+        Self::Heads,
         Self::Two,
         Self::Dead,
     ];

@@ -173,7 +173,7 @@ async fn cases_19_and_20() {
     }
 }
 
-/// 27 and 28: what a layer on one side makes of the body is that side's alone.
+/// 27 and 28: a layer that changes the body on one side does not affect the other side.
 #[tokio::test]
 async fn cases_27_and_28() {
     fn doubled<B>(request: Request<B>) -> Request<axum::body::Body>
@@ -194,13 +194,13 @@ async fn cases_27_and_28() {
 
     for is_primary in [true, false] {
         for mode in [BodyMode::Buffered, BodyMode::Streaming] {
-            let (tells, mut told) = tokio::sync::mpsc::unbounded_channel::<Side>();
+            let (sender, mut received) = tokio::sync::mpsc::unbounded_channel::<Side>();
             let shadow = tower::service_fn(move |request: Request<axum::body::Body>| {
-                let tells = tells.clone();
+                let sender = sender.clone();
                 async move {
                     let (head, body) = request.into_parts();
                     let length = body.collect().await?.to_bytes().len();
-                    let _ = tells.send(of(&head.headers, length));
+                    let _ = sender.send(of(&head.headers, length));
                     Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
                 }
             });
@@ -231,7 +231,7 @@ async fn cases_27_and_28() {
             };
             let found = (
                 of(&head.headers, stream.bytes().len()),
-                told.recv().await.unwrap(),
+                received.recv().await.unwrap(),
             );
             assert_eq!(found, expected, "{mode:?}");
             assert_only(&settled(&mirror.handle(), 1).await, Outcome::Completed);

@@ -1,4 +1,4 @@
-//! The cases on the wire, put to the proxy in both modes that copy bodies.
+//! The cases on the wire, which run against the proxy in both modes that copy bodies.
 
 use std::net::SocketAddr;
 
@@ -10,14 +10,14 @@ use crate::child::Proxy;
 
 const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// Holds the proxies that the bench leads to.
+/// A bench, and what it needs for as long as a case runs: the proxies, and the address that refuses.
 struct Ours {
     bench: Bench,
     _proxies: Vec<Proxy>,
     _dead: TcpSocket,
 }
 
-/// What the proxy must be told for a setting, besides where to go.
+/// The options of the proxy for a setting, in addition to its addresses.
 fn arguments(setting: Setting) -> &'static [&'static str] {
     match setting {
         Setting::All | Setting::Two | Setting::Dead => &[],
@@ -29,7 +29,7 @@ fn arguments(setting: Setting) -> &'static [&'static str] {
         Setting::Keep => &["--preserve-host"],
         Setting::Literal => &["--host", "v2.internal:80"],
         Setting::Limit => &["--max-body-bytes", "65536"],
-        Setting::Omit => &["--body", "head-only"],
+        Setting::Heads => &["--body", "head-only"],
     }
 }
 
@@ -38,12 +38,12 @@ async fn ours(setting: Setting, body: &str) -> Ours {
     let primary = Upstream::start("v1", LOCAL).await.unwrap();
     let shadow = Upstream::start("v2", LOCAL).await.unwrap();
     let second = Upstream::start("v3", LOCAL).await.unwrap();
-    // Bound and not listening, it refuses, and nobody else can have its port.
+    // The socket is bound and does not listen: it refuses connections, and no other process can use its port.
     let dead = TcpSocket::new_v4().unwrap();
     dead.bind(LOCAL).unwrap();
 
     let url = |address: SocketAddr| format!("http://{address}");
-    let mode = if setting == Setting::Omit {
+    let mode = if setting == Setting::Heads {
         &[][..]
     } else {
         &["--body", body]
@@ -60,13 +60,13 @@ async fn ours(setting: Setting, body: &str) -> Ours {
     };
     let mut proxies = vec![start(url(primary.address), copied_to).await];
     if setting == Setting::Two {
-        // A proxy has one shadow; two of them in a row have two.
+        // A proxy has one shadow, so that two proxies in a row are needed for two shadows.
         let inner = proxies[0].url("");
         proxies.push(start(inner, second.address).await);
     }
     let bench = Bench {
         proxy: proxies.last().unwrap().address,
-        settled: Settled::Told(proxies.iter().map(Proxy::admin).collect()),
+        settled: Settled::Reported(proxies.iter().map(Proxy::admin).collect()),
         mark: Some("x-mirrored-by".to_owned()),
         served: 0.into(),
         primary,
@@ -80,12 +80,12 @@ async fn ours(setting: Setting, body: &str) -> Ours {
     }
 }
 
-/// Puts one case to the proxy.
+/// Runs one case against the proxy.
 async fn check(name: &str) {
     let case = cases().find(|case| case.name == name).unwrap();
-    // A live copy is bounded by how far it lags, not by a length.
+    // The limit of a live copy is on the bytes that wait for the shadow, not on the length of a body.
     let modes: &[_] = match case.setting {
-        Setting::Limit | Setting::Omit => &["buffered"],
+        Setting::Limit | Setting::Heads => &["buffered"],
         _ => &["buffered", "streaming"],
     };
     for mode in modes {
@@ -107,27 +107,22 @@ macro_rules! check {
     };
 }
 
-mod answers {
-    tower_mirror_testing::answer_cases!(check);
+/// A module for each file of cases, with a test for each case.
+macro_rules! files {
+    ($($file:ident: $cases:ident,)*) => {
+        $(mod $file {
+            tower_mirror_testing::$cases!(check);
+        })*
+    };
 }
-mod bodies {
-    tower_mirror_testing::body_cases!(check);
-}
-mod connections {
-    tower_mirror_testing::connection_cases!(check);
-}
-mod heads {
-    tower_mirror_testing::head_cases!(check);
-}
-mod isolation {
-    tower_mirror_testing::isolation_cases!(check);
-}
-mod refusals {
-    tower_mirror_testing::refusal_cases!(check);
-}
-mod shares {
-    tower_mirror_testing::share_cases!(check);
-}
-mod uploads {
-    tower_mirror_testing::upload_cases!(check);
+
+files! {
+    answers: answer_cases,
+    bodies: body_cases,
+    connections: connection_cases,
+    heads: head_cases,
+    isolation: isolation_cases,
+    refusals: refusal_cases,
+    shares: share_cases,
+    uploads: upload_cases,
 }

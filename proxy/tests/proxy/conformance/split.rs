@@ -1,4 +1,4 @@
-//! The weighted split's cases that no other test has.
+//! Cases of the weighted split that no other test covers.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn gateway_3_sixteen_subsets() {
     assert!(!found.contains_key("v16"), "{found:?}");
 }
 
-/// What the source's null route is here: nobody is called, and a later weight is honoured.
+/// The source's null route: no subset is called, and a later weight takes effect.
 #[test]
 fn envoy_6_zeros_at_runtime() {
     let mut split = split(&[("v1", 30), ("v2", 30), ("v3", 40)], Draw::even());
@@ -111,7 +111,7 @@ fn envoy_12_twenty_requests() {
     );
 }
 
-/// Weights are relative, whatever their sum. Not even one subset of weight 0 is served, where the source gives it
+/// Weights are relative to their sum, which can have any value. Not even one subset of weight 0 is served, where the source gives it
 /// all; a negative weight has no way to be written.
 #[test]
 fn istio_weights() {

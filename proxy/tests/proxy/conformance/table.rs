@@ -1,4 +1,4 @@
-//! `docs/conformance.md` lists every case, and names no test that is not there.
+//! `docs/conformance.md` lists every case, and every test that it names exists.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
